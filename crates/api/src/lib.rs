@@ -1,0 +1,1 @@
+//! People: HTTP, problem details, development log-in.

@@ -1,0 +1,1 @@
+//! Square-off rules: pure functions from requests and reports to events.

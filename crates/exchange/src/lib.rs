@@ -1,0 +1,1 @@
+//! A simulated exchange: FIX acceptor, price-time book, ledger.

@@ -1,0 +1,1 @@
+//! The exchange side: order events to FIX messages, reports back to events.

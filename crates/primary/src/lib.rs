@@ -1,0 +1,1 @@
+//! The broker's primary platform: sample book and beginning-of-day import.

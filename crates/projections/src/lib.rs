@@ -1,0 +1,1 @@
+//! Read models in Postgres: events to rows, rebuild, queries.
