@@ -1,0 +1,234 @@
+//! Reference data as the day's files gave it: contracts with lot, tick, freeze and band, and the clients of the broker.
+//!
+//! All of it is dated. A contract carries the version of the file it came from, and every order event records that version, so that
+//! years later it can be shown which lot, tick and band a price was checked against. Identity of a client (name, PAN, phone) is
+//! deliberately not here: it enters the log only once it can be encrypted under the client's own key.
+
+use crate::amount::{Price, Quantity};
+use crate::id::{ClientCode, Segment, Side, Symbol, Venue};
+use crate::time::{Timestamp, TradingDate};
+use serde::{Deserialize, Serialize};
+
+/// What is traded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstrumentKind {
+    Equity,
+    IndexFuture,
+    StockFuture,
+    IndexOption,
+    StockOption,
+}
+
+/// Call or put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OptionType {
+    #[serde(rename = "CE")]
+    Call,
+    #[serde(rename = "PE")]
+    Put,
+}
+
+/// One line of the day's contract file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contract {
+    pub trading_date: TradingDate,
+    pub venue: Venue,
+    pub segment: Segment,
+    pub symbol: Symbol,
+    pub kind: InstrumentKind,
+    /// Last trading day of a derivative.
+    pub expiry: Option<TradingDate>,
+    pub strike: Option<Price>,
+    pub option_type: Option<OptionType>,
+    /// Units in a lot.
+    pub lot: Quantity,
+    pub tick: Price,
+    /// The largest quantity of one order, in units, that the venue takes without freezing it.
+    pub freeze: Quantity,
+    /// Lowest and highest price of the day's band.
+    pub band_low: Price,
+    pub band_high: Price,
+    /// The price that marketable limits are protected around, and when it was current.
+    pub reference_price: Price,
+    pub reference_at: Timestamp,
+    /// How far from the reference price an order may go (limit price protection), in 1/10,000 rupee.
+    pub price_protection: Price,
+    /// The version of the file: its date and a digest of its bytes.
+    pub version: String,
+}
+
+impl Contract {
+    /// The largest slice the venue takes: whole lots within the freeze quantity.
+    pub const fn largest_slice(&self) -> Quantity {
+        self.freeze.whole_lots(self.lot)
+    }
+
+    /// The marketable limit for `side`: the protection away from the reference, inside the band, on a tick.
+    pub fn marketable_limit(&self, side: Side) -> Price {
+        let distance = self.price_protection.0.saturating_mul(side.sign());
+        let price = Price(self.reference_price.0.saturating_add(distance))
+            .clamp(self.band_low, self.band_high.max(self.band_low));
+        // A tick away from the touch fills more surely; at the edge of the band the tick inside it is taken.
+        let (away, inside) = match side {
+            Side::Buy => (price.ceil_to(self.tick), price.floor_to(self.tick)),
+            Side::Sell => (price.floor_to(self.tick), price.ceil_to(self.tick)),
+        };
+        if self.in_band(away) { away } else { inside }
+    }
+
+    pub fn in_band(&self, price: Price) -> bool {
+        (self.band_low..=self.band_high).contains(&price)
+    }
+}
+
+/// A contract file's line was loaded. Stream: [`contracts_stream`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractListed {
+    pub contract: Contract,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContractEvent {
+    ContractListed(ContractListed),
+}
+
+/// `contracts-<date>-<venue>`.
+pub fn contracts_stream(date: TradingDate, venue: Venue) -> String {
+    format!("contracts-{date}-{venue}")
+}
+
+/// A client of the broker, without identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    pub client: ClientCode,
+    /// The broker's category: `retail`, `hni`, `corporate`.
+    pub category: String,
+    /// The broker's branch that serves the client.
+    pub branch: String,
+    /// The segments the client may trade in.
+    pub segments: Vec<Segment>,
+}
+
+/// The client master named this client. Stream: `client-<client>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRegistered {
+    pub client: Client,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEvent {
+    ClientRegistered(ClientRegistered),
+}
+
+/// `client-<client>`.
+pub fn client_stream(client: &ClientCode) -> String {
+    format!("client-{client}")
+}
+
+/// What a loaded master said last: a client or a contract; loading the same line again says nothing new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest<T>(pub Option<T>);
+
+impl<T> Default for Latest<T> {
+    fn default() -> Self {
+        Latest(None)
+    }
+}
+
+impl Latest<Client> {
+    pub fn record(&self, client: Client) -> Vec<ClientEvent> {
+        if self.0.as_ref() == Some(&client) {
+            vec![]
+        } else {
+            vec![ClientEvent::ClientRegistered(ClientRegistered { client })]
+        }
+    }
+
+    #[must_use]
+    pub fn evolve(self, event: &ClientEvent) -> Self {
+        match event {
+            ClientEvent::ClientRegistered(registered) => Latest(Some(registered.client.clone())),
+        }
+    }
+}
+
+/// The contracts of one venue and day, by symbol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContractList(pub std::collections::BTreeMap<Symbol, Contract>);
+
+impl ContractList {
+    /// The lines that are new or differ from what was loaded before.
+    pub fn record(&self, contracts: Vec<Contract>) -> Vec<ContractEvent> {
+        let new = |contract: &Contract| self.0.get(&contract.symbol) != Some(contract);
+        let listed = |contract| ContractEvent::ContractListed(ContractListed { contract });
+        contracts.into_iter().filter(new).map(listed).collect()
+    }
+
+    #[must_use]
+    pub fn evolve(mut self, event: &ContractEvent) -> Self {
+        match event {
+            ContractEvent::ContractListed(ContractListed { contract }) => {
+                self.0.insert(contract.symbol.clone(), contract.clone());
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::sample;
+
+    #[test]
+    fn a_marketable_limit_is_a_tick_inside_the_band() {
+        // (reference, protection, low, high, tick) -> (buy, sell), all in 1/10,000 rupee
+        for (reference, protection, low, high, tick, buy, sell) in [
+            (
+                1_000_000, 50_000, 900_000, 1_100_000, 500, 1_050_000, 950_000,
+            ),
+            (
+                1_000_250, 50_000, 900_000, 1_100_000, 500, 1_050_500, 950_000,
+            ),
+            (
+                1_000_000, 500_000, 900_200, 1_100_300, 500, 1_100_000, 900_500,
+            ),
+            (50_000, 60_000, 500, 200_000, 500, 110_000, 500),
+        ] {
+            let contract = Contract {
+                reference_price: Price(reference),
+                price_protection: Price(protection),
+                band_low: Price(low),
+                band_high: Price(high),
+                tick: Price(tick),
+                ..sample::contract()
+            };
+            assert_eq!(
+                contract.marketable_limit(Side::Buy),
+                Price(buy),
+                "{contract:?}"
+            );
+            assert_eq!(
+                contract.marketable_limit(Side::Sell),
+                Price(sell),
+                "{contract:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_master_loaded_twice_says_nothing_new() {
+        let contract = sample::contract();
+        let events = ContractList::default().record(vec![contract.clone()]);
+        let list = events
+            .iter()
+            .fold(ContractList::default(), ContractList::evolve);
+        assert_eq!(list.record(vec![contract.clone()]), vec![]);
+        let other_lot = Contract {
+            lot: Quantity::new(1).unwrap(),
+            ..contract
+        };
+        assert_eq!(list.record(vec![other_lot]).len(), 1);
+    }
+}
