@@ -11,17 +11,23 @@
 //!
 //! What it does not do: it decides nothing, knows no read model, and starts no task on the caller's runtime.
 
+mod aggregates;
+pub mod codec;
 pub mod embedded;
 mod error;
 mod event;
 mod store;
 mod subscription;
+mod transact;
 
 pub use embedded::Embedded;
 pub use error::{AppendError, OpenError, ReadError};
 pub use event::{
-    APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Appended, BODY_BYTES_MAX, NAME_BYTES_MAX, NewEvent, NotAPosition, Position, READ_BYTES_MAX,
-    READ_EVENTS_MAX, StoredEvent,
+    APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Appended, BODY_BYTES_MAX, NAME_BYTES_MAX, NewEvent,
+    NotAPosition, Position, READ_BYTES_MAX, READ_EVENTS_MAX, StoredEvent,
 };
 pub use store::EventStore;
 pub use subscription::{Delivery, Subscription};
+pub use transact::{
+    ATTEMPTS_MAX, Aggregate, Caller, Committed, LoadError, Loaded, Streams, TransactError, event_id,
+};

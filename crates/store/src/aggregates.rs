@@ -1,0 +1,57 @@
+//! Which events fold into which state of the domain.
+
+use crate::transact::Aggregate;
+use squareoff_domain::Client;
+use squareoff_domain::platform::{self, Platform, PlatformEvent};
+use squareoff_domain::position::{self, Position, PositionEvent};
+use squareoff_domain::reference::{ClientEvent, ContractEvent, ContractList, Latest};
+use squareoff_domain::session::{self, Session, SessionEvent};
+use squareoff_domain::suspense::{self, Suspense, SuspenseEvent};
+
+impl Aggregate for Position {
+    type Event = PositionEvent;
+
+    fn evolve(self, event: &PositionEvent) -> Self {
+        position::evolve(self, event)
+    }
+}
+
+impl Aggregate for Platform {
+    type Event = PlatformEvent;
+
+    fn evolve(self, event: &PlatformEvent) -> Self {
+        platform::evolve(self, event)
+    }
+}
+
+impl Aggregate for Session {
+    type Event = SessionEvent;
+
+    fn evolve(self, event: &SessionEvent) -> Self {
+        session::evolve(self, event)
+    }
+}
+
+impl Aggregate for Suspense {
+    type Event = SuspenseEvent;
+
+    fn evolve(self, event: &SuspenseEvent) -> Self {
+        suspense::evolve(self, event)
+    }
+}
+
+impl Aggregate for Latest<Client> {
+    type Event = ClientEvent;
+
+    fn evolve(self, event: &ClientEvent) -> Self {
+        Latest::<Client>::evolve(self, event)
+    }
+}
+
+impl Aggregate for ContractList {
+    type Event = ContractEvent;
+
+    fn evolve(self, event: &ContractEvent) -> Self {
+        ContractList::evolve(self, event)
+    }
+}

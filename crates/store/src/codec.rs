@@ -1,0 +1,352 @@
+//! Domain events to stored bytes and back: the one table of event types, their schema versions, and the way from older ones.
+//!
+//! 1. The type is the variant's name, the body the payload alone; both are a contract for ever.
+//! 2. What an older release wrote is raised to today's schema, version by version (`UPCASTS`), before it is read.
+//! 3. What a newer release wrote, or a type unknown here, is an error that names position and type: never skipped, never guessed.
+
+use crate::{Position, StoredEvent};
+use squareoff_domain::Event;
+use squareoff_domain::platform::PlatformEvent;
+use squareoff_domain::position::PositionEvent;
+use squareoff_domain::reference::{ClientEvent, ContractEvent};
+use squareoff_domain::session::SessionEvent;
+use squareoff_domain::suspense::SuspenseEvent;
+use std::borrow::Cow;
+use thiserror::Error;
+
+/// What the log stores of a domain event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    pub event_type: &'static str,
+    pub schema_version: u16,
+    /// JSON of the payload struct.
+    pub body: Vec<u8>,
+}
+
+/// A stored event that this release can't read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    #[error(
+        "the log holds {event_type} at position {position}, which this release does not know here"
+    )]
+    UnknownType {
+        position: Position,
+        event_type: String,
+    },
+    #[error(
+        "the log holds {event_type} v{found} at position {position}; this release knows v{known}"
+    )]
+    NewerVersion {
+        position: Position,
+        event_type: String,
+        found: u16,
+        known: u16,
+    },
+    #[error("the log holds {event_type} v{found} at position {position}, which no upcast reads")]
+    NoUpcast {
+        position: Position,
+        event_type: String,
+        found: u16,
+    },
+    #[error("the {event_type} at position {position} has a body that is none: {reason}")]
+    Body {
+        position: Position,
+        event_type: String,
+        reason: String,
+    },
+}
+
+/// A kind of event that the log can hold: each aggregate's enum, and [`Event`] for all of them.
+pub trait LogEvent: Sized {
+    fn encode(&self) -> Encoded;
+
+    /// # Errors
+    /// [`DecodeError`], also when the event is one of another aggregate.
+    fn decode(stored: &StoredEvent) -> Result<Self, DecodeError>;
+}
+
+/// Stored bytes of any domain event.
+pub fn encode(event: &Event) -> Encoded {
+    event.encode()
+}
+
+/// The domain event that was stored.
+///
+/// # Errors
+/// [`DecodeError`]: stop there, an event is never skipped.
+pub fn decode(stored: &StoredEvent) -> Result<Event, DecodeError> {
+    Event::decode(stored)
+}
+
+macro_rules! log_events {
+    ($($aggregate:ident: $events:ident { $($event:ident $version:literal,)+ })+) => {
+        /// Every event type with the schema version that is written today.
+        pub const EVENT_TYPES: &[(&str, u16)] = &[$($((stringify!($event), $version),)+)+];
+
+        $(impl LogEvent for $events {
+            fn encode(&self) -> Encoded {
+                match self {
+                    $($events::$event(payload) => written(stringify!($event), $version, payload),)+
+                }
+            }
+
+            fn decode(stored: &StoredEvent) -> Result<Self, DecodeError> {
+                match &*stored.event_type {
+                    $(stringify!($event) => read(stored, $version).map($events::$event),)+
+                    _ => Err(unknown(stored)),
+                }
+            }
+        })+
+
+        impl LogEvent for Event {
+            fn encode(&self) -> Encoded {
+                match self {
+                    $(Event::$aggregate(event) => event.encode(),)+
+                }
+            }
+
+            fn decode(stored: &StoredEvent) -> Result<Self, DecodeError> {
+                match &*stored.event_type {
+                    $($(stringify!($event) => {
+                        read(stored, $version).map($events::$event).map(Event::$aggregate)
+                    })+)+
+                    _ => Err(unknown(stored)),
+                }
+            }
+        }
+    };
+}
+
+log_events! {
+    Client: ClientEvent {
+        ClientRegistered 1,
+    }
+    Contract: ContractEvent {
+        ContractListed 1,
+    }
+    Platform: PlatformEvent {
+        PlatformActivated 1,
+        PlatformStoodDown 1,
+    }
+    Position: PositionEvent {
+        BodLoaded 1,
+        BodContradicted 1,
+        SquareOffAccepted 1,
+        OrderPlaced 1,
+        OrderDispatched 1,
+        OrderAcknowledged 1,
+        OrderRejected 1,
+        Executed 1,
+        ExecutionConflicted 1,
+        OverfillDetected 1,
+        CancelRequested 1,
+        CancelRejected 1,
+        OrderCanceled 1,
+        OrderExpired 1,
+        OrderNotDelivered 1,
+        CancelNotDelivered 1,
+        ExposureBreached 1,
+        UnknownOrderReported 1,
+    }
+    Session: SessionEvent {
+        SessionClaimed 1,
+        SessionReady 1,
+        SessionDown 1,
+    }
+    Suspense: SuspenseEvent {
+        ReportSuspended 1,
+    }
+}
+
+/// From one schema version of a type to the next: type, the version it reads, and how. A version that was ever written keeps its
+/// line for ever; so far every type is at its first.
+const UPCASTS: &[Upcast] = &[];
+
+type Upcast = (&'static str, u16, fn(&[u8]) -> serde_json::Result<Vec<u8>>);
+
+fn written(
+    event_type: &'static str,
+    schema_version: u16,
+    payload: &impl serde::Serialize,
+) -> Encoded {
+    let body = serde_json::to_vec(payload).expect("payloads have no maps with keys but strings");
+    Encoded {
+        event_type,
+        schema_version,
+        body,
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    stored: &StoredEvent,
+    known: u16,
+) -> Result<T, DecodeError> {
+    let body = upcast(UPCASTS, stored, known)?;
+    serde_json::from_slice(&body).map_err(|error| no_body(stored, &error))
+}
+
+/// The body in the schema version `known`.
+fn upcast<'a>(
+    upcasts: &[Upcast],
+    stored: &'a StoredEvent,
+    known: u16,
+) -> Result<Cow<'a, [u8]>, DecodeError> {
+    let (position, event_type) = (stored.position, || stored.event_type.to_string());
+    let found = stored.schema_version;
+    if found > known {
+        let event_type = event_type();
+        return Err(DecodeError::NewerVersion {
+            position,
+            event_type,
+            found,
+            known,
+        });
+    }
+    let mut body = Cow::Borrowed(stored.body.as_slice());
+    for version in found..known {
+        let step = upcasts
+            .iter()
+            .find(|(name, from, _)| (*name, *from) == (&*stored.event_type, version));
+        let Some((_, _, raise)) = step else {
+            let event_type = event_type();
+            return Err(DecodeError::NoUpcast {
+                position,
+                event_type,
+                found,
+            });
+        };
+        body = Cow::Owned(raise(&body).map_err(|error| no_body(stored, &error))?);
+    }
+    Ok(body)
+}
+
+fn no_body(stored: &StoredEvent, error: &serde_json::Error) -> DecodeError {
+    DecodeError::Body {
+        position: stored.position,
+        event_type: stored.event_type.to_string(),
+        reason: error.to_string(),
+    }
+}
+
+fn unknown(stored: &StoredEvent) -> DecodeError {
+    DecodeError::UnknownType {
+        position: stored.position,
+        event_type: stored.event_type.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squareoff_domain::Timestamp;
+    use squareoff_domain::platform::PlatformStoodDown;
+    use uuid::Uuid;
+
+    fn stored(event_type: &str, schema_version: u16, body: &[u8]) -> StoredEvent {
+        StoredEvent {
+            position: Position::from_u64(7),
+            stream: "platform".into(),
+            version: 1,
+            recorded_at: Timestamp(0),
+            id: Uuid::nil(),
+            event_type: event_type.into(),
+            schema_version,
+            occurred_at: Timestamp(0),
+            actor: "desk".into(),
+            request_id: Uuid::nil(),
+            correlation_id: Uuid::nil(),
+            epoch: 1,
+            body: body.into(),
+        }
+    }
+
+    #[test]
+    fn an_event_is_read_back_as_it_was_written() {
+        let reason = String::from("primary back — ठीक है");
+        let event = PlatformEvent::PlatformStoodDown(PlatformStoodDown { epoch: 3, reason });
+        let encoded = event.encode();
+        assert_eq!(
+            (encoded.event_type, encoded.schema_version),
+            ("PlatformStoodDown", 1)
+        );
+        let stored = stored(encoded.event_type, encoded.schema_version, &encoded.body);
+        assert_eq!(decode(&stored), Ok(Event::Platform(event.clone())));
+        assert_eq!(PlatformEvent::decode(&stored), Ok(event.clone()));
+        assert_eq!(encode(&Event::Platform(event)), encoded);
+        // Another aggregate's event in a stream is an error, not nothing.
+        let error = SessionEvent::decode(&stored).unwrap_err();
+        assert!(matches!(error, DecodeError::UnknownType { .. }), "{error}");
+    }
+
+    #[test]
+    fn every_type_is_listed_once() {
+        let mut names: Vec<_> = EVENT_TYPES.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), EVENT_TYPES.len());
+    }
+
+    #[test]
+    fn what_this_release_cannot_read_is_named() {
+        for (event_type, version, body, message) in [
+            (
+                "PlatformStoodDown",
+                3,
+                "{}",
+                "the log holds PlatformStoodDown v3 at position 7; this release knows v1",
+            ),
+            (
+                "PlatformStoodDown",
+                0,
+                "{}",
+                "the log holds PlatformStoodDown v0 at position 7, which no upcast reads",
+            ),
+            (
+                "Teleported",
+                1,
+                "{}",
+                "the log holds Teleported at position 7, which this release does not know here",
+            ),
+        ] {
+            let error = decode(&stored(event_type, version, body.as_bytes())).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+        for body in [
+            "",
+            "{",
+            "[]",
+            "{\"epoch\":1}",
+            "{\"epoch\":-1,\"reason\":\"\"}",
+            "\u{0}",
+        ] {
+            let error = decode(&stored("PlatformStoodDown", 1, body.as_bytes())).unwrap_err();
+            assert!(matches!(error, DecodeError::Body { .. }), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_old_body_is_raised_version_by_version() {
+        let upcasts: &[Upcast] = &[
+            ("Grown", 1, |body| Ok([body, b" two"].concat())),
+            ("Grown", 2, |body| Ok([body, b" three"].concat())),
+            ("Other", 1, |_| Ok(vec![])),
+        ];
+        let raise =
+            |from, to| upcast(upcasts, &stored("Grown", from, b"one"), to).map(Cow::into_owned);
+        assert_eq!(raise(1, 3).unwrap(), b"one two three");
+        assert_eq!(raise(2, 3).unwrap(), b"one three");
+        assert_eq!(raise(3, 3).unwrap(), b"one");
+        assert!(matches!(
+            raise(1, 4),
+            Err(DecodeError::NoUpcast { found: 1, .. })
+        ));
+        assert!(matches!(
+            raise(5, 4),
+            Err(DecodeError::NewerVersion {
+                found: 5,
+                known: 4,
+                ..
+            })
+        ));
+    }
+}

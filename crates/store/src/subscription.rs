@@ -1,0 +1,69 @@
+//! Catch-up subscriptions: pulled, so that a slow subscriber holds nothing but its own place.
+//!
+//! 1. Events come in the log's order, each once per subscription, from the first behind the given position.
+//! 2. [`Delivery::CaughtUp`] comes once each time the subscriber has seen all there is, before the wait for more.
+//! 3. Dropping a future of [`Subscription::next`] loses nothing: the place moves only with a delivery.
+//!
+//! A subscriber stores its own checkpoint; after a restart it subscribes from there and sees later events again.
+
+use crate::embedded::Watch;
+use crate::{EventStore, Position, ReadError, StoredEvent};
+
+/// What a subscriber gets next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// At least one event.
+    Events(Vec<StoredEvent>),
+    /// Everything up to this position has been delivered.
+    CaughtUp(Position),
+}
+
+/// One reader's way along the log. See the module's invariants.
+#[derive(Debug)]
+pub struct Subscription {
+    store: EventStore,
+    watch: Watch,
+    after: Position,
+    caught_up: bool,
+}
+
+impl Subscription {
+    pub(crate) fn new(store: EventStore, after: Position) -> Self {
+        let watch = match &store {
+            EventStore::Embedded(embedded) => embedded.watch(),
+        };
+        Subscription {
+            store,
+            watch,
+            after,
+            caught_up: false,
+        }
+    }
+
+    /// Position of the last event delivered, or where the subscription began.
+    pub fn position(&self) -> Position {
+        self.after
+    }
+
+    /// The next events, at most `max` (at least 1), or that there are no more for now. Waits once that has been said.
+    ///
+    /// # Errors
+    /// [`ReadError`]; the next call tries the same place again.
+    pub async fn next(&mut self, max: usize) -> Result<Delivery, ReadError> {
+        loop {
+            if self.caught_up {
+                self.watch.behind(self.after).await;
+            }
+            let events = self.store.read_all(self.after, max.max(1)).await?;
+            if let Some(last) = events.last() {
+                self.after = last.position;
+                self.caught_up = false;
+                return Ok(Delivery::Events(events));
+            }
+            if !self.caught_up {
+                self.caught_up = true;
+                return Ok(Delivery::CaughtUp(self.after));
+            }
+        }
+    }
+}
