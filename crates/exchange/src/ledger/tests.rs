@@ -1,0 +1,210 @@
+//! The file's own promises: whole messages only, a torn end survived at every byte, damage said aloud.
+
+use squareoff_fix::Timestamp;
+
+use super::*;
+use crate::fact::{Cause, OrderImage, TimeInForce};
+use crate::price::Price;
+
+/// One of each kind, in two messages: an order filled in part with its rest canceled, then refusals.
+fn facts() -> Vec<Fact> {
+    let happenings = [
+        (Happening::Accepted, 1),
+        (
+            Happening::Executed {
+                last_units: 65,
+                last_price: Price(260_000_500),
+                against: None,
+            },
+            1,
+        ),
+        (
+            Happening::Executed {
+                last_units: 65,
+                last_price: Price(260_001_000),
+                against: Some(9),
+            },
+            1,
+        ),
+        (Happening::Canceled { request: None }, 1),
+        (
+            Happening::Canceled {
+                request: Some("X\"1".to_owned()),
+            },
+            2,
+        ),
+        (
+            Happening::Rejected {
+                reason: 6,
+                text: "duplicate: ClOrdID A".to_owned(),
+            },
+            3,
+        ),
+        (
+            Happening::CancelRejected {
+                request: "X2".to_owned(),
+                reason: 0,
+                text: "order: is done already".to_owned(),
+            },
+            4,
+        ),
+    ];
+    let mut facts: Vec<Fact> = happenings
+        .into_iter()
+        .zip(1..)
+        .map(|((happening, seq), ordinal)| fact(ordinal, seq, happening))
+        .collect();
+    for at in 0..facts.len() {
+        facts[at].completes = facts
+            .get(at + 1)
+            .is_none_or(|next| next.cause != facts[at].cause);
+    }
+    facts
+}
+
+fn fact(ordinal: u64, msg_seq_num: u64, happening: Happening) -> Fact {
+    let order = OrderImage {
+        order: 1,
+        cl_ord_id: "A".to_owned(),
+        account: "C00001".to_owned(),
+        symbol: "NIFTY26NOVFUT".to_owned(),
+        side: Side::Sell,
+        time_in_force: TimeInForce::Day,
+        quantity_units: 195,
+        price: Price(260_000_500),
+        leaves_units: 65,
+        cum_units: 130,
+        notional: 33_800_097_500,
+    };
+    Fact {
+        ordinal,
+        venue: "NSE".to_owned(),
+        session: "NSE:SQUAREOFF".to_owned(),
+        cause: Cause {
+            session: "NSE:OTHER".to_owned(),
+            generation: 2,
+            msg_seq_num,
+        },
+        completes: false,
+        trade_date: "2026-11-20".to_owned(),
+        transact_time: Timestamp(1_777_540_500_250_000_000),
+        order,
+        happening,
+    }
+}
+
+fn reopened(dir: &Path) -> Result<(Ledger, Vec<Fact>), LedgerError> {
+    let mut found = Vec::new();
+    let ledger = Ledger::open(dir, |_, fact| found.push(fact))?;
+    Ok((ledger, found))
+}
+
+#[test]
+fn what_was_appended_is_read_back_and_each_line_begins_where_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = reopened(dir.path()).unwrap();
+    let starts = ledger.append(&facts()).unwrap();
+    let text = std::fs::read_to_string(ledger.path()).unwrap();
+    for (start, fact) in starts.iter().zip(facts()) {
+        assert!(text[*start as usize..].starts_with(&format!("{{\"ordinal\":{},", fact.ordinal)));
+    }
+    assert_eq!(
+        read(ledger.path())
+            .unwrap()
+            .collect::<Result<Vec<_>, _>>()
+            .unwrap(),
+        facts()
+    );
+    drop(ledger);
+    let (ledger, found) = reopened(dir.path()).unwrap();
+    assert_eq!((found, ledger.next_ordinal()), (facts(), 8));
+}
+
+#[test]
+fn an_end_torn_at_any_byte_leaves_the_whole_messages_and_can_be_written_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = reopened(dir.path()).unwrap();
+    let starts = ledger.append(&facts()).unwrap();
+    let path = ledger.path().to_owned();
+    drop(ledger);
+    let whole = std::fs::read(&path).unwrap();
+    // The byte behind each line, and how many facts are whole messages up to there.
+    let ends = starts[1..].iter().copied().chain([whole.len() as u64]);
+    let complete: Vec<(u64, usize)> = ends
+        .zip(1..)
+        .filter(|(_, count)| facts()[count - 1].completes)
+        .collect();
+    for cut in 0..=whole.len() {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let expected = complete
+            .iter()
+            .rev()
+            .find(|(end, _)| *end <= cut as u64)
+            .map_or(0, |(_, count)| *count);
+        assert_eq!(
+            read(&path).unwrap().map(|fact| fact.unwrap()).count(),
+            expected,
+            "read, cut at {cut}"
+        );
+        let (mut ledger, found) = reopened(dir.path()).unwrap();
+        assert_eq!(found, facts()[..expected], "cut at {cut}");
+        ledger.append(&facts()[expected..]).unwrap();
+        drop(ledger);
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            whole,
+            "written on after a cut at {cut}"
+        );
+    }
+}
+
+#[test]
+fn a_garbled_last_line_is_torn_and_a_garbled_line_before_it_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = reopened(dir.path()).unwrap();
+    ledger.append(&facts()).unwrap();
+    let path = ledger.path().to_owned();
+    drop(ledger);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{whole}\0\0\0\n")).unwrap();
+    assert_eq!(reopened(dir.path()).unwrap().1, facts());
+    std::fs::write(&path, whole.replacen("order_accepted", "order_accept", 1)).unwrap();
+    let said = reopened(dir.path()).unwrap_err().to_string();
+    assert!(
+        said.contains("ledger.jsonl, line 1: unknown variant"),
+        "{said}"
+    );
+    let hole = whole.replacen("\"ordinal\":3", "\"ordinal\":4", 1);
+    std::fs::write(&path, hole).unwrap();
+    let said = reopened(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("line 3: ordinal 4 where 3 was due"), "{said}");
+}
+
+#[test]
+fn a_folder_has_one_exchange() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_held, _) = reopened(dir.path()).unwrap();
+    let said = reopened(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("is in use by another exchange"), "{said}");
+}
+
+#[test]
+fn the_summary_adds_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = reopened(dir.path()).unwrap();
+    ledger.append(&facts()).unwrap();
+    let summary = summary(ledger.path()).unwrap();
+    let key = ("C00001".to_owned(), "NIFTY26NOVFUT".to_owned(), Side::Sell);
+    let expected = Summary {
+        facts: 7,
+        orders_accepted: 1,
+        orders_rejected: 1,
+        cancels: 2,
+        cancels_rejected: 1,
+        duplicate_cl_ord_ids: 1,
+        executions: 2,
+        executed_units: BTreeMap::from([(key, 130)]),
+        cum_units: BTreeMap::from([("A".to_owned(), 130)]),
+    };
+    assert_eq!(summary, expected);
+}

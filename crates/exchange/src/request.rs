@@ -1,0 +1,163 @@
+//! What a session may ask of the exchange, freed of FIX: made by `translate`, decided by `state`.
+
+use crate::book::Side;
+use crate::fact::{Cause, OrderImage, TimeInForce};
+use crate::price::Price;
+
+/// One message as it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inbound {
+    /// The venue of the session: picks the instruments.
+    pub venue: String,
+    pub cause: Cause,
+    pub request: Request,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    New(NewOrder),
+    Cancel(Cancel),
+    /// Changes nothing, is not kept, and may be asked again.
+    Query(Query),
+}
+
+/// NewOrderSingle: a limit order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    pub cl_ord_id: String,
+    pub account: String,
+    pub symbol: String,
+    pub side: Side,
+    pub time_in_force: TimeInForce,
+    pub quantity_units: i64,
+    pub price: Price,
+    /// What the message asks that no order here can be (a market order, a short-sale side); refused with this text.
+    pub unsupported: Option<String>,
+}
+
+/// OrderCancelRequest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    pub cl_ord_id: String,
+    pub orig_cl_ord_id: String,
+    pub account: String,
+    pub symbol: String,
+    pub side: Side,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    Order(OrderQuery),
+    /// Every working order of the session, or of one account on it.
+    AllWorking {
+        request_id: String,
+        account: Option<String>,
+    },
+}
+
+/// OrderStatusRequest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderQuery {
+    /// OrdStatusReqID(790), echoed.
+    pub request_id: Option<String>,
+    pub cl_ord_id: String,
+    pub account: String,
+    pub symbol: String,
+    pub side: Side,
+}
+
+/// ExecutionReport 150=I: how an order stands. Not a fact; nothing of it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusReport {
+    /// For an unknown order, what was asked, with order number 0.
+    pub order: OrderImage,
+    pub answers: Answers,
+}
+
+/// Which question a status report answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answers {
+    One {
+        request_id: Option<String>,
+    },
+    All {
+        request_id: String,
+        reports_total: u64,
+        is_last: bool,
+    },
+}
+
+impl StatusReport {
+    #[must_use]
+    pub fn one(asked: &OrderQuery, found: Option<&OrderImage>) -> Self {
+        let OrderQuery {
+            request_id,
+            cl_ord_id,
+            account,
+            symbol,
+            side,
+        } = asked.clone();
+        let order = found
+            .cloned()
+            .unwrap_or_else(|| nothing(cl_ord_id, account, symbol, side));
+        Self {
+            order,
+            answers: Answers::One { request_id },
+        }
+    }
+
+    /// One report per order; a single one without an order, total 0, where nothing works.
+    #[must_use]
+    pub fn all(request_id: &str, working: &[&OrderImage]) -> Vec<Self> {
+        let total = working.len() as u64;
+        let report = |order, number| {
+            let request_id = request_id.to_owned();
+            Self {
+                order,
+                answers: Answers::All {
+                    request_id,
+                    reports_total: total,
+                    is_last: number >= total,
+                },
+            }
+        };
+        if working.is_empty() {
+            let none = || "NONE".to_owned();
+            return vec![report(nothing(none(), String::new(), none(), Side::Buy), 0)];
+        }
+        working
+            .iter()
+            .zip(1..)
+            .map(|(order, number)| report((*order).clone(), number))
+            .collect()
+    }
+}
+
+impl Cancel {
+    /// The order as the request describes it, for the refusal's ledger line.
+    #[must_use]
+    pub fn unknown_order(&self) -> OrderImage {
+        nothing(
+            self.orig_cl_ord_id.clone(),
+            self.account.clone(),
+            self.symbol.clone(),
+            self.side,
+        )
+    }
+}
+
+fn nothing(cl_ord_id: String, account: String, symbol: String, side: Side) -> OrderImage {
+    OrderImage {
+        order: 0,
+        cl_ord_id,
+        account,
+        symbol,
+        side,
+        time_in_force: TimeInForce::Day,
+        quantity_units: 0,
+        price: Price(0),
+        leaves_units: 0,
+        cum_units: 0,
+        notional: 0,
+    }
+}

@@ -1,0 +1,379 @@
+//! The exchange's rules without wire or disk: scenarios as lines of text, and the rebuild property.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::request::{Answers, OrderQuery};
+
+const SESSION: &str = "NSE:SQUAREOFF";
+
+fn contracts() -> Contracts {
+    let mut contracts = Contracts::default();
+    for symbol in ["QUIET", "MADE"] {
+        let instrument = Instrument {
+            venue: "NSE".to_owned(),
+            symbol: symbol.to_owned(),
+            lot_units: 5,
+            tick: Price(500),
+            freeze_units: 1_000,
+            band_low: Price(900_000),
+            band_high: Price(1_100_000),
+            reference: Price(1_000_000),
+        };
+        contracts.insert(instrument).unwrap();
+    }
+    contracts
+}
+
+pub fn exchange() -> Exchange {
+    let quiet = HashSet::from([("NSE".to_owned(), "QUIET".to_owned())]);
+    Exchange::new(contracts(), 42, &quiet, "2026-11-20")
+}
+
+fn inbound(msg_seq_num: u64, request: Request) -> Inbound {
+    Inbound {
+        venue: "NSE".to_owned(),
+        cause: Cause {
+            session: SESSION.to_owned(),
+            generation: 1,
+            msg_seq_num,
+        },
+        request,
+    }
+}
+
+/// Reads `new ID SYMBOL buy|sell UNITS PRICE_E4 [ioc|market]` or `cancel ID OF`.
+fn request(line: &str) -> Request {
+    let words: Vec<&str> = line.split(' ').collect();
+    let word = |at: usize| words.get(at).copied().unwrap_or_default();
+    let symbol = word(2).to_owned();
+    match words[0] {
+        "new" => Request::New(NewOrder {
+            cl_ord_id: word(1).to_owned(),
+            account: "C1".to_owned(),
+            symbol,
+            side: if word(3) == "buy" {
+                Side::Buy
+            } else {
+                Side::Sell
+            },
+            time_in_force: if word(6) == "ioc" {
+                TimeInForce::ImmediateOrCancel
+            } else {
+                TimeInForce::Day
+            },
+            quantity_units: word(4).parse().unwrap(),
+            price: Price(word(5).parse().unwrap()),
+            unsupported: (word(6) == "market").then(|| "order type 1".to_owned()),
+        }),
+        _ => Request::Cancel(Cancel {
+            cl_ord_id: word(1).to_owned(),
+            orig_cl_ord_id: word(2).to_owned(),
+            account: "C1".to_owned(),
+            symbol: "QUIET".to_owned(),
+            side: Side::Buy,
+        }),
+    }
+}
+
+fn apply(exchange: &mut Exchange, inbound: &Inbound) -> Vec<Fact> {
+    match exchange.decide(inbound, Timestamp(0)) {
+        Decision::Facts(facts) => {
+            facts.iter().for_each(|fact| exchange.evolve(fact));
+            facts
+        }
+        Decision::Redelivered | Decision::Reports(_) => Vec::new(),
+    }
+}
+
+fn shown(fact: &Fact) -> String {
+    let OrderImage {
+        cl_ord_id,
+        leaves_units,
+        cum_units,
+        ..
+    } = &fact.order;
+    match &fact.happening {
+        Happening::Accepted => format!("ack {cl_ord_id}"),
+        Happening::Rejected { reason, .. } => format!("rej {cl_ord_id} {reason}"),
+        Happening::Executed {
+            last_units,
+            last_price,
+            ..
+        } => {
+            format!(
+                "fill {cl_ord_id} {last_units}@{last_price} cum {cum_units} leaves {leaves_units}"
+            )
+        }
+        Happening::Canceled { request } => format!(
+            "can {cl_ord_id} by {}",
+            request.as_deref().unwrap_or("exchange")
+        ),
+        Happening::CancelRejected {
+            request, reason, ..
+        } => format!("cxlrej {request} of {cl_ord_id} {reason}"),
+    }
+}
+
+/// Lines in; what the last line leads to.
+const SCENARIOS: &[(&[&str], &str)] = &[
+    (&["new A QUIET buy 5 1000000"], "ack A"),
+    (
+        &["new A QUIET buy 5 1000000", "new B QUIET sell 10 1000000"],
+        "ack B; fill A 5@100 cum 5 leaves 0; fill B 5@100 cum 5 leaves 5",
+    ),
+    (
+        &[
+            "new A QUIET buy 5 1000000",
+            "new B QUIET sell 10 999500 ioc",
+        ],
+        "ack B; fill A 5@100 cum 5 leaves 0; fill B 5@100 cum 5 leaves 5; can B by exchange",
+    ),
+    (
+        &["new A QUIET buy 5 1000000 ioc"],
+        "ack A; can A by exchange",
+    ),
+    (
+        &[
+            "new A QUIET buy 5 1000000 ioc",
+            "new B QUIET sell 5 1000000",
+        ],
+        "ack B",
+    ),
+    (&["new A QUIET buy 5 1000000", "cancel B A"], "can A by B"),
+    (
+        &["new A QUIET buy 5 1000000", "cancel B A", "cancel C A"],
+        "cxlrej C of A 0",
+    ),
+    (
+        &[
+            "new A QUIET buy 5 1000000",
+            "cancel B A",
+            "new C QUIET sell 5 1000000",
+        ],
+        "ack C",
+    ),
+    (
+        &[
+            "new A QUIET buy 5 1000000",
+            "new B QUIET sell 5 1000000",
+            "cancel C A",
+        ],
+        "cxlrej C of A 0",
+    ),
+    (&["cancel B A"], "cxlrej B of A 1"),
+    (
+        &["new A QUIET buy 5 1000000", "cancel A A"],
+        "cxlrej A of A 6",
+    ),
+    (
+        &["new A QUIET buy 5 1000000", "cancel B A", "cancel B A"],
+        "cxlrej B of A 6",
+    ),
+    (
+        &[
+            "new A QUIET buy 5 1000000",
+            "cancel B A",
+            "new B QUIET buy 5 1000000",
+        ],
+        "rej B 6",
+    ),
+    (
+        &["new A QUIET buy 5 1000000", "new A QUIET buy 5 1000000"],
+        "rej A 6",
+    ),
+    (
+        &["new A NONE buy 5 1000000", "new A QUIET buy 5 1000000"],
+        "rej A 6",
+    ),
+    (&["cancel B A", "new B QUIET buy 5 1000000"], "rej B 6"),
+    (&["new A NONE buy 5 1000000"], "rej A 1"),
+    (&["new A QUIET buy 1005 1000000"], "rej A 3"),
+    (&["new A QUIET buy 5 1000000 market"], "rej A 11"),
+    (&["new A QUIET buy 0 1000000"], "rej A 13"),
+    (&["new A QUIET buy 4 1000000"], "rej A 13"),
+    (&["new A QUIET buy 5 1000001"], "rej A 99"),
+    (&["new A QUIET buy 5 1100500"], "rej A 99"),
+    (&["new A MADE buy 5 950000"], "ack A"),
+    (
+        &["new A MADE buy 5 950000", "new B MADE sell 5 950000"],
+        "ack B; fill B 5@99.95 cum 5 leaves 0",
+    ),
+];
+
+#[test]
+fn scenarios() {
+    for (lines, expected) in SCENARIOS {
+        let mut exchange = exchange();
+        let mut facts = Vec::new();
+        for (line, seq) in lines.iter().zip(1..) {
+            facts = apply(&mut exchange, &inbound(seq, request(line)));
+        }
+        assert_eq!(
+            facts.iter().map(shown).collect::<Vec<_>>().join("; "),
+            *expected,
+            "{lines:?}"
+        );
+        let marks: Vec<bool> = facts.iter().map(|fact| fact.completes).collect();
+        assert_eq!(
+            marks.iter().position(|mark| *mark),
+            Some(facts.len() - 1),
+            "only the last fact completes: {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn a_message_delivered_again_leads_to_nothing_and_a_fresh_one_is_a_duplicate() {
+    let mut exchange = exchange();
+    let first = inbound(7, request("new A QUIET buy 5 1000000"));
+    assert_eq!(apply(&mut exchange, &first).len(), 1);
+    assert_eq!(exchange.decide(&first, Timestamp(0)), Decision::Redelivered);
+    let fresh = inbound(8, first.request.clone());
+    assert!(apply(&mut exchange, &fresh)[0].is_duplicate_cl_ord_id());
+    assert_eq!(
+        exchange.decide(&fresh, Timestamp(0)),
+        Decision::Redelivered,
+        "a refusal is delivered again as well"
+    );
+    let mut reset = inbound(1, request("new B QUIET buy 5 1000000"));
+    reset.cause.generation = 2;
+    assert_eq!(
+        apply(&mut exchange, &reset).len(),
+        1,
+        "after a sequence reset low numbers are fresh"
+    );
+    let lost_journal = inbound(3, request("new C QUIET buy 5 1000000"));
+    assert_eq!(
+        apply(&mut exchange, &lost_journal).len(),
+        1,
+        "a low number with an unknown ClOrdID is fresh"
+    );
+}
+
+#[test]
+fn status_reports_show_one_order_or_every_working_one() {
+    let mut exchange = exchange();
+    let lines = [
+        "new A QUIET buy 5 1000000",
+        "new B QUIET buy 10 999500",
+        "new C QUIET buy 5 950000",
+        "cancel D A",
+        "new E QUIET sell 5 999500",
+    ];
+    for (line, seq) in lines.iter().zip(1..) {
+        apply(&mut exchange, &inbound(seq, request(line)));
+    }
+    let ask = |query| match exchange.decide(&inbound(1, Request::Query(query)), Timestamp(0)) {
+        Decision::Reports(reports) => reports,
+        other => panic!("{other:?}"),
+    };
+    let all = ask(Query::AllWorking {
+        request_id: "M".to_owned(),
+        account: None,
+    });
+    let seen: Vec<_> = all
+        .iter()
+        .map(|report| (report.order.cl_ord_id.as_str(), report.order.leaves_units))
+        .collect();
+    assert_eq!(seen, [("B", 5), ("C", 5)]);
+    let marks = all.iter().map(|report| match &report.answers {
+        Answers::All {
+            reports_total,
+            is_last,
+            ..
+        } => (*reports_total, *is_last),
+        Answers::One { .. } => panic!("not a mass status"),
+    });
+    assert_eq!(marks.collect::<Vec<_>>(), [(2, false), (2, true)]);
+    assert_eq!(
+        ask(Query::AllWorking {
+            request_id: "M".to_owned(),
+            account: Some("C2".to_owned())
+        })[0]
+            .order
+            .order,
+        0
+    );
+    let one = |cl_ord_id: &str| {
+        ask(Query::Order(OrderQuery {
+            request_id: None,
+            cl_ord_id: cl_ord_id.to_owned(),
+            account: String::new(),
+            symbol: "QUIET".to_owned(),
+            side: Side::Buy,
+        }))
+        .remove(0)
+        .order
+    };
+    assert_eq!((one("E").cum_units, one("E").order > 0), (5, true));
+    assert_eq!(one("Z").order, 0);
+}
+
+#[test]
+fn orders_of_another_day_are_gone_but_numbers_go_on() {
+    let mut yesterday = exchange();
+    let facts = apply(
+        &mut yesterday,
+        &inbound(1, request("new A QUIET buy 5 1000000")),
+    );
+    let mut today = Exchange::new(contracts(), 42, &HashSet::new(), "2026-11-23");
+    facts.iter().for_each(|fact| today.evolve(fact));
+    assert_eq!(
+        apply(&mut today, &inbound(1, request("new A QUIET buy 5 950000"))),
+        [],
+        "still known as delivered"
+    );
+    let fresh = apply(&mut today, &inbound(2, request("new A QUIET buy 5 950000")));
+    assert_eq!(
+        (shown(&fresh[0]).as_str(), fresh[0].exec_id().as_str()),
+        ("ack A", "NSE-2")
+    );
+}
+
+fn line() -> impl Strategy<Value = String> {
+    let new = (
+        0..40,
+        prop::bool::ANY,
+        prop::bool::ANY,
+        1_i64..60,
+        1_960_i64..2_040,
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(id, quiet, buy, lots, ticks, ioc)| {
+            let (symbol, side) = (
+                if quiet { "QUIET" } else { "MADE" },
+                if buy { "buy" } else { "sell" },
+            );
+            format!(
+                "new O{id} {symbol} {side} {} {} {}",
+                lots * 5,
+                ticks * 500,
+                if ioc { "ioc" } else { "" }
+            )
+        });
+    prop_oneof![4 => new, 1 => (0..20, 0..40).prop_map(|(id, of)| format!("cancel X{id} O{of}"))]
+}
+
+proptest! {
+    #[test]
+    fn a_rebuild_from_the_facts_equals_the_state_at_every_message(lines in prop::collection::vec(line(), 1..80)) {
+        let (mut live, mut facts) = (exchange(), Vec::new());
+        for (line, seq) in lines.iter().zip(1..) {
+            facts.extend(apply(&mut live, &inbound(seq, request(line))));
+        }
+        let mut rebuilt = exchange();
+        facts.iter().for_each(|fact| rebuilt.evolve(fact));
+        prop_assert_eq!(live.state_hash(), rebuilt.state_hash());
+        // Ordinals have no holes, and what was filled is what was taken off: buys and sells on the unmade book balance.
+        prop_assert!(facts.iter().map(|fact| fact.ordinal).eq(1..=facts.len() as u64));
+        let mut net = 0;
+        for fact in facts.iter().filter(|fact| fact.order.symbol == "QUIET") {
+            prop_assert_eq!(fact.order.cum_units > fact.order.quantity_units, false);
+            if let Happening::Executed { last_units, .. } = fact.happening {
+                net += if fact.order.side == Side::Buy { last_units } else { -last_units };
+            }
+        }
+        prop_assert_eq!(net, 0);
+    }
+}

@@ -1,0 +1,306 @@
+//! Between FIX messages and what they mean here: requests in, reports out. Pure.
+//!
+//! 1. A report is made of its fact alone, so that made again after a restart it says the same, with the same ExecID.
+//! 2. What the exchange doesn't do is answered with a BusinessMessageReject and enters no ledger.
+
+use squareoff_fix::message::{
+    BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, ExecType, ExecutionReport,
+    NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderMassStatusRequest, Side as FixSide,
+    TimeInForce as FixTimeInForce,
+};
+use squareoff_fix::{AppMessage, PriceE4};
+
+use crate::book::Side;
+use crate::fact::{Fact, Happening, OrderImage, TimeInForce, order_id};
+use crate::price::Price;
+use crate::request::{Answers, Cancel, NewOrder, OrderQuery, Query, Request, StatusReport};
+use crate::rules;
+
+/// Indian venues allow 20 characters in an id; three times that is certainly nobody's id, and would go into the ledger.
+const FIELD_BYTES_MAX: usize = 64;
+/// ExecID of status reports: nothing was executed (FIX 4.2 prescribes 0, FIX 4.4 asks only for a value).
+const STATUS_EXEC_ID: &str = "0";
+
+/// What is to be done with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    Request(Request),
+    /// To be answered with this.
+    Refuse(BusinessMessageReject),
+    /// The broker refuses one of our messages: for the log, there is nobody to answer.
+    Complaint(String),
+}
+
+/// Reads a message with the sequence number it came with.
+#[must_use]
+pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
+    let kind = message.kind().to_owned();
+    let refuse = |reason, id: &str, text: String| {
+        let ref_id = (id.len() <= FIELD_BYTES_MAX).then(|| id.to_owned());
+        let (ref_kind, ref_seq_num, text) = (kind.clone(), Some(msg_seq_num), Some(text));
+        Meaning::Refuse(BusinessMessageReject {
+            ref_seq_num,
+            ref_kind,
+            ref_id,
+            reason,
+            text,
+        })
+    };
+    let request = match message {
+        AppMessage::NewOrderSingle(order) => Request::New(new_order(order)),
+        AppMessage::OrderCancelRequest(cancel) => Request::Cancel(Cancel {
+            cl_ord_id: cancel.cl_ord_id,
+            orig_cl_ord_id: cancel.orig_cl_ord_id,
+            account: cancel.account.unwrap_or_default(),
+            symbol: cancel.symbol,
+            side: side(cancel.side),
+        }),
+        AppMessage::OrderStatusRequest(asked) => Request::Query(Query::Order(OrderQuery {
+            request_id: asked.ord_status_req_id,
+            cl_ord_id: asked.cl_ord_id,
+            account: asked.account.unwrap_or_default(),
+            symbol: asked.symbol,
+            side: side(asked.side),
+        })),
+        AppMessage::OrderMassStatusRequest(asked)
+            if asked.mass_status_req_type != OrderMassStatusRequest::ALL_ORDERS =>
+        {
+            let text = format!(
+                "MassStatusReqType {} is not supported, only 7",
+                asked.mass_status_req_type
+            );
+            return refuse(BusinessRejectReason::Other, &asked.mass_status_req_id, text);
+        }
+        AppMessage::OrderMassStatusRequest(asked) => Request::Query(Query::AllWorking {
+            request_id: asked.mass_status_req_id,
+            account: asked.account,
+        }),
+        AppMessage::Reject(reject) => return Meaning::Complaint(format!("{reject:?}")),
+        AppMessage::BusinessMessageReject(reject) => {
+            return Meaning::Complaint(format!("{reject:?}"));
+        }
+        AppMessage::ExecutionReport(_)
+        | AppMessage::OrderCancelReject(_)
+        | AppMessage::Other(_) => {
+            return Meaning::Refuse(BusinessMessageReject::unsupported(msg_seq_num, &kind));
+        }
+    };
+    match words(&request)
+        .into_iter()
+        .find(|word| word.len() > FIELD_BYTES_MAX)
+    {
+        Some(_) => refuse(
+            BusinessRejectReason::Other,
+            "",
+            format!("an id or symbol is longer than {FIELD_BYTES_MAX} bytes"),
+        ),
+        None => Meaning::Request(request),
+    }
+}
+
+/// The report of a fact.
+#[must_use]
+pub fn report(fact: &Fact) -> AppMessage {
+    let order = &fact.order;
+    let basis = ExecutionReport {
+        exec_id: fact.exec_id(),
+        transact_time: Some(fact.transact_time),
+        ..standing(&fact.venue, order)
+    };
+    AppMessage::ExecutionReport(match &fact.happening {
+        Happening::Accepted => ExecutionReport {
+            exec_type: ExecType::New,
+            ..basis
+        },
+        Happening::Rejected { reason, text } => ExecutionReport {
+            exec_type: ExecType::Rejected,
+            ord_status: OrdStatus::Rejected,
+            ord_rej_reason: Some(u64::from(*reason)),
+            text: Some(text.clone()),
+            ..basis
+        },
+        Happening::Executed {
+            last_units,
+            last_price,
+            ..
+        } => ExecutionReport {
+            exec_type: ExecType::Trade,
+            last_qty: Some(*last_units),
+            last_px: Some(PriceE4(last_price.0)),
+            ..basis
+        },
+        Happening::Canceled { request } => ExecutionReport {
+            exec_type: ExecType::Canceled,
+            cl_ord_id: Some(request.as_ref().unwrap_or(&order.cl_ord_id).clone()),
+            orig_cl_ord_id: request.as_ref().map(|_| order.cl_ord_id.clone()),
+            ..basis
+        },
+        Happening::CancelRejected {
+            request,
+            reason,
+            text,
+        } => {
+            return AppMessage::OrderCancelReject(OrderCancelReject {
+                order_id: fact.order_id(),
+                cl_ord_id: request.clone(),
+                orig_cl_ord_id: order.cl_ord_id.clone(),
+                ord_status: status(order),
+                response_to: CxlRejResponseTo::Cancel,
+                reason: Some(u64::from(*reason)),
+                account: some(&order.account),
+                transact_time: Some(fact.transact_time),
+                text: Some(text.clone()),
+            });
+        }
+    })
+}
+
+/// The answer to a question about orders.
+#[must_use]
+pub fn status_report(venue: &str, report: &StatusReport) -> AppMessage {
+    let known = report.order.order != 0;
+    let mut message = ExecutionReport {
+        ord_rej_reason: (!known).then_some(u64::from(rules::UNKNOWN_ORDER)),
+        text: (!known).then(|| "order: none such is known here".to_owned()),
+        ..standing(venue, &report.order)
+    };
+    match &report.answers {
+        Answers::One { request_id } => message.ord_status_req_id.clone_from(request_id),
+        Answers::All {
+            request_id,
+            reports_total,
+            is_last,
+        } => {
+            message.mass_status_req_id = Some(request_id.clone());
+            (message.tot_num_reports, message.last_rpt_requested) =
+                (Some(*reports_total), Some(*is_last));
+            if !known {
+                message.text = Some("order: none is working".to_owned());
+            }
+        }
+    }
+    AppMessage::ExecutionReport(message)
+}
+
+fn new_order(order: NewOrderSingle) -> NewOrder {
+    let time_in_force = match order.time_in_force {
+        None | Some(FixTimeInForce::Day) => Ok(TimeInForce::Day),
+        Some(FixTimeInForce::ImmediateOrCancel) => Ok(TimeInForce::ImmediateOrCancel),
+        Some(other @ (FixTimeInForce::GoodTillCancel | FixTimeInForce::FillOrKill)) => {
+            Err(format!("time in force {other:?}"))
+        }
+    };
+    let unsupported = match (order.ord_type, order.price) {
+        (OrdType::Limit, Some(_)) => time_in_force.as_ref().err().cloned(),
+        (OrdType::Limit, None) => Some("a limit order without a price".to_owned()),
+        (OrdType::Market | OrdType::Stop | OrdType::StopLimit, _) => {
+            Some(format!("order type {:?}", order.ord_type))
+        }
+    };
+    NewOrder {
+        cl_ord_id: order.cl_ord_id,
+        account: order.account.unwrap_or_default(),
+        symbol: order.symbol,
+        side: side(order.side),
+        time_in_force: time_in_force.unwrap_or(TimeInForce::Day),
+        quantity_units: order.order_qty,
+        price: order.price.map_or(Price(0), |price| Price(price.0)),
+        unsupported,
+    }
+}
+
+/// Everything of a request that goes into the ledger as text.
+fn words(request: &Request) -> Vec<&str> {
+    match request {
+        Request::New(order) => vec![&order.cl_ord_id, &order.account, &order.symbol],
+        Request::Cancel(cancel) => vec![
+            &cancel.cl_ord_id,
+            &cancel.orig_cl_ord_id,
+            &cancel.account,
+            &cancel.symbol,
+        ],
+        Request::Query(Query::Order(asked)) => {
+            vec![
+                asked.request_id.as_deref().unwrap_or_default(),
+                &asked.cl_ord_id,
+                &asked.account,
+                &asked.symbol,
+            ]
+        }
+        Request::Query(Query::AllWorking { request_id, .. }) => vec![request_id],
+    }
+}
+
+/// A report of how an order stands, for callers to say what happened.
+fn standing(venue: &str, order: &OrderImage) -> ExecutionReport {
+    ExecutionReport {
+        order_id: order_id(venue, order.order),
+        cl_ord_id: Some(order.cl_ord_id.clone()),
+        orig_cl_ord_id: None,
+        exec_id: STATUS_EXEC_ID.to_owned(),
+        exec_ref_id: None,
+        secondary_exec_id: None,
+        exec_type: ExecType::OrderStatus,
+        ord_status: status(order),
+        ord_rej_reason: None,
+        account: some(&order.account),
+        symbol: order.symbol.clone(),
+        security_exchange: Some(venue.to_owned()),
+        side: match order.side {
+            Side::Buy => FixSide::Buy,
+            Side::Sell => FixSide::Sell,
+        },
+        order_qty: Some(order.quantity_units),
+        ord_type: Some(OrdType::Limit),
+        price: Some(PriceE4(order.price.0)),
+        time_in_force: Some(match order.time_in_force {
+            TimeInForce::Day => FixTimeInForce::Day,
+            TimeInForce::ImmediateOrCancel => FixTimeInForce::ImmediateOrCancel,
+        }),
+        last_qty: None,
+        last_px: None,
+        leaves_qty: order.leaves_units,
+        cum_qty: order.cum_units,
+        avg_px: average(order),
+        transact_time: None,
+        text: None,
+        mass_status_req_id: None,
+        ord_status_req_id: None,
+        copy: None,
+        tot_num_reports: None,
+        last_rpt_requested: None,
+    }
+}
+
+fn status(order: &OrderImage) -> OrdStatus {
+    match (order.leaves_units > 0, order.cum_units) {
+        _ if order.order == 0 => OrdStatus::Rejected,
+        (true, 0) => OrdStatus::New,
+        (true, _) => OrdStatus::PartiallyFilled,
+        (false, done) if done == order.quantity_units => OrdStatus::Filled,
+        (false, _) => OrdStatus::Canceled,
+    }
+}
+
+/// Rounded to the nearest 1/10,000 rupee: AvgPx(6) is information, the notional is the truth.
+fn average(order: &OrderImage) -> PriceE4 {
+    let half = order.cum_units / 2;
+    PriceE4(
+        order
+            .notional
+            .saturating_add(half)
+            .checked_div(order.cum_units)
+            .unwrap_or(0),
+    )
+}
+
+fn side(side: FixSide) -> Side {
+    match side {
+        FixSide::Buy => Side::Buy,
+        FixSide::Sell => Side::Sell,
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
