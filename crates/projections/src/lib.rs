@@ -1,1 +1,2 @@
 //! Read models in Postgres: events to rows, rebuild, queries.
+pub mod cluster;
