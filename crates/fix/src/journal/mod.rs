@@ -1,0 +1,477 @@
+//! What a session has sent, and up to where it has received: the durable half of a session.
+//!
+//! One folder per session, held by one process through a file lock. Called by `driver`, and by the
+//! application at start to learn what had been handed to the wire.
+//!
+//! 1. Sequence numbers are 1, 2, 3, ... without a hole in a generation; a record is never changed.
+//! 2. A batch with an application message is durable (one write, one fdatasync) before `complete` returns;
+//!    batches of session-level messages alone are written in order but not synced: they may be lost with
+//!    the power, and then nothing that counts is lost.
+//! 3. The inbound number may be older than the truth after a power loss, never newer: what is asked for
+//!    again is a duplicate, what is skipped would be lost.
+//! 4. Nothing is deleted: a reset starts a new generation beside the old file, a torn tail is kept aside.
+//! 5. After a failed write the journal refuses everything until it is opened again.
+//!
+//! Files: `outbound.log` (this generation), `outbound-<generation>-<nanos>.log` (older ones),
+//! `outbound-<generation>-<nanos>.torn` (tails cut off), `inbound.num`, `lock`.
+
+mod format;
+mod inbound;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::value::Timestamp;
+use format::Head;
+use inbound::InboundNumber;
+
+/// Records read at a time when walking through the journal.
+const WALK_RECORDS: u64 = 512;
+
+const CURRENT: &str = "outbound.log";
+const NEXT: &str = "outbound.next";
+
+/// Whether a record belongs to the application or to the session itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    App,
+    Admin,
+}
+
+/// One message that was handed to the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// MsgSeqNum.
+    pub seq: u64,
+    pub kind: Kind,
+    /// The application's name for it (a ClOrdID); empty for session-level messages.
+    pub id: String,
+    /// Its position in the application's log; 0 for none.
+    pub position: u64,
+    pub sending_time: Timestamp,
+    /// The message as it went out the first time.
+    pub bytes: Bytes,
+}
+
+/// Why a journal can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("journal {folder} is in use by another process")]
+    InUse { folder: PathBuf },
+    #[error("journal {folder} belongs to session {found}, not {wanted}")]
+    OtherSession {
+        folder: PathBuf,
+        found: String,
+        wanted: String,
+    },
+    #[error("journal {file} is damaged: {what}")]
+    Damaged { file: PathBuf, what: &'static str },
+    #[error("journal {folder} refuses to go on after a failed write; open it again")]
+    Failed { folder: PathBuf },
+    #[error("journal record {seq} does not follow {last}")]
+    OutOfOrder { seq: u64, last: u64 },
+    #[error("journal {file}: {source}")]
+    Io { file: PathBuf, source: io::Error },
+}
+
+/// The journal of one session.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    file: Arc<File>,
+    head: Head,
+    /// Where each record of this generation starts; record `seq` is at index `seq - 1`.
+    starts: Vec<u64>,
+    end: u64,
+    last_position: u64,
+    has_app: bool,
+    inbound: InboundNumber,
+    /// A batch was handed out and has not come back: it may or may not be in the file.
+    in_doubt: bool,
+    _lock: File,
+}
+
+/// A batch ready to be written, on any thread.
+#[derive(Debug)]
+pub struct Batch {
+    file: Arc<File>,
+    path: PathBuf,
+    at: u64,
+    bytes: Vec<u8>,
+    starts: Vec<u64>,
+    last_position: Option<u64>,
+    durable: bool,
+}
+
+/// Proof that a batch was written.
+#[derive(Debug)]
+pub struct Written(Batch);
+
+impl Batch {
+    /// Whether writing waits for the disk. A batch that does not is quick enough for any thread.
+    pub fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    /// Writes the batch with one write, and one fdatasync when it holds application messages. Blocks.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]: the batch must be taken as not sent and the journal as unusable.
+    pub fn write(self) -> Result<Written, JournalError> {
+        let written = self.file.write_all_at(&self.bytes, self.at);
+        let synced = written.and_then(|()| match self.durable {
+            true => self.file.sync_data(),
+            false => Ok(()),
+        });
+        match synced {
+            Ok(()) => Ok(Written(self)),
+            Err(source) => Err(JournalError::Io {
+                file: self.path,
+                source,
+            }),
+        }
+    }
+}
+
+impl Journal {
+    /// Opens or creates the journal of session `sender` -> `target` in `folder`, and holds it until dropped.
+    ///
+    /// # Errors
+    /// `InUse`, `OtherSession`, `Damaged` (records that were durable are unreadable), `Io`.
+    pub fn open(
+        folder: impl Into<PathBuf>,
+        sender: &str,
+        target: &str,
+        now: Timestamp,
+    ) -> Result<Journal, JournalError> {
+        let folder = folder.into();
+        std::fs::create_dir_all(&folder).map_err(at(&folder))?;
+        let lock = hold(&folder)?;
+        let path = folder.join(CURRENT);
+        finish_reset(&folder)?;
+        if !path.exists() {
+            let head = Head {
+                generation: 1,
+                created: now,
+                base_position: 0,
+                sender: sender.to_owned(),
+                target: target.to_owned(),
+            };
+            create(&folder, &head)?;
+            std::fs::rename(folder.join(NEXT), &path).map_err(at(&path))?;
+            sync_folder(&folder)?;
+        }
+        let file = open_file(&path)?;
+        let scan = format::scan(&file, &path)?;
+        if (scan.head.sender.as_str(), scan.head.target.as_str()) != (sender, target) {
+            return Err(JournalError::OtherSession {
+                folder,
+                found: format!("{} -> {}", scan.head.sender, scan.head.target),
+                wanted: format!("{sender} -> {target}"),
+            });
+        }
+        if scan.torn_bytes > 0 {
+            set_aside(&folder, &file, &scan, now)?;
+        }
+        let inbound = InboundNumber::open(&folder.join("inbound.num"), scan.head.generation)?;
+        Ok(Journal {
+            folder,
+            file: Arc::new(file),
+            head: scan.head,
+            starts: scan.starts,
+            end: scan.end,
+            last_position: scan.last_position,
+            has_app: scan.has_app,
+            inbound,
+            in_doubt: false,
+            _lock: lock,
+        })
+    }
+
+    /// The generation: 1 at creation, one more with each reset of sequence numbers.
+    pub fn generation(&self) -> u64 {
+        self.head.generation
+    }
+
+    /// When this generation was created.
+    pub fn created(&self) -> Timestamp {
+        self.head.created
+    }
+
+    /// Our SenderCompID.
+    pub fn sender(&self) -> &str {
+        &self.head.sender
+    }
+
+    /// The peer's CompID.
+    pub fn target(&self) -> &str {
+        &self.head.target
+    }
+
+    /// The sequence number of the last record of this generation; 0 for none.
+    pub fn last_seq(&self) -> u64 {
+        self.starts.len() as u64
+    }
+
+    /// Whether this generation holds an application message.
+    pub fn has_app(&self) -> bool {
+        self.has_app
+    }
+
+    /// The highest application position ever journaled, older generations included; 0 for none.
+    pub fn last_position(&self) -> u64 {
+        self.last_position
+    }
+
+    /// The inbound sequence number expected next: everything below has been recorded by the application.
+    pub fn next_inbound(&self) -> u64 {
+        self.inbound.next()
+    }
+
+    /// Remembers the inbound number expected next. Not synced: losing it means redelivery. An application
+    /// that keeps the number itself, beside what it recorded, sets it here before the session starts.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn record_inbound(&mut self, next: u64) -> Result<(), JournalError> {
+        self.inbound.set(next)
+    }
+
+    /// Appends a batch: prepare, write, complete in one. Blocks.
+    ///
+    /// # Errors
+    /// As [`Journal::prepare`] and [`Batch::write`].
+    pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        let written = self.prepare(records)?.write()?;
+        self.complete(written);
+        Ok(())
+    }
+
+    /// Encodes a batch for writing elsewhere. Until [`Journal::complete`] gets it back, the journal refuses
+    /// further batches; when it never comes back, the journal has to be opened again.
+    ///
+    /// # Errors
+    /// `Failed` after an earlier failure; `OutOfOrder` when `records` do not continue the numbers.
+    pub fn prepare(&mut self, records: &[Record]) -> Result<Batch, JournalError> {
+        if self.in_doubt {
+            return Err(JournalError::Failed {
+                folder: self.folder.clone(),
+            });
+        }
+        let mut batch = Batch {
+            file: Arc::clone(&self.file),
+            path: self.folder.join(CURRENT),
+            at: self.end,
+            bytes: Vec::with_capacity(records.iter().map(format::size_hint).sum()),
+            starts: Vec::with_capacity(records.len()),
+            last_position: None,
+            durable: false,
+        };
+        for record in records {
+            let last = self.last_seq() + batch.starts.len() as u64;
+            if record.seq != last + 1 {
+                return Err(JournalError::OutOfOrder {
+                    seq: record.seq,
+                    last,
+                });
+            }
+            batch.starts.push(self.end + batch.bytes.len() as u64);
+            format::put(&mut batch.bytes, record);
+            if record.kind == Kind::App {
+                batch.durable = true;
+                batch.last_position = batch.last_position.max(Some(record.position));
+            }
+        }
+        self.in_doubt = true;
+        Ok(batch)
+    }
+
+    /// Takes a written batch into the index.
+    pub fn complete(&mut self, Written(batch): Written) {
+        self.end = batch.at + batch.bytes.len() as u64;
+        self.starts.extend(batch.starts);
+        self.last_position = self.last_position.max(batch.last_position.unwrap_or(0));
+        self.has_app |= batch.durable;
+        self.in_doubt = false;
+    }
+
+    /// The records from `from` through `to` that exist, in order, with one read.
+    ///
+    /// # Errors
+    /// `Io`; `Damaged` when a record that was written is no longer readable.
+    pub fn records(&self, from: u64, to: u64) -> Result<Vec<Record>, JournalError> {
+        let (from, to) = (from.max(1), to.min(self.last_seq()));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let start = self.starts[from as usize - 1];
+        let end = self.starts.get(to as usize).copied().unwrap_or(self.end);
+        let path = self.folder.join(CURRENT);
+        let mut bytes = vec![0; (end - start) as usize];
+        self.file
+            .read_exact_at(&mut bytes, start)
+            .map_err(at(&path))?;
+        format::take_all(bytes.into()).ok_or(JournalError::Damaged {
+            file: path,
+            what: "a record in the middle is unreadable",
+        })
+    }
+
+    /// All records of this generation in order, read piece by piece.
+    pub fn iter(&self) -> impl Iterator<Item = Result<Record, JournalError>> + '_ {
+        (0..=self.last_seq() / WALK_RECORDS).flat_map(move |piece| {
+            let from = piece * WALK_RECORDS + 1;
+            match self.records(from, from + WALK_RECORDS - 1) {
+                Ok(records) => records.into_iter().map(Ok).collect::<Vec<_>>(),
+                Err(error) => vec![Err(error)],
+            }
+        })
+    }
+
+    /// Starts a new generation: both sequence numbers are 1 again, the old file stays under another name.
+    /// Durable when it returns. Blocks.
+    ///
+    /// # Errors
+    /// `Failed` after an earlier failure, `Io`. A crash in between is finished by the next `open`.
+    pub fn reset(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        if self.in_doubt {
+            return Err(JournalError::Failed {
+                folder: self.folder.clone(),
+            });
+        }
+        self.in_doubt = true;
+        let head = Head {
+            generation: self.head.generation + 1,
+            created: now,
+            base_position: self.last_position,
+            ..self.head.clone()
+        };
+        create(&self.folder, &head)?;
+        let path = self.folder.join(CURRENT);
+        let old = format!("outbound-{:06}-{}.log", self.head.generation, now.0);
+        std::fs::rename(&path, self.folder.join(old)).map_err(at(&path))?;
+        finish_reset(&self.folder)?;
+        self.file = Arc::new(open_file(&path)?);
+        self.inbound.restart(head.generation)?;
+        self.end = format::head_size(&head);
+        self.head = head;
+        self.starts.clear();
+        self.has_app = false;
+        self.in_doubt = false;
+        Ok(())
+    }
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> JournalError + use<> {
+    let file = path.to_owned();
+    move |source| JournalError::Io {
+        file: file.clone(),
+        source,
+    }
+}
+
+fn open_file(path: &Path) -> Result<File, JournalError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(at(path))
+}
+
+fn hold(folder: &Path) -> Result<File, JournalError> {
+    let path = folder.join("lock");
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(at(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse {
+            folder: folder.to_owned(),
+        }),
+        Err(std::fs::TryLockError::Error(source)) => Err(JournalError::Io { file: path, source }),
+    }
+}
+
+/// Writes the head of a new generation under a name that does not count yet.
+fn create(folder: &Path, head: &Head) -> Result<(), JournalError> {
+    let path = folder.join(NEXT);
+    let file = File::create(&path).map_err(at(&path))?;
+    file.write_all_at(&format::head_bytes(head), 0)
+        .and_then(|()| file.sync_all())
+        .map_err(at(&path))
+}
+
+/// The second half of a reset, which a crash may have left undone: with the old generation put aside, the
+/// new one takes its name. With the old one still in place the reset never happened.
+fn finish_reset(folder: &Path) -> Result<(), JournalError> {
+    let (current, next) = (folder.join(CURRENT), folder.join(NEXT));
+    if !current.exists() && next.exists() && archived(folder)? {
+        std::fs::rename(&next, &current).map_err(at(&current))?;
+    }
+    if !current.exists() && archived(folder)? {
+        return Err(JournalError::Damaged {
+            file: current,
+            what: "older generations are there but the current one is missing",
+        });
+    }
+    sync_folder(folder)
+}
+
+fn archived(folder: &Path) -> Result<bool, JournalError> {
+    let mut entries = std::fs::read_dir(folder).map_err(at(folder))?;
+    Ok(entries.any(|entry| {
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("outbound-") && name.ends_with(".log")
+        })
+    }))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), JournalError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(at(folder))
+}
+
+/// Cuts a torn tail off, keeping its bytes in a file beside.
+fn set_aside(
+    folder: &Path,
+    file: &File,
+    scan: &format::Scan,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let name = format!("outbound-{:06}-{}.torn", scan.head.generation, now.0);
+    let aside = folder.join(name);
+    tracing::warn!(
+        journal.folder = %folder.display(),
+        bytes = scan.torn_bytes,
+        records = scan.starts.len(),
+        "the journal ends in a record that was not finished; cut off and kept in a .torn file"
+    );
+    let copy = File::create(&aside).map_err(at(&aside))?;
+    let mut bytes = vec![0; 64 * 1024];
+    let mut done = 0;
+    while done < scan.torn_bytes {
+        let n = (scan.torn_bytes - done).min(bytes.len() as u64) as usize;
+        file.read_exact_at(&mut bytes[..n], scan.end + done)
+            .and_then(|()| copy.write_all_at(&bytes[..n], done))
+            .map_err(at(&aside))?;
+        done += n as u64;
+    }
+    copy.sync_all().map_err(at(&aside))?;
+    file.set_len(scan.end)
+        .and_then(|()| file.sync_all())
+        .map_err(at(&folder.join(CURRENT)))
+}
+
+#[cfg(test)]
+mod tests;

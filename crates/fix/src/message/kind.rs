@@ -1,0 +1,71 @@
+//! Enumerated values of FIX 4.4 (volume 6), each with its code on the wire.
+
+use super::read::{RejectReason, Value};
+
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($variant),* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            /// The code on the wire.
+            pub fn code(self) -> u8 {
+                match self { $($name::$variant => $code),* }
+            }
+        }
+
+        impl Value for $name {
+            fn read(bytes: &[u8]) -> Result<$name, RejectReason> {
+                match bytes {
+                    $([$code] => Ok($name::$variant),)*
+                    _ => Err(RejectReason::ValueOutOfRange),
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Side (54). Indian venues know these two only.
+    Side { Buy = b'1', Sell = b'2' }
+}
+codes! {
+    /// OrdType (40).
+    OrdType { Market = b'1', Limit = b'2', Stop = b'3', StopLimit = b'4' }
+}
+codes! {
+    /// TimeInForce (59); absent means Day.
+    TimeInForce { Day = b'0', GoodTillCancel = b'1', ImmediateOrCancel = b'3', FillOrKill = b'4' }
+}
+codes! {
+    /// ExecType (150): what this report says.
+    ExecType {
+        New = b'0', DoneForDay = b'3', Canceled = b'4', Replaced = b'5', PendingCancel = b'6', Stopped = b'7',
+        Rejected = b'8', Suspended = b'9', PendingNew = b'A', Calculated = b'B', Expired = b'C', Restated = b'D',
+        PendingReplace = b'E', Trade = b'F', TradeCorrect = b'G', TradeCancel = b'H', OrderStatus = b'I',
+    }
+}
+codes! {
+    /// OrdStatus (39): where the order stands.
+    OrdStatus {
+        New = b'0', PartiallyFilled = b'1', Filled = b'2', DoneForDay = b'3', Canceled = b'4', Replaced = b'5',
+        PendingCancel = b'6', Stopped = b'7', Rejected = b'8', Suspended = b'9', PendingNew = b'A',
+        Calculated = b'B', Expired = b'C', AcceptedForBidding = b'D', PendingReplace = b'E',
+    }
+}
+codes! {
+    /// CxlRejResponseTo (434).
+    CxlRejResponseTo { Cancel = b'1', CancelReplace = b'2' }
+}
+codes! {
+    /// BusinessRejectReason (380).
+    BusinessRejectReason {
+        Other = b'0', UnknownId = b'1', UnknownSecurity = b'2', UnsupportedMessageType = b'3',
+        ApplicationNotAvailable = b'4', ConditionallyRequiredFieldMissing = b'5', NotAuthorized = b'6',
+        DeliverToFirmNotAvailable = b'7',
+    }
+}

@@ -1,0 +1,159 @@
+//! Reading fields of a whole message, with the fault in FIX's own terms.
+//!
+//! Called by the typed messages and by the session's checks. A field that is missing, empty or unreadable
+//! becomes a [`Malformed`], which is exactly what a Reject (35=3) says.
+
+use crate::codec::Message;
+use crate::value::{PriceE4, Timestamp, parse_count, parse_quantity};
+
+/// SessionRejectReason (373), FIX 4.4 volume 2, "Reject".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectReason {
+    InvalidTag,
+    RequiredTagMissing,
+    TagNotDefinedForType,
+    NoValue,
+    ValueOutOfRange,
+    Format,
+    CompId,
+    SendingTime,
+    InvalidMessageType,
+    RepeatedTag,
+    OutOfOrder,
+    GroupCount,
+    Other,
+}
+
+impl RejectReason {
+    /// The number on the wire.
+    pub fn code(self) -> u64 {
+        match self {
+            RejectReason::InvalidTag => 0,
+            RejectReason::RequiredTagMissing => 1,
+            RejectReason::TagNotDefinedForType => 2,
+            RejectReason::NoValue => 4,
+            RejectReason::ValueOutOfRange => 5,
+            RejectReason::Format => 6,
+            RejectReason::CompId => 9,
+            RejectReason::SendingTime => 10,
+            RejectReason::InvalidMessageType => 11,
+            RejectReason::RepeatedTag => 13,
+            RejectReason::OutOfOrder => 14,
+            RejectReason::GroupCount => 16,
+            RejectReason::Other => 99,
+        }
+    }
+
+    /// The words that go into Text (58); the same as other engines use, so that operators recognise them.
+    pub fn text(self) -> &'static str {
+        match self {
+            RejectReason::InvalidTag => "Invalid tag number",
+            RejectReason::RequiredTagMissing => "Required tag missing",
+            RejectReason::TagNotDefinedForType => "Tag not defined for this message type",
+            RejectReason::NoValue => "Tag specified without a value",
+            RejectReason::ValueOutOfRange => "Value is incorrect (out of range) for this tag",
+            RejectReason::Format => "Incorrect data format for value",
+            RejectReason::CompId => "CompID problem",
+            RejectReason::SendingTime => "SendingTime accuracy problem",
+            RejectReason::InvalidMessageType => "Invalid MsgType",
+            RejectReason::RepeatedTag => "Tag appears more than once",
+            RejectReason::OutOfOrder => "Tag specified out of required order",
+            RejectReason::GroupCount => "Incorrect NumInGroup count for repeating group",
+            RejectReason::Other => "Other",
+        }
+    }
+}
+
+/// What is wrong with a message that is whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} (tag {})", reason.text(), tag.as_deref().unwrap_or("none"))]
+pub struct Malformed {
+    pub reason: RejectReason,
+    /// The tag as it was written, when one is to blame.
+    pub tag: Option<String>,
+}
+
+impl Malformed {
+    /// A fault of one tag.
+    pub fn tag(reason: RejectReason, tag: u32) -> Malformed {
+        Malformed {
+            reason,
+            tag: Some(tag.to_string()),
+        }
+    }
+
+    /// A fault of the message as a whole.
+    pub fn whole(reason: RejectReason) -> Malformed {
+        Malformed { reason, tag: None }
+    }
+}
+
+/// The readers of one field's value.
+pub(crate) trait Value: Sized {
+    fn read(bytes: &[u8]) -> Result<Self, RejectReason>;
+}
+
+impl Value for String {
+    fn read(bytes: &[u8]) -> Result<String, RejectReason> {
+        let text = std::str::from_utf8(bytes).map_err(|_| RejectReason::Format)?;
+        Ok(text.to_owned())
+    }
+}
+
+impl Value for PriceE4 {
+    fn read(bytes: &[u8]) -> Result<PriceE4, RejectReason> {
+        PriceE4::parse(bytes).ok_or(RejectReason::Format)
+    }
+}
+
+impl Value for i64 {
+    fn read(bytes: &[u8]) -> Result<i64, RejectReason> {
+        parse_quantity(bytes).ok_or(RejectReason::Format)
+    }
+}
+
+impl Value for u64 {
+    fn read(bytes: &[u8]) -> Result<u64, RejectReason> {
+        parse_count(bytes).ok_or(RejectReason::Format)
+    }
+}
+
+impl Value for Timestamp {
+    fn read(bytes: &[u8]) -> Result<Timestamp, RejectReason> {
+        Timestamp::parse(bytes).ok_or(RejectReason::Format)
+    }
+}
+
+impl Value for bool {
+    fn read(bytes: &[u8]) -> Result<bool, RejectReason> {
+        match bytes {
+            b"Y" => Ok(true),
+            b"N" => Ok(false),
+            _ => Err(RejectReason::ValueOutOfRange),
+        }
+    }
+}
+
+impl Message {
+    /// A field that may be absent.
+    pub(crate) fn optional<T: Value>(&self, tag: u32) -> Result<Option<T>, Malformed> {
+        match self.get(tag) {
+            None => Ok(None),
+            Some([]) => Err(Malformed::tag(RejectReason::NoValue, tag)),
+            Some(bytes) => T::read(bytes)
+                .map(Some)
+                .map_err(|reason| Malformed::tag(reason, tag)),
+        }
+    }
+
+    /// A field that must be there.
+    pub(crate) fn required<T: Value>(&self, tag: u32) -> Result<T, Malformed> {
+        self.optional(tag)?
+            .ok_or_else(|| Malformed::tag(RejectReason::RequiredTagMissing, tag))
+    }
+
+    /// A flag, N when absent.
+    pub(crate) fn flagged(&self, tag: u32) -> Result<bool, Malformed> {
+        Ok(self.optional(tag)?.unwrap_or(false))
+    }
+}

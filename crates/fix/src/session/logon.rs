@@ -1,0 +1,135 @@
+//! Log-on, from both sides (FIX 4.4 volume 2, "Logon"; session test cases 1 and 2).
+
+use super::{Held, Output, Phase, Reason, Reset, Role, Session};
+use crate::codec::Message;
+use crate::encode::Body;
+use crate::message::Logon;
+use crate::session::check;
+use crate::tag;
+use crate::value::Timestamp;
+
+impl Session {
+    /// The initiator's first message.
+    pub(super) fn ask_for_logon(&mut self, fresh: bool, now: Timestamp) {
+        self.reset_asked = match self.config.reset {
+            Reset::Never => false,
+            Reset::WhenFresh => fresh,
+            Reset::Always => true,
+        };
+        if self.reset_asked && (self.next_out, self.next_in) != (1, 1) {
+            self.restart_numbers();
+        }
+        self.send_logon(self.reset_asked, now);
+    }
+
+    /// The first message of a connection, which must be a Logon that fits.
+    pub(super) fn first_message(&mut self, message: &Message, now: Timestamp) {
+        let refuse = |text: String| Reason::LogonRefused(text);
+        if message.kind() == b"5" && self.config.role == Role::Initiator {
+            // An acceptor that dislikes our Logon says why, for instance that our MsgSeqNum is too low.
+            return self.disconnect(refuse(format!("the peer logged out: {}", text_of(message))));
+        }
+        if message.kind() != b"A" {
+            let kind = String::from_utf8_lossy(message.kind()).into_owned();
+            return self.disconnect(refuse(format!("MsgType is {kind}")));
+        }
+        if message.get(tag::BEGIN_STRING) != Some(self.config.identity.begin_string.as_bytes()) {
+            return self.disconnect(refuse("BeginString is not ours".to_owned()));
+        }
+        if let Err(malformed) = check::structure(message) {
+            return self.disconnect(refuse(malformed.to_string()));
+        }
+        let (logon, seq) = match (
+            Logon::read(message),
+            message.required::<u64>(tag::MSG_SEQ_NUM),
+        ) {
+            (Ok(logon), Ok(seq)) => (logon, seq),
+            (Err(malformed), _) | (_, Err(malformed)) => {
+                return self.disconnect(refuse(malformed.to_string()));
+            }
+        };
+        if let Some(fault) = self.wrong_party_or_time(message, now) {
+            return self.disconnect(refuse(fault.text().to_owned()));
+        }
+        self.log_on(&logon, seq, now);
+    }
+
+    fn log_on(&mut self, logon: &Logon, seq: u64, now: Timestamp) {
+        if logon.reset && seq != 1 {
+            let text = format!("ResetSeqNumFlag with MsgSeqNum {seq}");
+            return self.disconnect(Reason::LogonRefused(text));
+        }
+        match self.config.role {
+            Role::Acceptor => {
+                self.heartbeat_s = logon.heart_bt_int_s as i64;
+                if logon.reset || self.config.reset == Reset::Always {
+                    self.restart_numbers();
+                }
+            }
+            Role::Initiator if logon.reset && !self.reset_asked => {
+                // Our Logon is out under an old number; the peer starting at 1 alone can't be followed.
+                let text = "the peer reset the sequence numbers unasked".to_owned();
+                return self.disconnect(Reason::LogonRefused(text));
+            }
+            Role::Initiator => self.reset_asked = false,
+        }
+        if seq < self.next_in {
+            return self.too_low(seq, now);
+        }
+        if self.config.role == Role::Acceptor {
+            self.send_logon(logon.reset, now);
+        }
+        self.phase = Phase::LoggedOn;
+        self.outputs.push_back(Output::LoggedOn);
+        if seq == self.next_in {
+            self.next_in += 1;
+        } else {
+            self.hold(seq, Held::Done);
+            self.ask_for_gap(seq, now);
+        }
+    }
+
+    /// A Logon while logged on: only a reset makes sense of it (session test case "SessionReset").
+    pub(super) fn logon_again(&mut self, message: &Message, now: Timestamp) {
+        match Logon::read(message) {
+            Ok(logon) if logon.reset && message.get(tag::MSG_SEQ_NUM) == Some(b"1") => {
+                self.restart_numbers();
+                self.heartbeat_s = logon.heart_bt_int_s as i64;
+                self.send_logon(true, now);
+                self.next_in = 2;
+            }
+            Ok(_) | Err(_) => {
+                let text = "Logon while logged on";
+                self.send_logout(Some(text), now);
+                self.disconnect(Reason::Protocol(text.to_owned()));
+            }
+        }
+    }
+
+    fn restart_numbers(&mut self) {
+        (self.next_out, self.next_in) = (1, 1);
+        self.unrecorded = None;
+        self.gap = None;
+        self.held.clear();
+        self.held_bytes = 0;
+        self.outputs.push_back(Output::ResetJournal);
+    }
+
+    fn send_logon(&mut self, reset: bool, now: Timestamp) {
+        let logon = Logon {
+            heart_bt_int_s: self.heartbeat_s.unsigned_abs(),
+            reset,
+        };
+        let mut body = Body::new();
+        logon.write(&mut body);
+        self.send_admin(b"A", body, now);
+    }
+}
+
+/// Text (58) of a message, or a stand-in.
+pub(super) fn text_of(message: &Message) -> String {
+    message
+        .get(tag::TEXT)
+        .map_or("no text".into(), String::from_utf8_lossy)
+        .into_owned()
+}
