@@ -3,7 +3,7 @@
 //! | module | thread | does |
 //! |---|---|---|
 //! | [`connection`] | | opens and checks the file |
-//! | [`writer`] | one | group commit: drains the queue, one durable transaction per batch |
+//! | [`queue`], [`writer`] | one | group commit: drains the queue, one durable transaction per batch |
 //! | [`reader`] | the runtime's blocking ones | reads on a bounded pool of connections |
 //! | [`tail`] | one | sees what other processes append, while somebody subscribes |
 //! | [`checkpoint`] | one | moves the write-ahead log into the file, beside the writer |
@@ -12,6 +12,7 @@
 
 mod checkpoint;
 mod connection;
+mod queue;
 mod reader;
 mod tail;
 mod writer;
@@ -20,12 +21,12 @@ pub(crate) use tail::Watch;
 
 use crate::{AppendError, Appended, NewEvent, OpenError, Position, ReadError, StoredEvent};
 use connection::Role;
+use queue::Queue;
 use reader::Readers;
 use std::path::Path;
 use std::sync::Arc;
 use tail::Tail;
 use tokio::sync::watch;
-use writer::Queue;
 
 /// Name of the log's file in its folder.
 pub const FILE_NAME: &str = "events.db";
@@ -68,7 +69,7 @@ impl Embedded {
         let stop =
             checkpoint::start(connection::connect(&file, Role::Checkpointer).map_err(sqlite)?)
                 .map_err(io)?;
-        let queue = writer::start(
+        let queue = queue::start(
             connection::connect(&file, Role::Writer).map_err(sqlite)?,
             head,
         )

@@ -24,7 +24,7 @@ when
     or new.version is not (select coalesce(max(version), 0) + 1 from events where stream = new.stream)
     or exists (select 1 from events where event_id = new.event_id)
 begin
-    select raise(abort, 'events are only appended: wrong position or version, or an event id that is already there');
+    select raise(fail, 'events are only appended: wrong position or version, or an event id that is already there');
 end;
 
 create trigger events_are_never_changed

@@ -1,132 +1,24 @@
-//! The one writer of this process: group commit over a bounded queue.
+//! The one writer of this process: a batch of appends becomes one durable transaction.
 //!
 //! 1. Every batch is one immediate transaction: what is read in it (heads, ids) can't change before its commit, whoever else writes.
 //! 2. Each request of a batch succeeds or fails alone; all are answered after the commit.
 //! 3. The known heads are trusted only while no other connection has committed (`pragma data_version`).
 //! 4. After a disk error the log takes no append until it is opened again; repeats and reads are still answered.
-//!
-//! Nothing waits here to gather a larger batch: while one commit syncs, the next batch queues up by itself.
 
 use super::connection::is_busy;
+use super::queue::{Answer, Request};
 use super::reader::{integer, position};
-use super::tail::tell;
-use crate::event::body_bytes;
 use crate::{AppendError, Appended, NewEvent, Position};
 use lru::LruCache;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
 
-/// Requests that wait for a commit; at 50,000 a second a full queue is 80 ms.
-const QUEUE_REQUESTS_MAX: usize = 4_096;
-/// Their bodies together, so that large ones can't fill the memory.
-const QUEUE_BYTES_MAX: usize = 64 << 20;
-/// One transaction takes at most this much beyond its first request: it bounds the time others wait for the lock.
-const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Streams whose version is remembered; some 100 bytes each. A day of a large book touches fewer.
 const HEADS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
-/// The way to the writer.
-#[derive(Debug)]
-pub(super) struct Queue {
-    requests: mpsc::Sender<Request>,
-    bytes: Arc<AtomicUsize>,
-}
-
-struct Request {
-    stream: Arc<str>,
-    expected: u64,
-    events: Vec<NewEvent>,
-    bytes: usize,
-    answer: oneshot::Sender<Answer>,
-}
-
-type Answer = Result<Appended, AppendError>;
-
-impl Queue {
-    pub(super) async fn append(
-        &self,
-        stream: &str,
-        expected: u64,
-        events: Vec<NewEvent>,
-    ) -> Answer {
-        let bytes = body_bytes(&events);
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(AppendError::Overloaded);
-        }
-        let (answer, answered) = oneshot::channel();
-        if let Err(refused) = self.requests.try_send(Request {
-            stream: stream.into(),
-            expected,
-            events,
-            bytes,
-            answer,
-        }) {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(match refused {
-                TrySendError::Full(_) => AppendError::Overloaded,
-                TrySendError::Closed(_) => AppendError::Closed,
-            });
-        }
-        let gone = |_| AppendError::Unknown {
-            reason: "the writer ended before it answered".into(),
-        };
-        answered.await.map_err(gone)?
-    }
-}
-
-pub(super) fn start(
-    connection: Connection,
-    head: Arc<watch::Sender<Position>>,
-) -> std::io::Result<Queue> {
-    let (requests, queue) = mpsc::channel(QUEUE_REQUESTS_MAX);
-    let bytes = Arc::new(AtomicUsize::new(0));
-    let heads = LruCache::new(HEADS_MAX);
-    let writer = Writer {
-        connection,
-        heads,
-        last: 0,
-        data_version: None,
-        failed: None,
-    };
-    let queued = bytes.clone();
-    std::thread::Builder::new()
-        .name("store-writer".into())
-        .spawn(move || drain(writer, queue, &queued, &head))?;
-    Ok(Queue { requests, bytes })
-}
-
-fn drain(
-    mut writer: Writer,
-    mut queue: mpsc::Receiver<Request>,
-    queued: &AtomicUsize,
-    head: &watch::Sender<Position>,
-) {
-    let mut batch = Vec::with_capacity(QUEUE_REQUESTS_MAX);
-    while let Some(first) = queue.blocking_recv() {
-        let mut bytes = first.bytes;
-        batch.push(first);
-        while batch.len() < QUEUE_REQUESTS_MAX && bytes < BATCH_BYTES_MAX {
-            let Ok(request) = queue.try_recv() else { break };
-            bytes += request.bytes;
-            batch.push(request);
-        }
-        let answers = writer.commit(&batch);
-        queued.fetch_sub(bytes, Ordering::Relaxed);
-        for (request, answer) in batch.drain(..).zip(answers) {
-            // A caller that has gone away needs no answer; its append stands.
-            let _ = request.answer.send(answer);
-        }
-        tell(head, position(writer.last));
-    }
-}
-
-struct Writer {
+pub(super) struct Writer {
     connection: Connection,
     heads: LruCache<Arc<str>, u64>,
     /// Position of the last event, as of our last transaction.
@@ -162,7 +54,23 @@ struct Found {
 }
 
 impl Writer {
-    fn commit(&mut self, batch: &[Request]) -> Vec<Answer> {
+    pub(super) fn new(connection: Connection) -> Self {
+        Writer {
+            connection,
+            heads: LruCache::new(HEADS_MAX),
+            last: 0,
+            data_version: None,
+            failed: None,
+        }
+    }
+
+    /// Position of the last event, as of the last batch.
+    pub(super) fn head(&self) -> Position {
+        position(self.last)
+    }
+
+    /// An answer to each request, in their order.
+    pub(super) fn commit(&mut self, batch: &[Request]) -> Vec<Answer> {
         if let Some(reason) = self.failed.clone() {
             return batch
                 .iter()
@@ -231,10 +139,13 @@ impl Writer {
     }
 
     fn append(&mut self, request: &Request, recorded_at: i64) -> rusqlite::Result<Answer> {
-        if let Some(answer) = self.answer_stored(request)? {
+        let actual = self.version(&request.stream)?;
+        // The insert of a single event looks its id up itself; one of several must know before it writes the first.
+        if (actual != request.expected || request.events.len() > 1)
+            && let Some(answer) = self.answer_stored(request)?
+        {
             return Ok(answer);
         }
-        let actual = self.version(&request.stream)?;
         if actual != request.expected {
             let (stream, expected) = (request.stream.to_string(), request.expected);
             return Ok(Err(AppendError::WrongVersion {
@@ -243,16 +154,27 @@ impl Writer {
                 actual,
             }));
         }
+        match self.insert(request, recorded_at) {
+            Ok(appended) => Ok(Ok(appended)),
+            Err(error) if is_refused(&error) && request.events.len() == 1 => {
+                self.answer_stored(request)?.map(Ok).unwrap_or(Err(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn insert(&mut self, request: &Request, recorded_at: i64) -> rusqlite::Result<Appended> {
+        // `or fail` leaves what came before in the transaction; `or abort`, the default, would keep a journal per statement for that.
         let mut insert = self.connection.prepare_cached(
-            "insert into events (position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, actor, \
+            "insert or fail into events (position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, actor, \
              request_id, correlation_id, epoch, body) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?;
-        let mut version = actual;
+        let (mut version, mut at) = (request.expected, self.last);
         for event in &request.events {
             version += 1;
-            self.last += 1;
+            at += 1;
             insert.execute(params![
-                self.last,
+                at,
                 &request.stream,
                 integer(version),
                 event.id.as_bytes(),
@@ -267,13 +189,15 @@ impl Writer {
                 &event.body,
             ])?;
         }
+        self.last = at;
         self.heads.put(request.stream.clone(), version);
-        Ok(Ok(Appended {
-            first_version: actual + 1,
+        let first_version = request.expected + 1;
+        Ok(Appended {
+            first_version,
             last_version: version,
-            position: position(self.last),
+            position: position(at),
             repeated: false,
-        }))
+        })
     }
 
     /// The answer when an id of the request is in the log already: the first one again, or that the id is taken.
@@ -382,6 +306,11 @@ impl Writer {
         );
         self.failed = Some(reason.to_owned());
     }
+}
+
+/// A constraint or trigger said no, and the row was not inserted.
+fn is_refused(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
 /// By this machine's clock: what a reader may order by is the position.
