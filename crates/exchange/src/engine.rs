@@ -182,3 +182,6 @@ fn apply(
 fn to_millisecond(time: Timestamp) -> Timestamp {
     Timestamp(time.0 - time.0.rem_euclid(1_000_000))
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,31 +96,36 @@ impl Feed {
         self.committed.subscribe()
     }
 
-    /// The next facts after an ordinal, at most [`CHUNK_MAX`]; empty when there are none yet. May read the file.
+    /// What [`Feed::after`] gives, when memory has it; `None` when the file must be read.
+    #[must_use]
+    pub fn recent(&self, ordinal: u64) -> Option<Vec<Arc<Fact>>> {
+        let inner = self.lock();
+        if ordinal >= *self.committed.borrow() {
+            return Some(Vec::new());
+        }
+        let first = inner.recent.front()?.ordinal;
+        let skip = usize::try_from((ordinal + 1).checked_sub(first)?).ok()?;
+        Some(
+            inner
+                .recent
+                .iter()
+                .skip(skip)
+                .take(CHUNK_MAX)
+                .cloned()
+                .collect(),
+        )
+    }
+
+    /// The next facts after an ordinal, about [`CHUNK_MAX`]; empty when there are none yet. May read the file.
     ///
     /// # Errors
     /// When the ledger file can't be read.
     pub fn after(&self, ordinal: u64) -> Result<Vec<Arc<Fact>>, LedgerError> {
-        let committed = *self.committed.borrow();
-        if ordinal >= committed {
-            return Ok(Vec::new());
+        if let Some(facts) = self.recent(ordinal) {
+            return Ok(facts);
         }
-        let at = {
-            let inner = self.lock();
-            if let Some(first) = inner.recent.front().map(|fact| fact.ordinal)
-                && first <= ordinal + 1
-            {
-                let skip = usize::try_from(ordinal + 1 - first).unwrap_or(usize::MAX);
-                return Ok(inner
-                    .recent
-                    .iter()
-                    .skip(skip)
-                    .take(CHUNK_MAX)
-                    .cloned()
-                    .collect());
-            }
-            inner.index.before(ordinal + 1)
-        };
+        let committed = *self.committed.borrow();
+        let at = self.lock().index.before(ordinal + 1);
         let mut reader = Reader::new(&self.ledger, at)?;
         let mut found = Vec::new();
         while found.len() < CHUNK_MAX

@@ -1,5 +1,17 @@
-//! A simulated exchange, as a real program.
+//! A simulated exchange, as a real program: FIX acceptor, price-time books, seeded liquidity, a ledger of its own.
+//!
+//! Used by the `squareoff-exchange` binary; checkers and tests use [`ledger::read`] and [`ledger::summary`] as the
+//! oracle for "nothing lost, nothing sent twice". The way of an order: `session` (FIX in) -> `translate` -> `engine`
+//! (one thread: `state` decides, `ledger` makes durable) -> `feed` -> `session` (FIX out).
+//!
+//! 1. What a broker is told is in the ledger first.
+//! 2. State is the fold of the ledger.
+//! 3. It knows nothing of the program it tests: of ours it imports only `fix`.
+//!
+//! Not here: phases, modification, market orders, drop copy, market data, scripted faults.
+
 pub mod book;
+pub mod config;
 pub mod contracts;
 pub mod engine;
 pub mod fact;
@@ -9,5 +21,7 @@ pub mod liquidity;
 pub mod price;
 pub mod request;
 pub mod rules;
+pub mod server;
+pub mod session;
 pub mod state;
 pub mod translate;

@@ -17,7 +17,7 @@ use std::hash::{Hash, Hasher};
 
 use squareoff_fix::Timestamp;
 
-use crate::book::{Against, Book, Resting, Side};
+use crate::book::{Against, Book, Resting};
 use crate::contracts::{Contracts, Instrument};
 use crate::fact::{Cause, Fact, Happening, OrderImage, REASON_DUPLICATE, TimeInForce};
 use crate::liquidity::Maker;
@@ -152,7 +152,9 @@ impl Exchange {
                 self.open(fact);
             }
             Happening::Rejected { reason, .. } if *reason == REASON_DUPLICATE => {}
-            Happening::Rejected { .. } => drop(session.used.insert(image.cl_ord_id.clone(), None)),
+            Happening::Rejected { .. } => {
+                session.used.insert(image.cl_ord_id.clone(), None);
+            }
             Happening::Executed { last_units, .. } => self.update(fact, |book| {
                 book.reduce(image.side, image.price, image.order, *last_units);
             }),
@@ -166,7 +168,7 @@ impl Exchange {
             }
             Happening::CancelRejected { reason, .. } if *reason == REASON_DUPLICATE => {}
             Happening::CancelRejected { request, .. } => {
-                drop(session.used.insert(request.clone(), None))
+                session.used.insert(request.clone(), None);
             }
         }
     }

@@ -36,7 +36,7 @@ pub enum Meaning {
 pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
     let kind = message.kind().to_owned();
     let refuse = |reason, id: &str, text: String| {
-        let ref_id = (id.len() <= FIELD_BYTES_MAX).then(|| id.to_owned());
+        let ref_id = some(id).filter(|id| id.len() <= FIELD_BYTES_MAX);
         let (ref_kind, ref_seq_num, text) = (kind.clone(), Some(msg_seq_num), Some(text));
         Meaning::Refuse(BusinessMessageReject {
             ref_seq_num,
@@ -107,7 +107,7 @@ pub fn report(fact: &Fact) -> AppMessage {
         transact_time: Some(fact.transact_time),
         ..standing(&fact.venue, order)
     };
-    AppMessage::ExecutionReport(match &fact.happening {
+    let report = match &fact.happening {
         Happening::Accepted => ExecutionReport {
             exec_type: ExecType::New,
             ..basis
@@ -152,7 +152,8 @@ pub fn report(fact: &Fact) -> AppMessage {
                 text: Some(text.clone()),
             });
         }
-    })
+    };
+    AppMessage::ExecutionReport(Box::new(report))
 }
 
 /// The answer to a question about orders.
@@ -179,7 +180,7 @@ pub fn status_report(venue: &str, report: &StatusReport) -> AppMessage {
             }
         }
     }
-    AppMessage::ExecutionReport(message)
+    AppMessage::ExecutionReport(Box::new(message))
 }
 
 fn new_order(order: NewOrderSingle) -> NewOrder {
@@ -304,3 +305,6 @@ fn side(side: FixSide) -> Side {
 fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

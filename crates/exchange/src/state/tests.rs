@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::book::Side;
 use crate::request::{Answers, OrderQuery};
 
 const SESSION: &str = "NSE:SQUAREOFF";

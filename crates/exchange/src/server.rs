@@ -1,0 +1,185 @@
+//! The exchange put together: opens everything, accepts sessions, stops in order.
+//!
+//! Called by the binary and by tests. What can be wrong at start is found before the first connection is accepted.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use squareoff_fix::{
+    DriverError, Endpoint, Journal, JournalError, Registry, Role, SessionConfig, Timestamp,
+    accept_loop,
+};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::config::{Config, SessionName};
+use crate::contracts::{Contracts, ContractsError};
+use crate::engine::{End, Engine, Rules};
+use crate::ledger::LedgerError;
+use crate::session::{ANSWERS_MAX, BrokerSession, OUTBOUND_MAX, pump};
+
+/// Folder of the FIX journals inside the data folder.
+const JOURNALS: &str = "fix";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error(transparent)]
+    Contracts(#[from] ContractsError),
+    #[error("session {session}: contract file {} lists nothing for venue {venue}", path.display())]
+    NoInstruments {
+        session: String,
+        venue: String,
+        path: PathBuf,
+    },
+    #[error("session {session} is given twice")]
+    SessionTwice { session: String },
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    #[error("a task of the exchange died")]
+    Died,
+}
+
+/// A running exchange. Dropping it without [`Server::stop`] leaves what is durable, as a crash would.
+pub struct Server {
+    address: SocketAddr,
+    shutdown: watch::Sender<bool>,
+    accepting: JoinHandle<Result<(), DriverError>>,
+    pumps: JoinSet<Result<(), LedgerError>>,
+    end: End,
+}
+
+impl Server {
+    /// # Errors
+    /// The first thing that keeps it from running; nothing is left behind but files.
+    pub async fn start(config: Config) -> Result<Self, ServerError> {
+        let contracts = Contracts::load(&config.contracts)?;
+        check(&config, &contracts)?;
+        let address = config.listen;
+        let listen = |source| ServerError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let trade_date = config.trade_date.as_str().to_owned();
+        let rules = Rules {
+            seed: config.seed,
+            quiet: config.quiet,
+            trade_date,
+        };
+        let (engine, end) = Engine::start(&config.data, contracts, &rules)?;
+        let (mut registry, mut pumps) = (Registry::new(), JoinSet::new());
+        for name in config.sessions {
+            registry.add(open(&config.data, name, &engine, &mut pumps)?);
+        }
+        let (shutdown, stopping) = watch::channel(false);
+        let accepting = tokio::spawn(accept_loop(listener, registry, stopping));
+        tracing::info!(%address, trade_date = rules.trade_date, "accepting FIX sessions");
+        Ok(Self {
+            address,
+            shutdown,
+            accepting,
+            pumps,
+            end,
+        })
+    }
+
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves when the exchange can't go on by itself.
+    pub async fn failed(&mut self) -> ServerError {
+        loop {
+            tokio::select! {
+                accepted = &mut self.accepting => return match accepted {
+                    Ok(Err(error)) => error.into(),
+                    Ok(Ok(())) | Err(_) => ServerError::Died,
+                },
+                ended = &mut self.end => return match ended {
+                    Ok(Err(error)) => error.into(),
+                    Ok(Ok(())) | Err(_) => ServerError::Died,
+                },
+                Some(pumped) = self.pumps.join_next() => match pumped {
+                    // Its session is gone; whatever took that away is reported by the accept loop.
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return error.into(),
+                    Err(_) => return ServerError::Died,
+                },
+            }
+        }
+    }
+
+    /// Logs every session out, lets the engine finish what it has, and frees port and folder. Not called after
+    /// [`Server::failed`] has resolved.
+    ///
+    /// # Errors
+    /// When a journal or the ledger failed on the way.
+    pub async fn stop(mut self) -> Result<(), ServerError> {
+        self.shutdown.send_replace(true);
+        let accepted = self.accepting.await.map_err(|_| ServerError::Died)?;
+        self.pumps.shutdown().await;
+        // The sessions held the engine; without them it ends.
+        self.end.await.map_err(|_| ServerError::Died)??;
+        Ok(accepted?)
+    }
+}
+
+fn check(config: &Config, contracts: &Contracts) -> Result<(), ServerError> {
+    for (at, name) in config.sessions.iter().enumerate() {
+        let session = name.label();
+        if !contracts.has_venue(&name.venue) {
+            return Err(ServerError::NoInstruments {
+                session,
+                venue: name.venue.clone(),
+                path: config.contracts.clone(),
+            });
+        }
+        if config.sessions[..at]
+            .iter()
+            .any(|earlier| earlier.label() == session)
+        {
+            return Err(ServerError::SessionTwice { session });
+        }
+    }
+    Ok(())
+}
+
+fn open(
+    data: &Path,
+    name: SessionName,
+    engine: &Engine,
+    pumps: &mut JoinSet<Result<(), LedgerError>>,
+) -> Result<Endpoint<BrokerSession>, ServerError> {
+    let folder = data
+        .join(JOURNALS)
+        .join(format!("{}-{}", name.ours, name.theirs));
+    let journal = Journal::open(folder, &name.ours, &name.theirs, Timestamp::now())?;
+    let (outbound, taken) = mpsc::channel(OUTBOUND_MAX);
+    let (replies, answers) = mpsc::channel(ANSWERS_MAX);
+    pumps.spawn(pump(
+        name.label(),
+        engine.feed(),
+        journal.last_position(),
+        answers,
+        outbound,
+    ));
+    let session = SessionConfig::new(Role::Acceptor, &name.ours, &name.theirs);
+    let generation = journal.generation();
+    let application = BrokerSession::new(name, engine.clone(), generation, replies);
+    Ok(Endpoint::new(
+        session,
+        journal,
+        taken,
+        application,
+        Timestamp::now,
+    ))
+}

@@ -1,0 +1,325 @@
+//! Each fact as the report a broker reads, and each message as the request it means.
+
+use squareoff_fix::Timestamp;
+
+use super::*;
+use crate::fact::Cause;
+
+fn image(order: u64, cum_units: i64, leaves_units: i64) -> OrderImage {
+    OrderImage {
+        order,
+        cl_ord_id: "A".to_owned(),
+        account: "C1".to_owned(),
+        symbol: "RELIANCE".to_owned(),
+        side: Side::Sell,
+        time_in_force: TimeInForce::Day,
+        quantity_units: 30,
+        price: Price(10_000_500),
+        leaves_units,
+        cum_units,
+        notional: cum_units * 10_000_500 + 2,
+    }
+}
+
+fn told(order: OrderImage, happening: Happening) -> AppMessage {
+    report(&Fact {
+        ordinal: 7,
+        venue: "NSE".to_owned(),
+        session: "NSE:SQUAREOFF".to_owned(),
+        cause: Cause {
+            session: "NSE:SQUAREOFF".to_owned(),
+            generation: 1,
+            msg_seq_num: 2,
+        },
+        completes: true,
+        trade_date: "2026-11-20".to_owned(),
+        transact_time: Timestamp(0),
+        order,
+        happening,
+    })
+}
+
+fn execution(order: OrderImage, happening: Happening) -> ExecutionReport {
+    match told(order, happening) {
+        AppMessage::ExecutionReport(report) => *report,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_execution_report_says_what_happened_and_how_the_order_stands() {
+    let fill = || Happening::Executed {
+        last_units: 10,
+        last_price: Price(10_000_500),
+        against: None,
+    };
+    let rejected = || Happening::Rejected {
+        reason: 13,
+        text: "lot: no".to_owned(),
+    };
+    for (order, happening, kind, status, id, cl_ord_id, orig) in [
+        (
+            image(3, 0, 30),
+            Happening::Accepted,
+            ExecType::New,
+            OrdStatus::New,
+            "NSE-O3",
+            "A",
+            None,
+        ),
+        (
+            image(3, 10, 20),
+            fill(),
+            ExecType::Trade,
+            OrdStatus::PartiallyFilled,
+            "NSE-O3",
+            "A",
+            None,
+        ),
+        (
+            image(3, 30, 0),
+            fill(),
+            ExecType::Trade,
+            OrdStatus::Filled,
+            "NSE-O3",
+            "A",
+            None,
+        ),
+        (
+            image(3, 10, 0),
+            Happening::Canceled { request: None },
+            ExecType::Canceled,
+            OrdStatus::Canceled,
+            "NSE-O3",
+            "A",
+            None,
+        ),
+        (
+            image(3, 10, 0),
+            Happening::Canceled {
+                request: Some("X".to_owned()),
+            },
+            ExecType::Canceled,
+            OrdStatus::Canceled,
+            "NSE-O3",
+            "X",
+            Some("A"),
+        ),
+        (
+            image(0, 0, 0),
+            rejected(),
+            ExecType::Rejected,
+            OrdStatus::Rejected,
+            "NONE",
+            "A",
+            None,
+        ),
+    ] {
+        let (cum, leaves) = (order.cum_units, order.leaves_units);
+        let report = execution(order, happening);
+        assert_eq!(
+            (
+                report.exec_type,
+                report.ord_status,
+                report.order_id.as_str()
+            ),
+            (kind, status, id)
+        );
+        assert_eq!(
+            (
+                report.cl_ord_id.as_deref(),
+                report.orig_cl_ord_id.as_deref()
+            ),
+            (Some(cl_ord_id), orig)
+        );
+        assert_eq!(
+            (report.cum_qty, report.leaves_qty, report.exec_id.as_str()),
+            (cum, leaves, "NSE-7")
+        );
+    }
+    let filled = execution(image(3, 30, 0), fill());
+    assert_eq!(
+        (filled.last_qty, filled.last_px, filled.avg_px),
+        (Some(10), Some(PriceE4(10_000_500)), PriceE4(10_000_500))
+    );
+    let refused = execution(image(0, 0, 0), rejected());
+    assert_eq!(
+        (refused.ord_rej_reason, refused.text.as_deref()),
+        (Some(13), Some("lot: no"))
+    );
+}
+
+#[test]
+fn a_cancel_refused_says_how_the_order_stands() {
+    for (order, status) in [
+        (image(0, 0, 0), OrdStatus::Rejected),
+        (image(3, 30, 0), OrdStatus::Filled),
+        (image(3, 10, 0), OrdStatus::Canceled),
+        (image(3, 10, 20), OrdStatus::PartiallyFilled),
+    ] {
+        let happening = Happening::CancelRejected {
+            request: "X".to_owned(),
+            reason: 0,
+            text: "late".to_owned(),
+        };
+        let AppMessage::OrderCancelReject(reject) = told(order, happening) else {
+            panic!("not a cancel reject")
+        };
+        assert_eq!(
+            (
+                reject.ord_status,
+                reject.cl_ord_id.as_str(),
+                reject.orig_cl_ord_id.as_str()
+            ),
+            (status, "X", "A")
+        );
+        assert_eq!(reject.reason, Some(0));
+    }
+}
+
+fn order() -> NewOrderSingle {
+    NewOrderSingle {
+        cl_ord_id: "A".to_owned(),
+        account: Some("C1".to_owned()),
+        symbol: "RELIANCE".to_owned(),
+        security_exchange: None,
+        side: FixSide::Sell,
+        order_qty: 30,
+        ord_type: OrdType::Limit,
+        price: Some(PriceE4(10_000_500)),
+        time_in_force: None,
+        transact_time: Timestamp(0),
+        text: None,
+    }
+}
+
+#[test]
+fn an_order_that_cannot_be_here_says_why() {
+    for (order, expected) in [
+        (order(), None),
+        (
+            NewOrderSingle {
+                time_in_force: Some(FixTimeInForce::ImmediateOrCancel),
+                ..order()
+            },
+            None,
+        ),
+        (
+            NewOrderSingle {
+                ord_type: OrdType::Market,
+                price: None,
+                ..order()
+            },
+            Some("order type Market"),
+        ),
+        (
+            NewOrderSingle {
+                price: None,
+                ..order()
+            },
+            Some("a limit order without a price"),
+        ),
+        (
+            NewOrderSingle {
+                time_in_force: Some(FixTimeInForce::FillOrKill),
+                ..order()
+            },
+            Some("time in force FillOrKill"),
+        ),
+    ] {
+        let Meaning::Request(Request::New(read)) = meaning(2, AppMessage::NewOrderSingle(order))
+        else {
+            panic!("not an order")
+        };
+        assert_eq!(read.unsupported.as_deref(), expected);
+    }
+}
+
+#[test]
+fn what_the_exchange_does_not_do_is_refused_and_complaints_are_not_answered() {
+    let long = "X".repeat(65);
+    let mass = OrderMassStatusRequest {
+        mass_status_req_id: "M".to_owned(),
+        mass_status_req_type: 1,
+        account: None,
+    };
+    let canceled = told(image(3, 0, 0), Happening::Canceled { request: None });
+    for message in [
+        AppMessage::NewOrderSingle(NewOrderSingle {
+            cl_ord_id: long.clone(),
+            ..order()
+        }),
+        AppMessage::NewOrderSingle(NewOrderSingle {
+            symbol: long,
+            ..order()
+        }),
+        AppMessage::OrderMassStatusRequest(mass),
+        canceled,
+    ] {
+        let kind = message.kind().to_owned();
+        let Meaning::Refuse(reject) = meaning(9, message) else {
+            panic!("not refused")
+        };
+        assert_eq!((reject.ref_seq_num, reject.ref_kind), (Some(9), kind));
+    }
+    let complaint = AppMessage::BusinessMessageReject(BusinessMessageReject::unsupported(1, "8"));
+    assert!(matches!(meaning(9, complaint), Meaning::Complaint(_)));
+}
+
+#[test]
+fn an_unknown_order_and_an_empty_book_are_told_from_orders() {
+    let asked = OrderQuery {
+        request_id: Some("Q".to_owned()),
+        cl_ord_id: "Z".to_owned(),
+        account: String::new(),
+        symbol: "RELIANCE".to_owned(),
+        side: Side::Buy,
+    };
+    let read = |report: &StatusReport| match status_report("NSE", report) {
+        AppMessage::ExecutionReport(report) => *report,
+        other => panic!("{other:?}"),
+    };
+    let unknown = read(&StatusReport::one(&asked, None));
+    assert_eq!(
+        (
+            unknown.exec_type,
+            unknown.ord_status,
+            unknown.ord_rej_reason
+        ),
+        (ExecType::OrderStatus, OrdStatus::Rejected, Some(5))
+    );
+    assert_eq!(
+        (
+            unknown.ord_status_req_id.as_deref(),
+            unknown.order_id.as_str()
+        ),
+        (Some("Q"), "NONE")
+    );
+    let known = read(&StatusReport::one(&asked, Some(&image(3, 10, 20))));
+    assert_eq!(
+        (known.ord_status, known.ord_rej_reason, known.cum_qty),
+        (OrdStatus::PartiallyFilled, None, 10)
+    );
+    let none = read(&StatusReport::all("M", &[])[0]);
+    assert_eq!(
+        (
+            none.tot_num_reports,
+            none.last_rpt_requested,
+            none.ord_status
+        ),
+        (Some(0), Some(true), OrdStatus::Rejected)
+    );
+    let (first, second) = (image(3, 0, 30), image(4, 0, 30));
+    let all: Vec<_> = StatusReport::all("M", &[&first, &second])
+        .iter()
+        .map(read)
+        .collect();
+    assert_eq!(
+        all.iter()
+            .map(|report| report.last_rpt_requested)
+            .collect::<Vec<_>>(),
+        [Some(false), Some(true)]
+    );
+    assert!(all.iter().all(|report| report.tot_num_reports == Some(2)
+        && report.mass_status_req_id.as_deref() == Some("M")));
+}
