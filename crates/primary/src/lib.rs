@@ -1,1 +1,27 @@
-//! The broker's primary platform: sample book and beginning-of-day import.
+//! The broker's primary platform, as far as its beginning-of-day files reach: what they are, a generated sample of them, and
+//! their import into the event log.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`book`] | the day's contracts, clients and positions, and the folder of CSV files they are written to |
+//! | [`sample`] | generates a made-up book from a seed |
+//! | [`bod`] | reads a folder strictly and names every mistake |
+//! | [`import`](mod@import) | records a book in the log; the same book again appends nothing |
+//!
+//! 1. A book is imported whole or refused whole: one bad cell and nothing is appended.
+//! 2. Names, PAN, e-mail and phone stay in the files: they enter the log only once they can be encrypted.
+//!
+//! The live feed, the primary's health and the hand-back are not here yet.
+
+pub mod bod;
+pub mod book;
+mod format;
+pub mod import;
+pub mod sample;
+
+pub use bod::{BodError, Mistake, read};
+pub use book::{
+    Book, ClientLine, ContractLine, Existing, Identity, PositionLine, Versions, WriteError,
+};
+pub use import::{ImportError, ImportReport, ImportedBy, import};
+pub use sample::{SampleBook, SampleError, generate};

@@ -1,0 +1,167 @@
+//! Reads the beginning-of-day folder, strictly: what is wrong with it is said all at once, by file, line and column.
+//!
+//! 1. A folder with one mistake gives no book.
+//! 2. A position is a fact of the primary: an odd lot, a flat line, a product that does not fit or a segment the client may not trade is read
+//!    as it stands. What can't be *understood* (an unknown client or contract, a line told twice) is a mistake of the file.
+//! 3. Identities never appear in a message.
+
+mod mistakes;
+mod row;
+mod rows;
+
+use crate::book::{Book, Versions};
+use crate::format::{
+    CLIENT_COLUMNS, CLIENTS_FILE, CONTRACT_COLUMNS, CONTRACTS_FILE, POSITION_COLUMNS,
+    POSITIONS_FILE, version,
+};
+use mistakes::Mistakes;
+use row::Row;
+use rows::Known;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+pub use mistakes::{BodError, MISTAKES_SHOWN_MAX, Mistake};
+
+/// About four million positions: more than any broker has, little enough to be held in memory.
+pub const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// The book that the folder `dir` holds, with the versions of its files.
+///
+/// # Errors
+/// [`BodError`], which lists the mistakes.
+pub fn read(dir: &Path) -> Result<Book, BodError> {
+    let mut mistakes = Mistakes::default();
+    let contracts_bytes = bytes(dir, CONTRACTS_FILE, &mut mistakes);
+    let clients_bytes = bytes(dir, CLIENTS_FILE, &mut mistakes);
+    let positions_bytes = bytes(dir, POSITIONS_FILE, &mut mistakes);
+
+    let mut known = Known::default();
+    let mut contracts = Vec::new();
+    known.contracts_complete = each_row(
+        CONTRACTS_FILE,
+        CONTRACT_COLUMNS,
+        &contracts_bytes,
+        &mut mistakes,
+        |row| {
+            contracts.extend(rows::contract(row, &mut known));
+        },
+    );
+    if known.contracts_complete && known.date.is_none() {
+        mistakes.of_file(CONTRACTS_FILE, "has no contracts".to_owned());
+    }
+    let mut clients = Vec::new();
+    known.clients_complete = each_row(
+        CLIENTS_FILE,
+        CLIENT_COLUMNS,
+        &clients_bytes,
+        &mut mistakes,
+        |row| {
+            clients.extend(rows::client(row, &mut known));
+        },
+    );
+    let mut positions = Vec::new();
+    each_row(
+        POSITIONS_FILE,
+        POSITION_COLUMNS,
+        &positions_bytes,
+        &mut mistakes,
+        |row| {
+            positions.extend(rows::position(row, &mut known));
+        },
+    );
+
+    let (Some(trading_date), true) = (known.date, mistakes.is_empty()) else {
+        return Err(mistakes.into());
+    };
+    let versions = Versions {
+        contracts: version(trading_date, &contracts_bytes.unwrap_or_default()),
+        clients: version(trading_date, &clients_bytes.unwrap_or_default()),
+        positions: version(trading_date, &positions_bytes.unwrap_or_default()),
+    };
+    for line in &mut contracts {
+        line.contract.version.clone_from(&versions.contracts);
+    }
+    Ok(Book {
+        trading_date,
+        contracts,
+        clients,
+        positions,
+        versions,
+    })
+}
+
+fn bytes(dir: &Path, file: &'static str, mistakes: &mut Mistakes) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(dir.join(file))
+        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(length) if length as u64 > FILE_BYTES_MAX => {
+            mistakes.of_file(file, format!("is larger than {FILE_BYTES_MAX} bytes"));
+            None
+        }
+        Ok(_) => Some(bytes),
+        Err(error) => {
+            mistakes.of_file(file, format!("could not be read: {error}"));
+            None
+        }
+    }
+}
+
+/// Hands every row to `each`; false when not all of the file could be understood as rows.
+fn each_row(
+    file: &'static str,
+    columns: &'static [&'static str],
+    bytes: &Option<Vec<u8>>,
+    mistakes: &mut Mistakes,
+    mut each: impl FnMut(&mut Row),
+) -> bool {
+    let Some(bytes) = bytes else { return false };
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(bytes.as_slice());
+    let mut complete = true;
+    let mut record = csv::StringRecord::new();
+    let mut header_read = false;
+    loop {
+        let line = reader.position().line();
+        match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {}
+            // In memory, only text that is not UTF-8 is left to go wrong, and the reader goes on behind it.
+            Err(_) => {
+                mistakes.of_line(file, line, "is not UTF-8 text".to_owned());
+                complete = false;
+                continue;
+            }
+        }
+        let line = record.position().map_or(line, csv::Position::line);
+        if !header_read {
+            header_read = true;
+            if !record.iter().eq(columns.iter().copied()) {
+                let why = format!("must be the header {}", columns.join(","));
+                mistakes.of_line(file, line, why);
+                return false;
+            }
+            continue;
+        }
+        if record.len() != columns.len() {
+            let why = format!("has {} columns, not {}", record.len(), columns.len());
+            mistakes.of_line(file, line, why);
+            complete = false;
+            continue;
+        }
+        each(&mut Row {
+            file,
+            line,
+            columns,
+            record: &record,
+            mistakes,
+        });
+    }
+    if !header_read {
+        mistakes.of_line(file, 1, format!("must be the header {}", columns.join(",")));
+    }
+    complete && header_read
+}

@@ -1,0 +1,21 @@
+//! The sample book, its files and their import, through the crate's public face.
+
+mod bad_files;
+mod import;
+mod killed;
+mod sample;
+mod write;
+
+use squareoff_primary::{Book, SampleBook, generate};
+
+fn small() -> SampleBook {
+    SampleBook {
+        clients: 60,
+        positions: 400,
+        ..SampleBook::of("2026-11-20".parse().unwrap())
+    }
+}
+
+fn small_book() -> Book {
+    generate(&small()).unwrap()
+}
