@@ -1,2 +1,41 @@
-//! Read models in Postgres: events to rows, rebuild, queries.
+//! The read database: the log's events become rows in Postgres, and people's questions are answered from them.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`cluster`] | starts and watches a private PostgreSQL server |
+//! | [`clients`], [`positions`], [`orders`], [`trades`] | one read model each: rows, SQL, queries |
+//! | [`run`] | projects the log live |
+//! | [`rebuild()`] | makes the read models anew beside the live ones, compares, swaps |
+//! | [`Watcher`] | waits for a position |
+//!
+//! 1. A batch of events and the checkpoint commit in one transaction. 2. Same events, same rows: one fold serves both ways.
+//! 3. Every answer says which log position it reflects. 4. Read models can be dropped and rebuilt; nothing else lives in their schema.
+//!
+//! It appends nothing to the log, and knows neither JSON nor HTTP.
+
+pub mod clients;
 pub mod cluster;
+mod copy;
+mod database;
+mod fold;
+pub mod orders;
+pub mod positions;
+mod query;
+mod rebuild;
+mod runner;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod trades;
+mod units;
+mod watcher;
+mod write;
+
+pub use database::{Database, DatabaseError};
+pub use fold::FoldError;
+pub use query::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, Reflecting, checkpoint};
+pub use rebuild::{
+    Comparison, Difference, Progress, RebuildError, RebuildOptions, RebuildReport, Stage, SwapWhen,
+    rebuild,
+};
+pub use runner::{BATCH_EVENTS_MAX, RunError, run};
+pub use watcher::{NotYet, Watcher};

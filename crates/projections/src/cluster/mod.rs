@@ -93,7 +93,13 @@ impl Cluster {
         let place = place::prepare(&config.data_dir)?;
         let lock = take_lock(&place.home)?;
         check_version(&place.data, &binaries)?;
-        let mut cluster = Cluster { config, binaries, place, _lock: lock, server: None };
+        let mut cluster = Cluster {
+            config,
+            binaries,
+            place,
+            _lock: lock,
+            server: None,
+        };
         if !cluster.place.data.exists() {
             cluster.initdb().await?;
         }
@@ -114,12 +120,20 @@ impl Cluster {
 
     /// How to connect to `database`.
     pub fn connect_options(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass().socket(&self.place.socket).port(PORT).username(SUPERUSER).password("").database(database)
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.place.socket)
+            .port(PORT)
+            .username(SUPERUSER)
+            .password("")
+            .database(database)
     }
 
     /// The same as a `DATABASE_URL`, for other processes and for `psql`.
     pub fn url(&self, database: &str) -> String {
-        format!("postgresql:///{database}?host={}&port={PORT}&user={SUPERUSER}", self.place.socket.display())
+        format!(
+            "postgresql:///{database}?host={}&port={PORT}&user={SUPERUSER}",
+            self.place.socket.display()
+        )
     }
 
     /// Makes `database` unless it is there. `name`: lower-case letters, digits and `_`.
@@ -128,12 +142,19 @@ impl Cluster {
     /// [`ClusterError::Sql`].
     pub async fn create_database_if_missing(&self, name: &str) -> Result<(), ClusterError> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        assert!(!name.is_empty() && name.bytes().all(plain), "database names are ours and plain: {name}");
+        assert!(
+            !name.is_empty() && name.bytes().all(plain),
+            "database names are ours and plain: {name}"
+        );
         let mut connection = PgConnection::connect_with(&self.connect_options("postgres")).await?;
-        let exists = sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)");
+        let exists = sqlx::query_scalar::<_, bool>(
+            "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)",
+        );
         if !exists.bind(name).fetch_one(&mut connection).await? {
             // The name was checked above; `CREATE DATABASE` takes no parameters.
-            connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await?;
+            connection
+                .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+                .await?;
         }
         Ok(connection.close().await?)
     }
@@ -168,23 +189,37 @@ impl Cluster {
         let fresh = self.place.data.with_extension("new");
         if fresh.exists() {
             // A predecessor was killed while it made this one.
-            fs::remove_dir_all(&fresh).map_err(ClusterError::io("removing the unfinished", &fresh))?;
+            fs::remove_dir_all(&fresh)
+                .map_err(ClusterError::io("removing the unfinished", &fresh))?;
         }
         place::make_private(&fresh, self.place.user)?;
         let output = self
             .command("initdb")
-            .args(["--data-checksums", "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--locale=C", "--no-instructions"])
+            .args([
+                "--data-checksums",
+                "--auth-local=trust",
+                "--auth-host=reject",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-instructions",
+            ])
             .arg(format!("--username={SUPERUSER}"))
             .arg("--pgdata")
             .arg(&fresh)
             .output()
             .await
-            .map_err(ClusterError::io("running", &self.binaries.program("initdb")))?;
+            .map_err(ClusterError::io(
+                "running",
+                &self.binaries.program("initdb"),
+            ))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(ClusterError::Initdb { reason: said.lines().collect::<Vec<_>>().join("; ") });
+            return Err(ClusterError::Initdb {
+                reason: said.lines().collect::<Vec<_>>().join("; "),
+            });
         }
-        fs::rename(&fresh, &self.place.data).map_err(ClusterError::io("naming the finished", &self.place.data))
+        fs::rename(&fresh, &self.place.data)
+            .map_err(ClusterError::io("naming the finished", &self.place.data))
     }
 
     async fn launch(&mut self) -> Result<(), ClusterError> {
@@ -195,16 +230,21 @@ impl Cluster {
             match self.answers(&mut server, began + START_TIMEOUT).await {
                 Ok(()) => {
                     self.server = Some(server);
-                    let mut connection = PgConnection::connect_with(&self.connect_options("postgres")).await?;
+                    let mut connection =
+                        PgConnection::connect_with(&self.connect_options("postgres")).await?;
                     return check_durable(&mut connection).await;
                 }
                 Err(reason) => {
                     let _ = server.start_kill();
                     let _ = server.wait().await;
-                    let reason = reason.unwrap_or_else(|| last_words(&self.config.log_file, log_from));
+                    let reason =
+                        reason.unwrap_or_else(|| last_words(&self.config.log_file, log_from));
                     let held = reason.contains("shared memory") || reason.contains("lock file");
                     if !held || began.elapsed() > SHARED_MEMORY_TIMEOUT {
-                        return Err(ClusterError::NotStarted { reason, log_file: self.config.log_file.clone() });
+                        return Err(ClusterError::NotStarted {
+                            reason,
+                            log_file: self.config.log_file.clone(),
+                        });
                     }
                     tokio::time::sleep(POLL).await;
                 }
@@ -214,16 +254,34 @@ impl Cluster {
 
     fn spawn(&self) -> Result<Child, ClusterError> {
         let path = &self.config.log_file;
-        let log = File::options().create(true).append(true).open(path).map_err(ClusterError::io("opening", path))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(ClusterError::io("opening", path))?;
         let errors = log.try_clone().map_err(ClusterError::io("opening", path))?;
         let mut command = self.command("postgres");
-        command.arg("-D").arg(&self.place.data).arg("-p").arg(PORT.to_string());
-        command.arg("-c").arg(format!("unix_socket_directories={}", self.place.socket.display()));
+        command
+            .arg("-D")
+            .arg(&self.place.data)
+            .arg("-p")
+            .arg(PORT.to_string());
+        command.arg("-c").arg(format!(
+            "unix_socket_directories={}",
+            self.place.socket.display()
+        ));
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
-        command.spawn().map_err(ClusterError::io("running", &self.binaries.program("postgres")))
+        command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0);
+        command.spawn().map_err(ClusterError::io(
+            "running",
+            &self.binaries.program("postgres"),
+        ))
     }
 
     /// Waits for the first answer. `Err(None)`: the server ended, its log says why.
@@ -239,7 +297,10 @@ impl Cluster {
                     return Ok(());
                 }
                 Err(error) if Instant::now() > deadline => {
-                    return Err(Some(format!("no answer within {} s: {error}", START_TIMEOUT.as_secs())));
+                    return Err(Some(format!(
+                        "no answer within {} s: {error}",
+                        START_TIMEOUT.as_secs()
+                    )));
                 }
                 Err(_) => tokio::time::sleep(POLL).await,
             }
@@ -249,7 +310,11 @@ impl Cluster {
     /// A program of the server, as its user, in an environment of its own: the caller's `PG*` variables are none of its business.
     fn command(&self, program: &str) -> Command {
         let mut command = std::process::Command::new(self.binaries.program(program));
-        command.current_dir("/").env_clear().env("LC_ALL", "C").env("PATH", &self.binaries.folder);
+        command
+            .current_dir("/")
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PATH", &self.binaries.folder);
         if let Some(user) = self.place.user {
             command.uid(user.uid).gid(user.gid);
         }
@@ -257,10 +322,17 @@ impl Cluster {
     }
 
     async fn shut_down(&mut self) {
-        let Some(mut server) = self.server.take() else { return };
+        let Some(mut server) = self.server.take() else {
+            return;
+        };
         interrupt(&server);
-        if tokio::time::timeout(STOP_TIMEOUT, server.wait()).await.is_err() {
-            tracing::warn!("the database did not stop in time and is killed; it recovers at its next start");
+        if tokio::time::timeout(STOP_TIMEOUT, server.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "the database did not stop in time and is killed; it recovers at its next start"
+            );
             let _ = server.kill().await;
         }
     }
@@ -268,13 +340,19 @@ impl Cluster {
     fn rotated_log_size(&self) -> u64 {
         let path = &self.config.log_file;
         let size = fs::metadata(path).map_or(0, |found| found.len());
-        if size > LOG_BYTES_MAX && fs::rename(path, path.with_extension("old.log")).is_ok() { 0 } else { size }
+        if size > LOG_BYTES_MAX && fs::rename(path, path.with_extension("old.log")).is_ok() {
+            0
+        } else {
+            size
+        }
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let Some(server) = self.server.as_mut() else { return };
+        let Some(server) = self.server.as_mut() else {
+            return;
+        };
         interrupt(server);
         let deadline = Instant::now() + STOP_TIMEOUT;
         while let Ok(None) = server.try_wait() {
@@ -292,7 +370,10 @@ impl Drop for Cluster {
 /// # Errors
 /// [`ClusterError::NotDurable`], naming the setting.
 pub async fn check_durable(connection: &mut PgConnection) -> Result<(), ClusterError> {
-    for (setting, show) in [("fsync", "SHOW fsync"), ("full_page_writes", "SHOW full_page_writes")] {
+    for (setting, show) in [
+        ("fsync", "SHOW fsync"),
+        ("full_page_writes", "SHOW full_page_writes"),
+    ] {
         let value: String = sqlx::query_scalar(show).fetch_one(&mut *connection).await?;
         if value != "on" {
             return Err(ClusterError::NotDurable { setting, value });
@@ -303,7 +384,10 @@ pub async fn check_durable(connection: &mut PgConnection) -> Result<(), ClusterE
 
 /// SIGINT is PostgreSQL's fast shutdown: sessions are ended, not waited for.
 fn interrupt(server: &Child) {
-    let pid = server.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let pid = server
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
     if let Some(pid) = pid {
         let _ = kill_process(pid, Signal::INT);
     }
@@ -311,10 +395,17 @@ fn interrupt(server: &Child) {
 
 fn take_lock(home: &Path) -> Result<File, ClusterError> {
     let path = home.join("supervisor.lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(ClusterError::io("opening", &path))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(ClusterError::io("opening", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(ClusterError::Taken { folder: home.to_owned() }),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(ClusterError::Taken {
+            folder: home.to_owned(),
+        }),
         Err(error) => Err(ClusterError::io("locking", &path)(error.into())),
     }
 }
@@ -324,18 +415,34 @@ fn check_version(data: &Path, binaries: &Binaries) -> Result<(), ClusterError> {
     if !data.exists() {
         return Ok(());
     }
-    let found = fs::read_to_string(data.join("PG_VERSION")).map_err(|_| ClusterError::NotAData { folder: folder() })?;
+    let found = fs::read_to_string(data.join("PG_VERSION"))
+        .map_err(|_| ClusterError::NotAData { folder: folder() })?;
     if found.trim() == binaries.major.to_string() {
         Ok(())
     } else {
-        Err(ClusterError::OldData { folder: folder(), found: found.trim().to_owned(), server: binaries.major })
+        Err(ClusterError::OldData {
+            folder: folder(),
+            found: found.trim().to_owned(),
+            server: binaries.major,
+        })
     }
 }
 
 /// The last `FATAL` line, or the last line, that the server logged behind byte `from`.
 fn last_words(log: &Path, from: u64) -> String {
     let bytes = fs::read(log).unwrap_or_default();
-    let said = String::from_utf8_lossy(bytes.get(usize::try_from(from).unwrap_or(0)..).unwrap_or_default()).into_owned();
-    let fatal = said.lines().rfind(|line| line.contains("FATAL")).or_else(|| said.lines().last());
-    fatal.map_or_else(|| "it ended without a word".to_owned(), |line| line.trim().to_owned())
+    let said = String::from_utf8_lossy(
+        bytes
+            .get(usize::try_from(from).unwrap_or(0)..)
+            .unwrap_or_default(),
+    )
+    .into_owned();
+    let fatal = said
+        .lines()
+        .rfind(|line| line.contains("FATAL"))
+        .or_else(|| said.lines().last());
+    fatal.map_or_else(
+        || "it ended without a word".to_owned(),
+        |line| line.trim().to_owned(),
+    )
 }

@@ -16,17 +16,28 @@ const POLL: Duration = Duration::from_millis(10);
 /// Ends a server that still runs on `data`, and removes a pid file whose number now belongs to somebody else.
 pub(super) async fn clear(data: &Path) -> Result<(), ClusterError> {
     let file = data.join("postmaster.pid");
-    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(()) };
-    let pid = text.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        return Ok(());
+    };
+    let pid = text
+        .lines()
+        .next()
+        .and_then(|line| line.trim().parse().ok())
+        .and_then(Pid::from_raw);
     match pid.filter(|pid| is_alive(*pid)) {
         // A dead server's file is the next server's to judge: it also looks for orphaned workers by their shared memory.
         None => Ok(()),
         Some(pid) if serves(pid, data) => {
-            tracing::warn!(pid = pid.as_raw_nonzero().get(), "stopping a database server that outlived its supervisor");
+            tracing::warn!(
+                pid = pid.as_raw_nonzero().get(),
+                "stopping a database server that outlived its supervisor"
+            );
             stop(pid).await;
             Ok(())
         }
-        Some(_) => std::fs::remove_file(&file).map_err(ClusterError::io("removing the stale", &file)),
+        Some(_) => {
+            std::fs::remove_file(&file).map_err(ClusterError::io("removing the stale", &file))
+        }
     }
 }
 
@@ -55,14 +66,19 @@ fn is_alive(pid: Pid) -> bool {
     if test_kill_process(pid).is_err() {
         return false;
     }
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
+    let stat =
+        std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    !stat
+        .rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
 
 /// Whether the process was started as `postgres -D <data>`. Without `/proc` the pid file is believed.
 fn serves(pid: Pid, data: &Path) -> bool {
     match std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())) {
-        Ok(line) => line.split(|byte| *byte == 0).any(|argument| argument == data.as_os_str().as_encoded_bytes()),
+        Ok(line) => line
+            .split(|byte| *byte == 0)
+            .any(|argument| argument == data.as_os_str().as_encoded_bytes()),
         Err(_) => true,
     }
 }
@@ -75,7 +91,11 @@ mod tests {
     async fn a_pid_file_whose_number_is_somebody_elses_is_removed_and_that_process_left_alone() {
         let data = tempfile::tempdir().unwrap();
         let file = data.path().join("postmaster.pid");
-        std::fs::write(&file, format!("{}\n{}\n", std::process::id(), data.path().display())).unwrap();
+        std::fs::write(
+            &file,
+            format!("{}\n{}\n", std::process::id(), data.path().display()),
+        )
+        .unwrap();
         clear(data.path()).await.unwrap();
         assert!(!file.exists());
     }

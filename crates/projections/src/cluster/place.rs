@@ -37,16 +37,28 @@ pub(super) struct Place {
 pub(super) fn prepare(asked: &Path) -> Result<Place, ClusterError> {
     let user = server_user()?;
     fs::create_dir_all(asked).map_err(ClusterError::io("making the folder", asked))?;
-    let asked = asked.canonicalize().map_err(ClusterError::io("finding the folder", asked))?;
+    let asked = asked
+        .canonicalize()
+        .map_err(ClusterError::io("finding the folder", asked))?;
     let (home, note) = match user.and_then(|user| barred_by(&asked, user)) {
         None => (asked, None),
         Some(barrier) => elsewhere(&asked, &barrier)?,
     };
     let data = home.join("cluster");
     let socket = home.join("socket");
-    let socket = if fits(&socket) { socket } else { Path::new("/tmp").join(format!("squareoff-pg-{}", digest(&home))) };
+    let socket = if fits(&socket) {
+        socket
+    } else {
+        Path::new("/tmp").join(format!("squareoff-pg-{}", digest(&home)))
+    };
     make_private(&socket, user)?;
-    Ok(Place { user, home, data, socket, note })
+    Ok(Place {
+        user,
+        home,
+        data,
+        socket,
+        note,
+    })
 }
 
 /// A folder of mode 0700 that belongs to the server's user; one that is there must already be so.
@@ -54,18 +66,23 @@ pub(super) fn make_private(folder: &Path, user: Option<ServerUser>) -> Result<()
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {
             if let Some(ServerUser { uid, gid }) = user {
-                chown(folder, Some(uid), Some(gid)).map_err(ClusterError::io("handing over the folder", folder))?;
+                chown(folder, Some(uid), Some(gid))
+                    .map_err(ClusterError::io("handing over the folder", folder))?;
             }
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let found = fs::symlink_metadata(folder).map_err(ClusterError::io("looking at the folder", folder))?;
+            let found = fs::symlink_metadata(folder)
+                .map_err(ClusterError::io("looking at the folder", folder))?;
             let owner = user.map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
             // In /tmp anybody may have put a folder, or a link, of this name before us.
             if !found.is_dir() || found.uid() != owner {
-                return Err(ClusterError::SocketFolderTaken { folder: folder.to_owned() });
+                return Err(ClusterError::SocketFolderTaken {
+                    folder: folder.to_owned(),
+                });
             }
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(ClusterError::io("closing the folder", folder))
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+                .map_err(ClusterError::io("closing the folder", folder))
         }
         Err(error) => Err(ClusterError::io("making the folder", folder)(error)),
     }
@@ -75,8 +92,13 @@ fn server_user() -> Result<Option<ServerUser>, ClusterError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let accounts = fs::read_to_string("/etc/passwd").map_err(ClusterError::io("reading", Path::new("/etc/passwd")))?;
-    accounts.lines().find_map(postgres_account).map(Some).ok_or(ClusterError::NoServerUser)
+    let accounts = fs::read_to_string("/etc/passwd")
+        .map_err(ClusterError::io("reading", Path::new("/etc/passwd")))?;
+    accounts
+        .lines()
+        .find_map(postgres_account)
+        .map(Some)
+        .ok_or(ClusterError::NoServerUser)
 }
 
 /// Reads `postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash`; never an account that is root again.
@@ -112,28 +134,43 @@ fn elsewhere(asked: &Path, barrier: &Path) -> Result<(PathBuf, Option<String>), 
     let home = Path::new("/var/lib").join(format!("squareoff-{}", digest(asked)));
     let pointer = asked.join("cluster-is-at");
     if home.exists() && !pointer.exists() {
-        let aside = (1..).map(|number| home.with_extension(format!("old{number}"))).find(|path| !path.exists());
+        let aside = (1..)
+            .map(|number| home.with_extension(format!("old{number}")))
+            .find(|path| !path.exists());
         let aside = aside.expect("some number is free");
         fs::rename(&home, &aside).map_err(ClusterError::io("setting aside", &home))?;
     }
     if !home.exists() {
-        DirBuilder::new().mode(0o711).create(&home).map_err(ClusterError::io("making the folder", &home))?;
-        fs::set_permissions(&home, fs::Permissions::from_mode(0o711)).map_err(ClusterError::io("opening the folder", &home))?;
+        DirBuilder::new()
+            .mode(0o711)
+            .create(&home)
+            .map_err(ClusterError::io("making the folder", &home))?;
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o711))
+            .map_err(ClusterError::io("opening the folder", &home))?;
     }
-    fs::write(&pointer, format!("{}\n", home.display())).map_err(ClusterError::io("writing", &pointer))?;
-    let note = format!("the server's user cannot pass {}, so the database lives in {}", barrier.display(), home.display());
+    fs::write(&pointer, format!("{}\n", home.display()))
+        .map_err(ClusterError::io("writing", &pointer))?;
+    let note = format!(
+        "the server's user cannot pass {}, so the database lives in {}",
+        barrier.display(),
+        home.display()
+    );
     Ok((home, Some(note)))
 }
 
 fn fits(socket: &Path) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
+    let plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
     let bytes = socket.as_os_str().as_encoded_bytes();
     bytes.len() <= SOCKET_FOLDER_BYTES_MAX && bytes.iter().all(|byte| plain(byte))
 }
 
 fn digest(path: &Path) -> String {
     let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -142,8 +179,17 @@ mod tests {
 
     #[test]
     fn the_servers_account_is_never_root_by_another_name() {
-        assert_eq!(postgres_account("postgres:x:101:104:PostgreSQL:/var/lib/postgresql:/bin/bash"), Some(ServerUser { uid: 101, gid: 104 }));
-        for line in ["postgres:x:0:0::/:/bin/sh", "root:x:0:0::/:/bin/sh", "postgres2:x:7:7::/:", "postgres:x", ""] {
+        assert_eq!(
+            postgres_account("postgres:x:101:104:PostgreSQL:/var/lib/postgresql:/bin/bash"),
+            Some(ServerUser { uid: 101, gid: 104 })
+        );
+        for line in [
+            "postgres:x:0:0::/:/bin/sh",
+            "root:x:0:0::/:/bin/sh",
+            "postgres2:x:7:7::/:",
+            "postgres:x",
+            "",
+        ] {
             assert_eq!(postgres_account(line), None, "{line}");
         }
     }
@@ -160,9 +206,16 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let inner = outer.path().join("data");
         fs::create_dir(&inner).unwrap();
-        let stranger = ServerUser { uid: 54_321, gid: 54_321 };
+        let stranger = ServerUser {
+            uid: 54_321,
+            gid: 54_321,
+        };
         let found = barred_by(&inner.canonicalize().unwrap(), stranger);
-        assert_eq!(found, Some(outer.path().canonicalize().unwrap()), "temporary folders have mode 0700");
+        assert_eq!(
+            found,
+            Some(outer.path().canonicalize().unwrap()),
+            "temporary folders have mode 0700"
+        );
         fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o711)).unwrap();
         fs::set_permissions(&inner, fs::Permissions::from_mode(0o711)).unwrap();
         assert_eq!(barred_by(&inner.canonicalize().unwrap(), stranger), None);

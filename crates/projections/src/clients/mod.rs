@@ -1,0 +1,92 @@
+//! The clients of the broker as the client master last named them. Identity is not here: it is not in the log in the clear.
+
+use crate::copy::CopyRows;
+use crate::query::{Reflecting, reflecting};
+use crate::units::position;
+use crate::write::column;
+use sqlx::{PgConnection, PgPool};
+use squareoff_domain::reference::ClientEvent;
+use squareoff_store::StoredEvent;
+
+/// A row of `clients`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientRow {
+    pub client_code: String,
+    /// The broker's category: `retail`, `hni`, `corporate`.
+    pub category: String,
+    pub branch: String,
+    /// Segments the client may trade in, as `CM`, `FO`, `CD`, `COM`.
+    pub segments: Vec<String>,
+    /// Version of the client's stream, and log position, that the row reflects.
+    pub version: i64,
+    pub updated_position: i64,
+}
+
+pub(crate) fn row(stored: &StoredEvent, event: ClientEvent) -> ClientRow {
+    let ClientEvent::ClientRegistered(registered) = event;
+    let client = registered.client;
+    ClientRow {
+        client_code: client.client.into(),
+        category: client.category,
+        branch: client.branch,
+        segments: client
+            .segments
+            .iter()
+            .map(|segment| segment.as_str().to_owned())
+            .collect(),
+        version: crate::units::whole(stored.version),
+        updated_position: position(stored.position),
+    }
+}
+
+pub(crate) async fn upsert(
+    connection: &mut PgConnection,
+    rows: &[ClientRow],
+) -> Result<(), sqlx::Error> {
+    sqlx::query_file!(
+        "src/clients/upsert.sql",
+        &column(rows, |row| &*row.client_code) as &[&str],
+        &column(rows, |row| &*row.category) as &[&str],
+        &column(rows, |row| &*row.branch) as &[&str],
+        &column(rows, |row| row.segments.join(",")),
+        &column(rows, |row| row.version),
+        &column(rows, |row| row.updated_position),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(crate) const COPY: &str = "COPY clients (client_code, category, branch, segments, version, updated_position) FROM STDIN (FORMAT binary)";
+
+pub(crate) fn copy(row: &ClientRow, rows: &mut CopyRows) {
+    rows.row(6);
+    rows.text(&row.client_code);
+    rows.text(&row.category);
+    rows.text(&row.branch);
+    rows.texts(&row.segments);
+    rows.big(row.version);
+    rows.big(row.updated_position);
+}
+
+/// The client of this code.
+///
+/// # Errors
+/// When Postgres is away.
+pub async fn client(
+    pool: &PgPool,
+    client_code: &str,
+) -> Result<Reflecting<Option<ClientRow>>, sqlx::Error> {
+    reflecting(pool, async |connection: &mut PgConnection| {
+        sqlx::query_as!(
+            ClientRow,
+            "SELECT client_code, category, branch, segments, version, updated_position
+             FROM clients
+             WHERE client_code = $1",
+            client_code,
+        )
+        .fetch_optional(connection)
+        .await
+    })
+    .await
+}

@@ -1,0 +1,106 @@
+//! The read database: how to reach it, and its migrations.
+
+use crate::cluster::{ClusterError, check_durable};
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Schema of the read models that are served.
+pub(crate) const LIVE: &str = "read_live";
+/// Schema in which a rebuild works.
+pub(crate) const NEXT: &str = "read_next";
+
+/// A query that gets no connection for so long is answered as an outage; people don't wait longer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why the read database can't be used as it is.
+#[derive(Debug, Error)]
+pub enum DatabaseError {
+    #[error("the read models' migrations failed: {0}")]
+    Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("the read database answered with an error: {0}")]
+    Sql(#[from] sqlx::Error),
+}
+
+impl DatabaseError {
+    /// Whether trying again later may help: the database is away, rather than unfit.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            DatabaseError::Sql(_) | DatabaseError::Cluster(ClusterError::Sql(_)) => true,
+            DatabaseError::Migrate(error) => matches!(error, MigrateError::Execute(_)),
+            DatabaseError::Cluster(_) => false,
+        }
+    }
+}
+
+/// Where the read database is. Cheap to clone; connects only when asked.
+#[derive(Debug, Clone)]
+pub struct Database {
+    options: PgConnectOptions,
+}
+
+impl Database {
+    pub fn new(options: PgConnectOptions) -> Self {
+        Database { options }
+    }
+
+    /// From a `DATABASE_URL`.
+    ///
+    /// # Errors
+    /// When it is no URL of a Postgres database.
+    pub fn from_url(url: &str) -> Result<Self, sqlx::Error> {
+        Ok(Database::new(url.parse()?))
+    }
+
+    /// For the queries of this crate: at most `connections_max`, opened when they are needed, again after an outage.
+    pub fn pool(&self, connections_max: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(self.options_in(LIVE))
+    }
+
+    /// Makes or updates the live tables; does nothing when they are as this release knows them. Refuses a database that is not
+    /// durable.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        let mut connection = self.connect(LIVE).await?;
+        check_durable(&mut connection).await?;
+        migrate(&mut connection, LIVE).await?;
+        Ok(connection.close().await?)
+    }
+
+    pub(crate) async fn connect(&self, schema: &'static str) -> Result<PgConnection, sqlx::Error> {
+        self.options_in(schema).connect().await
+    }
+
+    /// Table names carry no schema in our SQL: the connection says which is meant. Optional filters (`$1 IS NULL OR ...`) need a
+    /// plan made for the values at hand.
+    fn options_in(&self, schema: &'static str) -> PgConnectOptions {
+        let options = [
+            ("search_path", schema),
+            ("plan_cache_mode", "force_custom_plan"),
+            ("timezone", "UTC"),
+        ];
+        self.options
+            .clone()
+            .application_name("squareoff")
+            .options(options)
+    }
+}
+
+/// Each schema keeps its own record of migrations, so that it stays true when the schema is renamed.
+pub(crate) async fn migrate(
+    connection: &mut PgConnection,
+    schema: &'static str,
+) -> Result<(), MigrateError> {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.create_schema(schema);
+    migrator.run_direct(None, connection, false).await
+}

@@ -1,0 +1,61 @@
+//! Lists of orders, newest first, and one order by its id.
+
+use super::OrderRow;
+use crate::query::{Reflecting, page_size, reflecting};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// Which orders of a list; every field that is set must match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    pub client_code: Option<String>,
+    /// As [`squareoff_domain::position::OrderStatus::as_str`].
+    pub status: Option<String>,
+    pub venue: Option<String>,
+    pub symbol: Option<String>,
+    /// The cursor: only orders placed before this log position, the `placed_position` of the last row of the page before.
+    pub before: Option<i64>,
+    /// Rows of a page: 1 to [`crate::PAGE_ROWS_MAX`], [`crate::PAGE_ROWS_DEFAULT`] when `None`; what is outside is moved inside.
+    pub limit: Option<i64>,
+}
+
+/// Orders, newest first.
+///
+/// # Errors
+/// When Postgres is away.
+pub async fn orders(
+    pool: &PgPool,
+    filter: &OrderFilter,
+) -> Result<Reflecting<Vec<OrderRow>>, sqlx::Error> {
+    reflecting(pool, async |connection: &mut PgConnection| {
+        sqlx::query_file_as!(
+            OrderRow,
+            "src/orders/list.sql",
+            filter.client_code.as_deref(),
+            filter.status.as_deref(),
+            filter.venue.as_deref(),
+            filter.symbol.as_deref(),
+            filter.before,
+            page_size(filter.limit),
+        )
+        .fetch_all(connection)
+        .await
+    })
+    .await
+}
+
+/// The order of this id.
+///
+/// # Errors
+/// When Postgres is away.
+pub async fn order(
+    pool: &PgPool,
+    order_id: Uuid,
+) -> Result<Reflecting<Option<OrderRow>>, sqlx::Error> {
+    reflecting(pool, async |connection: &mut PgConnection| {
+        sqlx::query_file_as!(OrderRow, "src/orders/by_id.sql", order_id)
+            .fetch_optional(connection)
+            .await
+    })
+    .await
+}

@@ -1,0 +1,16 @@
+SELECT
+    CASE
+        WHEN held.oid IS NULL THEN format('DROP INDEX %I', index_class.relname)
+        ELSE format('ALTER TABLE %I DROP CONSTRAINT %I', table_class.relname, held.conname)
+    END AS "take_off!",
+    CASE
+        WHEN held.oid IS NULL THEN pg_get_indexdef(index_class.oid)
+        ELSE format('ALTER TABLE %I ADD CONSTRAINT %I %s', table_class.relname, held.conname, pg_get_constraintdef(held.oid))
+    END AS "build!"
+FROM pg_index
+JOIN pg_class AS index_class ON index_class.oid = pg_index.indexrelid
+JOIN pg_class AS table_class ON table_class.oid = pg_index.indrelid
+LEFT JOIN pg_constraint AS held ON held.conindid = pg_index.indexrelid AND held.contype IN ('p', 'u')
+WHERE table_class.relnamespace = current_schema()::regnamespace
+    AND table_class.relname IN ('clients', 'positions', 'orders', 'trades')
+ORDER BY table_class.relname, index_class.relname

@@ -1,0 +1,179 @@
+//! The live projection: follows the log and commits rows and checkpoint together.
+//!
+//! 1. Each event's effect is in the tables exactly once: rows and checkpoint are one transaction, and every start reads the
+//!    checkpoint first.
+//! 2. One runner writes at a time: the others wait for its session's lock, and take over when it is gone.
+//! 3. An outage of Postgres or the log is waited out for ever, with a bounded pause; nothing is held in memory meanwhile.
+//! 4. What can never be projected (an event of a newer release, a database of another log) ends the runner with one sentence.
+//!
+//! It appends nothing and decides nothing.
+
+use crate::database::{Database, DatabaseError, LIVE};
+use crate::fold::{Fold, FoldError};
+use crate::units::stored_position;
+use crate::write::{LOCK_RUNNER, Target, WriteError, try_lock_session, write};
+use sqlx::{Executor, PgConnection};
+use squareoff_store::{Delivery, EventStore, Position, ReadError};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Events of one transaction: beyond a thousand the statements get no cheaper per row, and waiters wait longer.
+pub const BATCH_EVENTS_MAX: usize = 1_000;
+/// Pauses between tries while Postgres or the log is away: doubled from the first to the second.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a waiting runner asks for the lock of the one that works.
+const LOCK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Why a runner gave up. A restart alone doesn't help.
+#[derive(Debug, Error)]
+pub enum RunError {
+    #[error("the projection stopped: {0}")]
+    Fold(#[from] FoldError),
+    #[error(
+        "the read models reflect position {checkpoint} but the log ends at {head}: this database belongs to another log"
+    )]
+    AheadOfLog {
+        checkpoint: Position,
+        head: Position,
+    },
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// What ended one session with Postgres.
+#[derive(Debug, Error)]
+enum SessionError {
+    #[error(transparent)]
+    Fatal(RunError),
+    #[error("{0}")]
+    Passing(String),
+    /// A rebuild was swapped in: begin again at once.
+    #[error("{0}")]
+    Moved(WriteError),
+}
+
+/// Projects until `shutdown` is ready. Migrates first.
+///
+/// # Errors
+/// [`RunError`], when going on makes no sense.
+pub async fn run(
+    store: EventStore,
+    database: Database,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    tokio::select! {
+        error = keep_running(&store, &database) => Err(error),
+        // A batch that was under way is rolled back; the next start does it again.
+        () = shutdown => Ok(()),
+    }
+}
+
+async fn keep_running(store: &EventStore, database: &Database) -> RunError {
+    let mut pause = RETRY_PAUSE_MIN;
+    loop {
+        let mut progressed = false;
+        let Err(error) = session(store, database, &mut progressed).await;
+        match error {
+            SessionError::Fatal(error) => return error,
+            SessionError::Moved(reason) => {
+                tracing::info!(%reason, "projecting on from the rebuilt read models")
+            }
+            SessionError::Passing(reason) => {
+                pause = if progressed {
+                    RETRY_PAUSE_MIN
+                } else {
+                    (pause * 2).min(RETRY_PAUSE_MAX)
+                };
+                tracing::warn!(%reason, retry_ms = pause.as_millis(), "projecting is interrupted");
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+async fn session(
+    store: &EventStore,
+    database: &Database,
+    progressed: &mut bool,
+) -> Result<std::convert::Infallible, SessionError> {
+    database.migrate().await.map_err(database_error)?;
+    let mut connection = database.connect(LIVE).await?;
+    // Rows and checkpoint are lost together, if at all: the log has them still.
+    connection.execute("SET synchronous_commit = off").await?;
+    while !try_lock_session(&mut connection, LOCK_RUNNER).await? {
+        tokio::time::sleep(LOCK_INTERVAL).await;
+    }
+    let mut done = start_position(store, &mut connection).await?;
+    let mut subscription = store.subscribe(done);
+    let mut fold = Fold::bounded();
+    tracing::info!(log.position = done.as_u64(), "projecting");
+    loop {
+        let Delivery::Events(events) = subscription.next(BATCH_EVENTS_MAX).await? else {
+            continue;
+        };
+        let to = subscription.position();
+        let rows = fold.fold(store, events).await?;
+        write(&mut connection, Target::Live, &rows, (done, to)).await?;
+        done = to;
+        *progressed = true;
+    }
+}
+
+async fn start_position(
+    store: &EventStore,
+    connection: &mut PgConnection,
+) -> Result<Position, SessionError> {
+    let checkpoint = sqlx::query_scalar!("SELECT position FROM checkpoint")
+        .fetch_one(connection)
+        .await?;
+    let checkpoint = stored_position(checkpoint);
+    let head = store.head().await?;
+    if checkpoint > head {
+        return Err(SessionError::Fatal(RunError::AheadOfLog {
+            checkpoint,
+            head,
+        }));
+    }
+    Ok(checkpoint)
+}
+
+fn database_error(error: DatabaseError) -> SessionError {
+    if error.is_passing() {
+        SessionError::Passing(error.to_string())
+    } else {
+        SessionError::Fatal(error.into())
+    }
+}
+
+impl From<sqlx::Error> for SessionError {
+    fn from(error: sqlx::Error) -> Self {
+        SessionError::Passing(error.to_string())
+    }
+}
+
+impl From<ReadError> for SessionError {
+    fn from(error: ReadError) -> Self {
+        SessionError::Passing(error.to_string())
+    }
+}
+
+impl From<FoldError> for SessionError {
+    fn from(error: FoldError) -> Self {
+        match error {
+            FoldError::Read(error) => error.into(),
+            FoldError::Decode(_) | FoldError::NotAPosition { .. } | FoldError::Gap { .. } => {
+                SessionError::Fatal(error.into())
+            }
+        }
+    }
+}
+
+impl From<WriteError> for SessionError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Moved(_) => SessionError::Moved(error),
+            WriteError::Sql(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+INSERT INTO trades (
+    position,
+    execution_key,
+    order_id,
+    stream,
+    client_code,
+    venue,
+    symbol,
+    product,
+    side,
+    quantity,
+    price,
+    exchange_order_id,
+    executed_at,
+    late
+)
+SELECT
+    UNNEST($1::bigint[]),
+    UNNEST($2::text[]),
+    UNNEST($3::uuid[]),
+    UNNEST($4::text[]),
+    UNNEST($5::text[]),
+    UNNEST($6::text[]),
+    UNNEST($7::text[]),
+    UNNEST($8::text[]),
+    UNNEST($9::text[]),
+    UNNEST($10::bigint[]),
+    UNNEST($11::bigint[]),
+    UNNEST($12::text[]),
+    UNNEST($13::timestamptz[]),
+    UNNEST($14::bool[])
+ON CONFLICT ON CONSTRAINT trades_pkey DO NOTHING

@@ -1,0 +1,91 @@
+//! Lists of trades, newest first, and the totals that are checked against the exchange's ledger.
+
+use super::TradeRow;
+use crate::query::{Reflecting, page_size, reflecting};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// Which trades of a list; every field that is set must match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TradeFilter {
+    pub client_code: Option<String>,
+    pub order_id: Option<Uuid>,
+    pub venue: Option<String>,
+    pub symbol: Option<String>,
+    /// The cursor: only trades before this log position, the `position` of the last row of the page before.
+    pub before: Option<i64>,
+    /// Rows of a page: 1 to [`crate::PAGE_ROWS_MAX`], [`crate::PAGE_ROWS_DEFAULT`] when `None`; what is outside is moved inside.
+    pub limit: Option<i64>,
+}
+
+/// All trades of one client in one instrument on one side.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TradeTotal {
+    pub client_code: String,
+    pub venue: String,
+    pub symbol: String,
+    pub side: String,
+    /// Units.
+    pub quantity: i64,
+    pub trades: i64,
+}
+
+/// How many trades there are, and how many different executions they name: equal unless a venue used an ExecID twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TradeCount {
+    pub trades: i64,
+    pub executions: i64,
+}
+
+/// Trades, newest first.
+///
+/// # Errors
+/// When Postgres is away.
+pub async fn trades(
+    pool: &PgPool,
+    filter: &TradeFilter,
+) -> Result<Reflecting<Vec<TradeRow>>, sqlx::Error> {
+    reflecting(pool, async |connection: &mut PgConnection| {
+        sqlx::query_file_as!(
+            TradeRow,
+            "src/trades/list.sql",
+            filter.client_code.as_deref(),
+            filter.order_id,
+            filter.venue.as_deref(),
+            filter.symbol.as_deref(),
+            filter.before,
+            page_size(filter.limit),
+        )
+        .fetch_all(connection)
+        .await
+    })
+    .await
+}
+
+/// Every total, in order of client, venue, symbol and side.
+///
+/// # Errors
+/// When Postgres is away.
+pub async fn trade_totals(pool: &PgPool) -> Result<Reflecting<Vec<TradeTotal>>, sqlx::Error> {
+    reflecting(pool, async |connection: &mut PgConnection| {
+        sqlx::query_file_as!(TradeTotal, "src/trades/totals.sql")
+            .fetch_all(connection)
+            .await
+    })
+    .await
+}
+
+/// # Errors
+/// When Postgres is away.
+pub async fn trade_count(pool: &PgPool) -> Result<Reflecting<TradeCount>, sqlx::Error> {
+    reflecting(pool, async |connection: &mut PgConnection| {
+        sqlx::query_as!(
+            TradeCount,
+            r#"SELECT count(*) AS "trades!", count(DISTINCT execution_key) AS "executions!"
+               FROM trades"#,
+        )
+        .fetch_one(connection)
+        .await
+    })
+    .await
+}

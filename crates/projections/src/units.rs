@@ -1,0 +1,42 @@
+//! From the domain's and the log's types to Postgres' integers and microseconds.
+
+use squareoff_domain::{Quantity, Timestamp, TradingDate};
+use squareoff_store::Position;
+use time::{Date, Month, OffsetDateTime};
+
+/// Sums of quantities may pass what a `bigint` holds only after millions of impossible reports; then they stay at its end.
+pub(crate) fn units(quantity: Quantity) -> i64 {
+    whole(quantity.units())
+}
+
+/// Versions and positions, which are at most `i64::MAX`.
+pub(crate) fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn position(position: Position) -> i64 {
+    whole(position.as_u64())
+}
+
+/// A position that was stored; never negative.
+pub(crate) fn stored_position(number: i64) -> Position {
+    Position::from_u64(u64::try_from(number).unwrap_or(0))
+}
+
+/// Postgres keeps microseconds: cut here, once, so that every way into a table gives the same row.
+pub(crate) fn instant(timestamp: Timestamp) -> OffsetDateTime {
+    let micros = i128::from(timestamp.0.div_euclid(1_000)) * 1_000;
+    OffsetDateTime::from_unix_timestamp_nanos(micros)
+        .expect("64 bits of nanoseconds reach from 1677 to 2262")
+}
+
+pub(crate) fn date(date: TradingDate) -> Date {
+    let month = Month::try_from(date.month()).expect("a trading date has a month of the calendar");
+    Date::from_calendar_date(i32::from(date.year()), month, date.day())
+        .expect("a trading date is a day of the calendar")
+}
+
+/// A number of things in memory.
+pub(crate) fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
