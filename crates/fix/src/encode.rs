@@ -174,7 +174,13 @@ fn put(buffer: &mut Vec<u8>, tag: u32, value: &[u8]) {
 /// A FIX.4.4 message around fields written with `|`, with the right length and checksum.
 #[cfg(test)]
 pub(crate) fn frame_for_tests(fields: &str) -> Vec<u8> {
-    close("FIX.4.4", fields.replace('|', "\x01").as_bytes()).to_vec()
+    frame_of_version("FIX.4.4", fields)
+}
+
+/// The same with another BeginString.
+#[cfg(test)]
+pub(crate) fn frame_of_version(begin_string: &str, fields: &str) -> Vec<u8> {
+    close(begin_string, fields.replace('|', "\x01").as_bytes()).to_vec()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! `codec` finds messages in a byte stream, `message` gives them types, `session` is the protocol as a
 //! state machine without IO or clock, `journal` keeps what was sent, `driver` runs all of it on tokio.
 //!
-//! 1. No byte reaches a socket that is not in the journal; an application message is durable there first.
+//! 1. No byte reaches a socket that is not durable in the journal.
 //! 2. The persisted inbound number moves only after the application has recorded the messages below it,
 //!    so what it has not recorded is asked for again: at least once in, at most once out.
 //! 3. Any bytes from a peer are survived with bounded memory.

@@ -46,13 +46,14 @@ pub fn parse_average(text: &[u8]) -> Option<PriceE4> {
         return Some(exact);
     }
     let dot = text.iter().position(|b| *b == b'.')?;
-    if !text[dot + 1..].iter().all(u8::is_ascii_digit) {
+    // One digit more than is kept, to round by; with fewer it would have been exact.
+    let (kept, rest) = text.split_at_checked(dot + 5)?;
+    if rest.is_empty() || !text[dot + 1..].iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let cut = PriceE4::parse(&text[..dot + 5])?;
-    let up = i64::from(text[dot + 5] >= b'5');
-    let up = if text[0] == b'-' { -up } else { up };
-    cut.0.checked_add(up).map(PriceE4)
+    let away = i64::from(rest[0] >= b'5');
+    let away = if text[0] == b'-' { -away } else { away };
+    PriceE4::parse(kept)?.0.checked_add(away).map(PriceE4)
 }
 
 fn decimal(text: &[u8], places: u32) -> Option<i64> {
@@ -258,7 +259,13 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(parse_average(b"10.33333x"), None);
+        for text in ["10.33333x", "1.2x", "x", "1.", ".", "10"] {
+            assert_eq!(
+                parse_average(text.as_bytes()),
+                PriceE4::parse(text.as_bytes()),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Called by `gateway` ([`connect_loop`]) and `exchange` ([`accept_loop`]); [`Endpoint::run`] takes any
 //! byte stream. One task per connection does everything in turn, so nothing is locked.
 //!
-//! 1. Bytes are written only after their records are in the journal (application messages: durable).
+//! 1. Bytes are written only after their records are durable in the journal.
 //! 2. Messages are taken from the queue only while logged on and the peer keeps reading; what was taken is
 //!    journaled or still held when the connection ends.
 //! 3. Reading goes on while writing waits, so two sides that send at once can't block each other.

@@ -4,9 +4,9 @@
 //! application at start to learn what had been handed to the wire.
 //!
 //! 1. Sequence numbers are 1, 2, 3, ... without a hole in a generation; a record is never changed.
-//! 2. A batch with an application message is durable (one write, one fdatasync) before `complete` returns;
-//!    batches of session-level messages alone are written in order but not synced: they may be lost with
-//!    the power, and then nothing that counts is lost.
+//! 2. A batch is durable (one write, one fdatasync) when `Batch::write` returns. Session-level messages too:
+//!    they are few, and a number that went out and is forgotten with the power could never be used again,
+//!    the peer would refuse the session for good.
 //! 3. The inbound number may be older than the truth after a power loss, never newer: what is asked for
 //!    again is a duplicate, what is skipped would be lost.
 //! 4. Nothing is deleted: a reset starts a new generation beside the old file, a torn tail is kept aside.
@@ -104,8 +104,8 @@ pub struct Batch {
     at: u64,
     bytes: Vec<u8>,
     starts: Vec<u64>,
+    /// The highest position of its application messages; `None` without any.
     last_position: Option<u64>,
-    durable: bool,
 }
 
 /// Proof that a batch was written.
@@ -113,21 +113,13 @@ pub struct Batch {
 pub struct Written(Batch);
 
 impl Batch {
-    /// Whether writing waits for the disk. A batch that does not is quick enough for any thread.
-    pub fn is_durable(&self) -> bool {
-        self.durable
-    }
-
-    /// Writes the batch with one write, and one fdatasync when it holds application messages. Blocks.
+    /// Writes the batch with one write and one fdatasync. Blocks.
     ///
     /// # Errors
     /// [`JournalError::Io`]: the batch must be taken as not sent and the journal as unusable.
     pub fn write(self) -> Result<Written, JournalError> {
         let written = self.file.write_all_at(&self.bytes, self.at);
-        let synced = written.and_then(|()| match self.durable {
-            true => self.file.sync_data(),
-            false => Ok(()),
-        });
+        let synced = written.and_then(|()| self.file.sync_data());
         match synced {
             Ok(()) => Ok(Written(self)),
             Err(source) => Err(JournalError::Io {
@@ -270,7 +262,6 @@ impl Journal {
             bytes: Vec::with_capacity(records.iter().map(format::size_hint).sum()),
             starts: Vec::with_capacity(records.len()),
             last_position: None,
-            durable: false,
         };
         for record in records {
             let last = self.last_seq() + batch.starts.len() as u64;
@@ -283,7 +274,6 @@ impl Journal {
             batch.starts.push(self.end + batch.bytes.len() as u64);
             format::put(&mut batch.bytes, record);
             if record.kind == Kind::App {
-                batch.durable = true;
                 batch.last_position = batch.last_position.max(Some(record.position));
             }
         }
@@ -296,7 +286,7 @@ impl Journal {
         self.end = batch.at + batch.bytes.len() as u64;
         self.starts.extend(batch.starts);
         self.last_position = self.last_position.max(batch.last_position.unwrap_or(0));
-        self.has_app |= batch.durable;
+        self.has_app |= batch.last_position.is_some();
         self.in_doubt = false;
     }
 

@@ -61,18 +61,6 @@ fn what_was_appended_is_there_after_opening_again() {
 }
 
 #[test]
-fn only_batches_with_application_messages_wait_for_the_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut journal = open(folder.path());
-    let batch = journal.prepare(&[record(1, Kind::Admin)]).unwrap();
-    assert!(!batch.is_durable());
-    let written = batch.write().unwrap();
-    journal.complete(written);
-    let batch = journal.prepare(&[record(2, Kind::Admin), record(3, Kind::App)]);
-    assert!(batch.unwrap().is_durable());
-}
-
-#[test]
 fn numbers_must_follow_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(folder.path());
@@ -167,6 +155,7 @@ fn a_reset_starts_a_generation_and_keeps_the_old_file_and_position() {
     }
     let journal = open(folder.path());
     assert_eq!((journal.generation(), journal.last_seq()), (2, 1));
+    assert!(!journal.has_app());
     assert_eq!((journal.last_position(), journal.next_inbound()), (50, 1));
     let old = folder.path().join(format!("outbound-000001-{}.log", NOW.0));
     let scan = format::scan(&File::open(&old).unwrap(), &old).unwrap();

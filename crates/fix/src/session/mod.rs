@@ -359,4 +359,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
