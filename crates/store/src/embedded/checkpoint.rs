@@ -84,3 +84,28 @@ fn checkpoint(connection: &Connection, pragma: &str) -> rusqlite::Result<Pages> 
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::{Role, connect, prepare};
+    use super::*;
+
+    #[test]
+    fn a_long_write_ahead_log_is_moved_into_the_file_and_a_short_one_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("events.db");
+        prepare(&file).unwrap();
+        let (writer, checkpointer) = (
+            connect(&file, Role::Writer).unwrap(),
+            connect(&file, Role::Checkpointer).unwrap(),
+        );
+        assert!(!look(&checkpointer, true).unwrap());
+        writer
+            .execute_batch("create table filler (x); insert into filler values (zeroblob(5 << 20))")
+            .unwrap();
+        assert!(!look(&checkpointer, false).unwrap());
+        assert!(look(&checkpointer, true).unwrap());
+        assert!(!look(&checkpointer, true).unwrap());
+        assert!(file.metadata().unwrap().len() > 5 << 20);
+    }
+}

@@ -18,6 +18,7 @@ const QUEUE_REQUESTS_MAX: usize = 4_096;
 const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// One transaction takes at most this much beyond its first request: it bounds the time others wait for the lock.
 const BATCH_BYTES_MAX: usize = 8 << 20;
+
 /// The way to the writer.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -36,6 +37,27 @@ pub(super) struct Request {
 
 pub(super) type Answer = Result<Appended, AppendError>;
 
+impl Request {
+    pub(super) fn new(
+        stream: &str,
+        expected: u64,
+        events: Vec<NewEvent>,
+    ) -> (Self, oneshot::Receiver<Answer>) {
+        let (answer, answered) = oneshot::channel();
+        let bytes = body_bytes(&events);
+        (
+            Request {
+                stream: stream.into(),
+                expected,
+                events,
+                bytes,
+                answer,
+            },
+            answered,
+        )
+    }
+}
+
 impl Queue {
     pub(super) async fn append(
         &self,
@@ -43,19 +65,13 @@ impl Queue {
         expected: u64,
         events: Vec<NewEvent>,
     ) -> Answer {
-        let bytes = body_bytes(&events);
+        let (request, answered) = Request::new(stream, expected, events);
+        let bytes = request.bytes;
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(AppendError::Overloaded);
         }
-        let (answer, answered) = oneshot::channel();
-        if let Err(refused) = self.requests.try_send(Request {
-            stream: stream.into(),
-            expected,
-            events,
-            bytes,
-            answer,
-        }) {
+        if let Err(refused) = self.requests.try_send(request) {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(match refused {
                 TrySendError::Full(_) => AppendError::Overloaded,

@@ -203,10 +203,10 @@ impl Writer {
     /// The answer when an id of the request is in the log already: the first one again, or that the id is taken.
     fn answer_stored(&self, request: &Request) -> rusqlite::Result<Option<Answer>> {
         let mut stored = Vec::new();
-        for (event, version) in request.events.iter().zip(request.expected + 1..) {
+        for (event, nth) in request.events.iter().zip(1..) {
             if let Some(found) = self.find(event)? {
-                let in_place = found.same_content
-                    && found.version == version
+                let in_place = found.version.checked_sub(request.expected) == Some(nth)
+                    && found.same_content
                     && *found.stream == *request.stream;
                 stored.push((event.id, in_place, found));
             }
@@ -319,4 +319,159 @@ fn now() -> i64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());
     i64::try_from(since).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::{Role, connect, prepare};
+    use super::*;
+    use squareoff_domain::Timestamp;
+    use uuid::Uuid;
+
+    fn writer(folder: &tempfile::TempDir) -> Writer {
+        let file = folder.path().join("events.db");
+        prepare(&file).unwrap();
+        Writer::new(connect(&file, Role::Writer).unwrap())
+    }
+
+    fn request(stream: &str, expected: u64, id: u128, bytes: usize) -> Request {
+        let event = NewEvent {
+            id: Uuid::from_u128(id),
+            event_type: "OrderPlaced",
+            schema_version: 1,
+            occurred_at: Timestamp(0),
+            actor: "desk".into(),
+            request_id: Uuid::nil(),
+            correlation_id: Uuid::nil(),
+            epoch: 1,
+            body: vec![b' '; bytes],
+        };
+        Request::new(stream, expected, vec![event]).0
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_batch_and_closes_the_log_for_appends_until_it_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut full = writer(&folder);
+        let first = full.commit(&[request("s", 0, 1, 10)])[0].clone().unwrap();
+        full.connection
+            .pragma_update(None, "max_page_count", 12)
+            .unwrap();
+        let small = || request("t", 0, 2, 10);
+        for answer in full.commit(&[small(), request("u", 0, 3, 1 << 16)]) {
+            assert!(
+                matches!(answer, Err(AppendError::ReadOnly { .. })),
+                "{answer:?}"
+            );
+        }
+        full.connection
+            .pragma_update(None, "max_page_count", 1 << 20)
+            .unwrap();
+        let refused = full.commit(&[small(), request("s", 0, 1, 10)]);
+        assert!(
+            matches!(refused[0], Err(AppendError::ReadOnly { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(
+            refused[1],
+            Ok(Appended {
+                repeated: true,
+                ..first
+            })
+        );
+        let again = writer(&folder).commit(&[small()])[0].clone().unwrap();
+        assert_eq!(
+            (again.repeated, again.position),
+            (false, Position::from_u64(2))
+        );
+    }
+
+    #[test]
+    fn a_commit_that_fails_leaves_the_outcome_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut failing = writer(&folder);
+        // A foreign key checked at the commit, and every event breaks it.
+        let broken = "pragma foreign_keys = on;
+            create temp table there (id integer primary key);
+            create temp table here (id integer references there deferrable initially deferred);
+            create temp trigger break after insert on main.events begin insert into here values (1); end";
+        failing.connection.execute_batch(broken).unwrap();
+        let answers = failing.commit(&[
+            request("s", 0, 1, 10),
+            request("t", 0, 2, 10),
+            request("t", 9, 3, 10),
+        ]);
+        assert_eq!(answers.len(), 3);
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Err(AppendError::Unknown { .. }))),
+            "{answers:?}"
+        );
+        let later = failing.commit(&[request("u", 0, 4, 10)]);
+        assert!(
+            matches!(later[0], Err(AppendError::ReadOnly { .. })),
+            "{later:?}"
+        );
+        // Asked again after the log was opened again, the same append tells what became of it: here, nothing.
+        let told = writer(&folder).commit(&[request("s", 0, 1, 10)])[0]
+            .clone()
+            .unwrap();
+        assert!(!told.repeated);
+    }
+
+    #[test]
+    fn a_log_locked_for_too_long_is_overloaded_and_nothing_worse() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut ours, other) = (writer(&folder), writer(&folder));
+        ours.connection.busy_handler(None).unwrap();
+        other.execute("begin immediate").unwrap();
+        let refused = ours.commit(&[request("s", 0, 1, 10)]);
+        assert_eq!(refused, [Err(AppendError::Overloaded)]);
+        other.execute("rollback").unwrap();
+        assert!(ours.commit(&[request("s", 0, 1, 10)])[0].is_ok());
+    }
+
+    #[test]
+    fn neighbours_of_a_batch_see_each_other_and_fail_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let batch = [
+            request("s", 0, 1, 10),
+            request("s", 1, 2, 10),
+            request("s", 1, 3, 10),
+            request("t", 0, 1, 10),
+            request("s", 0, 1, 10),
+            request("s", 2, 4, 10),
+        ];
+        let answers = writer(&folder).commit(&batch);
+        let versions: Vec<_> = answers
+            .iter()
+            .map(|answer| {
+                answer
+                    .as_ref()
+                    .map(|appended| (appended.last_version, appended.repeated))
+            })
+            .collect();
+        let (stream, position) = (String::from("s"), Position::from_u64(1));
+        let wrong = AppendError::WrongVersion {
+            stream: stream.clone(),
+            expected: 1,
+            actual: 2,
+        };
+        let reused = AppendError::EventIdReused {
+            id: Uuid::from_u128(1),
+            stream,
+            version: 1,
+            position,
+        };
+        let expected = [
+            Ok((1, false)),
+            Ok((2, false)),
+            Err(&wrong),
+            Err(&reused),
+            Ok((1, true)),
+            Ok((3, false)),
+        ];
+        assert_eq!(versions, expected);
+    }
 }

@@ -1,0 +1,15 @@
+//! What every adapter of the log owes its callers (`contract`, `subscribe`, `model`, `transact`), and what the embedded one owes
+//! besides: its file (`file`) and several processes on it (`processes`).
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test; the lint knows only functions marked as one"
+)]
+
+mod contract;
+mod file;
+mod log;
+mod model;
+mod processes;
+mod subscribe;
+mod transact;
