@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use squareoff_fix::message::EncodeError;
 use squareoff_fix::{
     AppMessage, Application, Inbound as FixInbound, NotRecorded, OutboundMessage, Record, Resend,
     SentRecord, SessionState,
@@ -151,7 +152,7 @@ pub async fn pump(
                 match reply {
                     None => return Ok(()),
                     Some((after, _)) if after > position => waiting = reply,
-                    Some((_, message)) => if !send(&outbound, String::new(), 0, &message).await { return Ok(()) },
+                    Some((_, message)) => if !send(&outbound, OutboundMessage::new("", 0, &message)).await { return Ok(()) },
                 }
             }
         }
@@ -168,28 +169,23 @@ async fn next(feed: &Arc<Feed>, position: u64) -> Result<Vec<Arc<Fact>>, LedgerE
         .expect("reading the ledger doesn't panic and is never aborted")
 }
 
+/// Whether the driver is still there.
 async fn offer(outbound: &Sender<OutboundMessage>, fact: &Fact) -> bool {
-    send(
-        outbound,
-        fact.exec_id(),
-        fact.ordinal,
-        &translate::report(fact),
-    )
-    .await
+    let message = translate::wire(fact);
+    let message =
+        message.and_then(|report| OutboundMessage::new(fact.exec_id(), fact.ordinal, &report));
+    send(outbound, message).await
 }
 
-/// Whether the driver is still there.
 async fn send(
     outbound: &Sender<OutboundMessage>,
-    id: String,
-    position: u64,
-    message: &AppMessage,
+    message: Result<OutboundMessage, EncodeError>,
 ) -> bool {
-    match OutboundMessage::new(id, position, message) {
+    match message {
         Ok(message) => outbound.send(message).await.is_ok(),
         Err(error) => {
             // Inbound fields are bounded far below a message's length; if it happens all the same, the others go on.
-            tracing::error!(%error, ledger.ordinal = position, "a report could not be written");
+            tracing::error!(%error, "a report could not be written");
             true
         }
     }

@@ -4,9 +4,9 @@
 //! 2. What the exchange doesn't do is answered with a BusinessMessageReject and enters no ledger.
 
 use squareoff_fix::message::{
-    BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, ExecType, ExecutionReport,
-    NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderMassStatusRequest, Side as FixSide,
-    TimeInForce as FixTimeInForce,
+    BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, EncodeError, ExecType,
+    ExecutionReport, NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderMassStatusRequest,
+    RawMessage, Side as FixSide, TimeInForce as FixTimeInForce,
 };
 use squareoff_fix::{AppMessage, PriceE4};
 
@@ -96,6 +96,26 @@ pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
         ),
         None => Meaning::Request(request),
     }
+}
+
+/// The report of a fact as it goes out: an execution report with TradeDate(75), which `fix` has no typed field for.
+///
+/// # Errors
+/// When a value can't stand in a field; the inbound limits make that impossible for our own facts.
+pub fn wire(fact: &Fact) -> Result<AppMessage, EncodeError> {
+    let report = report(fact);
+    if !matches!(report, AppMessage::ExecutionReport(_)) {
+        // FIX 4.4 gives an OrderCancelReject no trade date.
+        return Ok(report);
+    }
+    let body = report.write()?;
+    let kind = report.kind().to_owned();
+    let date = fact.trade_date.replace('-', "");
+    let body = [&body[..], format!("75={date}\u{1}").as_bytes()].concat();
+    Ok(AppMessage::Other(RawMessage {
+        kind,
+        body: body.into(),
+    }))
 }
 
 /// The report of a fact.

@@ -1,10 +1,13 @@
 //! The exchange's rules without wire or disk: scenarios as lines of text, and the rebuild property.
 
 use proptest::prelude::*;
+use squareoff_fix::Timestamp;
 
 use super::*;
 use crate::book::Side;
-use crate::request::{Answers, OrderQuery};
+use crate::fact::TimeInForce;
+use crate::price::Price;
+use crate::request::{Answers, Cancel, Inbound, NewOrder, OrderQuery, Query, Request};
 
 const SESSION: &str = "NSE:SQUAREOFF";
 

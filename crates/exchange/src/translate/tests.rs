@@ -22,7 +22,11 @@ fn image(order: u64, cum_units: i64, leaves_units: i64) -> OrderImage {
 }
 
 fn told(order: OrderImage, happening: Happening) -> AppMessage {
-    report(&Fact {
+    report(&fact(order, happening))
+}
+
+fn fact(order: OrderImage, happening: Happening) -> Fact {
+    Fact {
         ordinal: 7,
         venue: "NSE".to_owned(),
         session: "NSE:SQUAREOFF".to_owned(),
@@ -36,7 +40,7 @@ fn told(order: OrderImage, happening: Happening) -> AppMessage {
         transact_time: Timestamp(0),
         order,
         happening,
-    })
+    }
 }
 
 fn execution(order: OrderImage, happening: Happening) -> ExecutionReport {
@@ -147,6 +151,17 @@ fn every_execution_report_says_what_happened_and_how_the_order_stands() {
         (refused.ord_rej_reason, refused.text.as_deref()),
         (Some(13), Some("lot: no"))
     );
+}
+
+#[test]
+fn what_goes_out_carries_the_trade_date() {
+    let fact = fact(image(3, 0, 30), Happening::Accepted);
+    let AppMessage::Other(raw) = wire(&fact).unwrap() else {
+        panic!("not raw")
+    };
+    let typed = report(&fact).write().unwrap();
+    assert_eq!(raw.kind, "8");
+    assert_eq!(raw.body, [&typed[..], b"75=20261120\x01"].concat());
 }
 
 #[test]
