@@ -117,7 +117,8 @@ impl From<rusqlite::Error> for Refused {
 fn prepare_once(file: &Path) -> Result<(), Refused> {
     let mut connection = Connection::open(file)?;
     connection.busy_handler(Some(wait_for_lock))?;
-    if is_ours(&connection, file)? {
+    // One snapshot: between two reads another process may make the file ours.
+    if is_ours(&*connection.transaction()?, file)? {
         return Ok(());
     }
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
