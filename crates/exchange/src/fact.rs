@@ -5,7 +5,7 @@
 //! 3. A fact names the message that caused it (session, generation, sequence number): a message delivered again is
 //!    recognised by that, and is told from a fresh message that reuses a ClOrdID.
 //!
-//! On disk a fact is one flat JSON line ([`Line`]); fields are added there, never renamed.
+//! On disk a fact is one flat JSON line (`Line`); fields are added there, never renamed.
 
 use serde::{Deserialize, Serialize};
 use squareoff_fix::Timestamp;

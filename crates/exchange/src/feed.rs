@@ -4,7 +4,7 @@
 //! hours costs nothing here: its queue is the ledger.
 //!
 //! 1. Nothing is given out that is not durable. 2. Facts come in ordinal order, none left out. 3. Memory is bounded:
-//!    [`RECENT_MAX`] facts and one number per [`INDEX_STRIDE`] facts.
+//!    `RECENT_MAX` facts and one number per `INDEX_STRIDE` facts.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

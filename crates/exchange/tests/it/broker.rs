@@ -11,7 +11,7 @@ use squareoff_fix::message::{
 };
 use squareoff_fix::{
     AppMessage, Application, Endpoint, Inbound, Journal, NotRecorded, OutboundMessage, PriceE4,
-    Record, Resend, Role, SentRecord, SessionConfig, SessionState, Timestamp, connect_loop,
+    Record, Resend, Reset, Role, SentRecord, SessionConfig, SessionState, Timestamp, connect_loop,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -60,10 +60,16 @@ pub struct Broker {
 impl Broker {
     /// Dials (again and again) as SQUAREOFF to one venue's session, with the journal in `dir`.
     pub fn dial(dir: &Path, venue: &str, address: SocketAddr) -> Self {
-        Self::dial_as("SQUAREOFF", dir, venue, address)
+        Self::dial_with("SQUAREOFF", Reset::Never, dir, venue, address)
     }
 
-    pub fn dial_as(name: &str, dir: &Path, venue: &str, address: SocketAddr) -> Self {
+    pub fn dial_with(
+        name: &str,
+        reset: Reset,
+        dir: &Path,
+        venue: &str,
+        address: SocketAddr,
+    ) -> Self {
         let journal = Journal::open(
             dir.join(format!("{name}-{venue}")),
             name,
@@ -74,7 +80,8 @@ impl Broker {
         let (outbound, queue) = mpsc::channel(1_024);
         let (messages, inbox) = mpsc::unbounded_channel();
         let (shutdown, stopping) = watch::channel(false);
-        let config = SessionConfig::new(Role::Initiator, name, venue);
+        let mut config = SessionConfig::new(Role::Initiator, name, venue);
+        config.reset = reset;
         let mut endpoint =
             Endpoint::new(config, journal, queue, Inbox { messages }, Timestamp::now);
         let running = tokio::spawn(async move {

@@ -132,12 +132,25 @@ fn a_mistake_at_start_is_one_sentence_and_a_failure() {
 }
 
 #[test]
-fn it_stops_in_order_when_its_parent_is_gone() {
+fn it_stops_in_order_when_asked_or_when_its_parent_is_gone() {
     let floor = Floor::new();
-    let mut running = start(&floor, "127.0.0.1:0");
-    drop(running.child.stdin.take());
-    let status = poll("the program to end", || running.child.try_wait().unwrap());
+    let mut orphaned = start(&floor, "127.0.0.1:0");
+    drop(orphaned.child.stdin.take());
+    let status = poll("the program to end", || orphaned.child.try_wait().unwrap());
     assert!(status.success());
+    for signal in ["-TERM", "-INT"] {
+        let mut asked = start(&floor, "127.0.0.1:0");
+        let pid = asked.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let status = poll("the program to end", || asked.child.try_wait().unwrap());
+        assert!(status.success(), "{signal}");
+    }
 }
 
 /// Kills the program again and again while orders and reports stream, and compares what the broker heard with the ledger.

@@ -9,7 +9,7 @@ use squareoff_exchange::fact::{Cause, TimeInForce};
 use squareoff_exchange::ledger;
 use squareoff_exchange::price::Price;
 use squareoff_exchange::request::{Inbound, NewOrder, Request};
-use squareoff_fix::AppMessage;
+use squareoff_fix::{AppMessage, Reset};
 
 use crate::broker::{Broker, shown};
 use crate::floor::Floor;
@@ -130,7 +130,13 @@ async fn what_happens_while_a_broker_is_away_is_told_when_it_is_back() {
     away.say("A buy 500 QUIET 100").await;
     assert_eq!(away.hear(1).await, ["ack A"]);
     away.hang_up().await;
-    let mut other = Broker::dial_as("OTHER", floor.dir.path(), "NSE", server.address());
+    let mut other = Broker::dial_with(
+        "OTHER",
+        Reset::Never,
+        floor.dir.path(),
+        "NSE",
+        server.address(),
+    );
     for order in 0..100 {
         other.say(&format!("S{order} sell 5 QUIET 100")).await;
     }
@@ -147,4 +153,35 @@ async fn what_happens_while_a_broker_is_away_is_told_when_it_is_back() {
     assert_eq!(told, expected.collect::<Vec<_>>());
     back.hang_up().await;
     server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_lost_its_journal_starts_anew_and_its_used_ids_are_duplicates() {
+    let floor = Floor::new();
+    let server = floor.start().await;
+    let mut broker = Broker::dial(floor.dir.path(), "NSE", server.address());
+    broker.say("A buy 5 QUIET 100").await;
+    assert_eq!(broker.hear(1).await, ["ack A"]);
+    broker.hang_up().await;
+    std::fs::remove_dir_all(floor.dir.path().join("SQUAREOFF-NSE")).unwrap();
+    // The same sequence numbers again, in a new generation: told from a message delivered again.
+    let mut broker = Broker::dial_with(
+        "SQUAREOFF",
+        Reset::WhenFresh,
+        floor.dir.path(),
+        "NSE",
+        server.address(),
+    );
+    broker.say("A buy 5 QUIET 100").await;
+    broker.say("B sell 5 QUIET 100").await;
+    let expected = [
+        "rej A 6",
+        "ack B",
+        "fill A 5@100 cum 5 leaves 0",
+        "fill B 5@100 cum 5 leaves 0",
+    ];
+    assert_eq!(broker.hear(4).await, expected);
+    broker.hang_up().await;
+    server.stop().await.unwrap();
+    assert_eq!(floor.summary().duplicate_cl_ord_ids, 1);
 }
