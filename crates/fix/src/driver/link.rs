@@ -135,41 +135,48 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
                 Event::Resend => self.resend().await?,
                 Event::Time => self.endpoint.session.tick(now),
             }
+            self.settle().await?;
+            // Only now: a connection that ends while settling must not have used up messages of the queue.
             self.send_taken();
             self.settle().await?;
         }
     }
 
     async fn wait(&mut self, shutdown: &mut watch::Receiver<bool>) -> Event {
+        let takes = self.takes() && !self.endpoint.queue_closed && self.endpoint.taken.is_empty();
         let Endpoint {
             session,
             outbound,
             taken,
-            queue_closed,
             clock,
             ..
         } = &mut *self.endpoint;
         let room = self.waiting.len() < WAITING_BYTES_HIGH;
-        let takes = session.is_logged_on()
-            && !self.stopping
-            && !*queue_closed
-            && self.resends.is_empty()
-            && room
-            && taken.is_empty();
         let sleep = session.deadline().map(|deadline| {
             let nanos = u64::try_from(deadline.since(clock())).unwrap_or(0);
             // Rounded up to a millisecond, the timer's grain, so that it does not wake just before.
             tokio::time::sleep(Duration::from_nanos(nanos) + Duration::from_millis(1))
         });
         self.decoder.buffer.reserve(READ_BYTES);
+        // In this order: what can leave leaves, what has come is heard before anyone is called silent, and
+        // the queue is emptied after every event anyway, so that a talkative peer can't keep us from sending.
         tokio::select! {
+            biased;
             () = stopped(shutdown), if !self.stopping => Event::Stop,
             wrote = self.writer.write(&self.waiting), if !self.waiting.is_empty() => Event::Wrote(wrote),
+            () = std::future::ready(()), if !self.resends.is_empty() && room => Event::Resend,
             read = self.reader.read_buf(&mut self.decoder.buffer) => Event::Read(read),
             n = outbound.recv_many(taken, OUTBOUND_BATCH_MAX), if takes => Event::Taken(n),
-            () = std::future::ready(()), if !self.resends.is_empty() && room => Event::Resend,
             () = async { match sleep { Some(sleep) => sleep.await, None => std::future::pending().await } } => Event::Time,
         }
+    }
+
+    /// Whether messages are taken from the queue.
+    fn takes(&self) -> bool {
+        self.endpoint.session.is_logged_on()
+            && !self.stopping
+            && self.resends.is_empty()
+            && self.waiting.len() < WAITING_BYTES_HIGH
     }
 
     fn now(&self) -> Timestamp {
@@ -187,17 +194,25 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
         }
     }
 
-    /// Numbers what was taken from the queue, as far as the session still takes it.
+    /// Numbers what was taken from the queue, and what else is there.
     fn send_taken(&mut self) {
-        if self.stopping || !self.endpoint.session.is_logged_on() {
+        if !self.takes() {
             return;
         }
         let now = self.now();
-        for message in std::mem::take(&mut self.endpoint.taken) {
-            if !self.endpoint.session.send_app(&message, now) {
-                self.endpoint.taken.push(message);
-            }
+        let Endpoint {
+            session,
+            outbound,
+            taken,
+            ..
+        } = &mut *self.endpoint;
+        while taken.len() < OUTBOUND_BATCH_MAX {
+            let Ok(message) = outbound.try_recv() else {
+                break;
+            };
+            taken.push(message);
         }
+        taken.retain(|message| !session.send_app(message, now));
     }
 
     /// Does all that the session wants, in its order.

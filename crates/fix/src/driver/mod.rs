@@ -9,7 +9,8 @@
 //! 3. Reading goes on while writing waits, so two sides that send at once can't block each other.
 //! 4. A journal that fails ends everything with [`DriverError`]; any other fault ends the connection only.
 //!
-//! An [`Application`] must not wait for room in its own outbound queue inside a callback: this task empties it.
+//! An [`Application`] must not wait for room in its own outbound queue inside a callback: this task empties
+//! it. While a callback runs nothing is read or written; one that takes longer than a heartbeat worries the peer.
 
 mod accept;
 mod connect;

@@ -11,7 +11,8 @@ use std::path::Path;
 use bytes::{Buf, Bytes};
 
 use crate::codec::MESSAGE_BYTES_MAX;
-use crate::journal::{JournalError, Kind, Record, at};
+use crate::journal::folder::at;
+use crate::journal::{JournalError, Kind, Record};
 use crate::value::Timestamp;
 
 const MAGIC: &[u8; 8] = b"SQFXJ\x00\x00\x01";
@@ -62,6 +63,11 @@ pub fn head_size(head: &Head) -> u64 {
 
 pub fn size_hint(record: &Record) -> usize {
     PREFIX + 27 + record.id.len() + record.bytes.len()
+}
+
+/// Whether a record can be read back.
+pub fn fits(record: &Record) -> bool {
+    record.id.len() <= usize::from(u16::MAX) && size_hint(record) <= RECORD_BYTES_MAX
 }
 
 pub fn put(buffer: &mut Vec<u8>, record: &Record) {
@@ -127,8 +133,7 @@ fn take(mut payload: Bytes) -> Option<Record> {
 }
 
 fn put_text(buffer: &mut Vec<u8>, text: &str) {
-    let length =
-        u16::try_from(text.len()).expect("ids and CompIDs are short, checked where they enter");
+    let length = u16::try_from(text.len()).expect("ids and CompIDs are short, checked before");
     buffer.extend(length.to_le_bytes());
     buffer.extend_from_slice(text.as_bytes());
 }

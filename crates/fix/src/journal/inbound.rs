@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Buf;
 
-use crate::journal::{JournalError, at};
+use crate::journal::JournalError;
+use crate::journal::folder::at;
 
 const SLOT_BYTES: usize = 28;
 /// Slots in sectors of their own, so that one torn sector spoils one slot.

@@ -15,26 +15,27 @@
 //! Files: `outbound.log` (this generation), `outbound-<generation>-<nanos>.log` (older ones),
 //! `outbound-<generation>-<nanos>.torn` (tails cut off), `inbound.num`, `lock`.
 
+mod folder;
 mod format;
 mod inbound;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::value::Timestamp;
+use folder::{CURRENT, NEXT, at, create, finish_reset, hold, open_file, set_aside, sync_folder};
 use format::Head;
 use inbound::InboundNumber;
 
+/// The longest CompID; venues give out some ten characters.
+const COMP_ID_BYTES_MAX: usize = 256;
 /// Records read at a time when walking through the journal.
 const WALK_RECORDS: u64 = 512;
-
-const CURRENT: &str = "outbound.log";
-const NEXT: &str = "outbound.next";
 
 /// Whether a record belongs to the application or to the session itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,10 @@ pub enum JournalError {
     Damaged { file: PathBuf, what: &'static str },
     #[error("journal {folder} refuses to go on after a failed write; open it again")]
     Failed { folder: PathBuf },
+    #[error("journal record {seq} is too long to be read back")]
+    TooLong { seq: u64 },
+    #[error("the CompIDs {sender} and {target} are empty or too long")]
+    CompIds { sender: String, target: String },
     #[error("journal record {seq} does not follow {last}")]
     OutOfOrder { seq: u64, last: u64 },
     #[error("journal {file}: {source}")]
@@ -93,13 +98,16 @@ pub struct Journal {
     inbound: InboundNumber,
     /// A batch was handed out and has not come back: it may or may not be in the file.
     in_doubt: bool,
-    _lock: File,
+    lock: Arc<File>,
 }
 
 /// A batch ready to be written, on any thread.
 #[derive(Debug)]
 pub struct Batch {
     file: Arc<File>,
+    /// Held while the batch may still be written, even when the journal is dropped meanwhile: whoever opens
+    /// it next must not find records appearing.
+    _lock: Arc<File>,
     path: PathBuf,
     at: u64,
     bytes: Vec<u8>,
@@ -134,7 +142,7 @@ impl Journal {
     /// Opens or creates the journal of session `sender` -> `target` in `folder`, and holds it until dropped.
     ///
     /// # Errors
-    /// `InUse`, `OtherSession`, `Damaged` (records that were durable are unreadable), `Io`.
+    /// `CompIds`, `InUse`, `OtherSession`, `Damaged` (records that were durable are unreadable), `Io`.
     pub fn open(
         folder: impl Into<PathBuf>,
         sender: &str,
@@ -142,6 +150,15 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Journal, JournalError> {
         let folder = folder.into();
+        if [sender, target]
+            .iter()
+            .any(|id| !(1..=COMP_ID_BYTES_MAX).contains(&id.len()))
+        {
+            return Err(JournalError::CompIds {
+                sender: sender.to_owned(),
+                target: target.to_owned(),
+            });
+        }
         std::fs::create_dir_all(&folder).map_err(at(&folder))?;
         let lock = hold(&folder)?;
         let path = folder.join(CURRENT);
@@ -181,7 +198,7 @@ impl Journal {
             has_app: scan.has_app,
             inbound,
             in_doubt: false,
-            _lock: lock,
+            lock: Arc::new(lock),
         })
     }
 
@@ -248,7 +265,7 @@ impl Journal {
     /// further batches; when it never comes back, the journal has to be opened again.
     ///
     /// # Errors
-    /// `Failed` after an earlier failure; `OutOfOrder` when `records` do not continue the numbers.
+    /// `Failed` after an earlier failure; `OutOfOrder` when `records` do not continue the numbers; `TooLong`.
     pub fn prepare(&mut self, records: &[Record]) -> Result<Batch, JournalError> {
         if self.in_doubt {
             return Err(JournalError::Failed {
@@ -257,6 +274,7 @@ impl Journal {
         }
         let mut batch = Batch {
             file: Arc::clone(&self.file),
+            _lock: Arc::clone(&self.lock),
             path: self.folder.join(CURRENT),
             at: self.end,
             bytes: Vec::with_capacity(records.iter().map(format::size_hint).sum()),
@@ -270,6 +288,9 @@ impl Journal {
                     seq: record.seq,
                     last,
                 });
+            }
+            if !format::fits(record) {
+                return Err(JournalError::TooLong { seq: record.seq });
             }
             batch.starts.push(self.end + batch.bytes.len() as u64);
             format::put(&mut batch.bytes, record);
@@ -355,112 +376,6 @@ impl Journal {
         self.in_doubt = false;
         Ok(())
     }
-}
-
-fn at(path: &Path) -> impl Fn(io::Error) -> JournalError + use<> {
-    let file = path.to_owned();
-    move |source| JournalError::Io {
-        file: file.clone(),
-        source,
-    }
-}
-
-fn open_file(path: &Path) -> Result<File, JournalError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(at(path))
-}
-
-fn hold(folder: &Path) -> Result<File, JournalError> {
-    let path = folder.join("lock");
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(at(&path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse {
-            folder: folder.to_owned(),
-        }),
-        Err(std::fs::TryLockError::Error(source)) => Err(JournalError::Io { file: path, source }),
-    }
-}
-
-/// Writes the head of a new generation under a name that does not count yet.
-fn create(folder: &Path, head: &Head) -> Result<(), JournalError> {
-    let path = folder.join(NEXT);
-    let file = File::create(&path).map_err(at(&path))?;
-    file.write_all_at(&format::head_bytes(head), 0)
-        .and_then(|()| file.sync_all())
-        .map_err(at(&path))
-}
-
-/// The second half of a reset, which a crash may have left undone: with the old generation put aside, the
-/// new one takes its name. With the old one still in place the reset never happened.
-fn finish_reset(folder: &Path) -> Result<(), JournalError> {
-    let (current, next) = (folder.join(CURRENT), folder.join(NEXT));
-    if !current.exists() && next.exists() && archived(folder)? {
-        std::fs::rename(&next, &current).map_err(at(&current))?;
-    }
-    if !current.exists() && archived(folder)? {
-        return Err(JournalError::Damaged {
-            file: current,
-            what: "older generations are there but the current one is missing",
-        });
-    }
-    sync_folder(folder)
-}
-
-fn archived(folder: &Path) -> Result<bool, JournalError> {
-    let mut entries = std::fs::read_dir(folder).map_err(at(folder))?;
-    Ok(entries.any(|entry| {
-        entry.is_ok_and(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with("outbound-") && name.ends_with(".log")
-        })
-    }))
-}
-
-fn sync_folder(folder: &Path) -> Result<(), JournalError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(at(folder))
-}
-
-/// Cuts a torn tail off, keeping its bytes in a file beside.
-fn set_aside(
-    folder: &Path,
-    file: &File,
-    scan: &format::Scan,
-    now: Timestamp,
-) -> Result<(), JournalError> {
-    let name = format!("outbound-{:06}-{}.torn", scan.head.generation, now.0);
-    let aside = folder.join(name);
-    tracing::warn!(
-        journal.folder = %folder.display(),
-        bytes = scan.torn_bytes,
-        records = scan.starts.len(),
-        "the journal ends in a record that was not finished; cut off and kept in a .torn file"
-    );
-    let copy = File::create(&aside).map_err(at(&aside))?;
-    let mut bytes = vec![0; 64 * 1024];
-    let mut done = 0;
-    while done < scan.torn_bytes {
-        let n = (scan.torn_bytes - done).min(bytes.len() as u64) as usize;
-        file.read_exact_at(&mut bytes[..n], scan.end + done)
-            .and_then(|()| copy.write_all_at(&bytes[..n], done))
-            .map_err(at(&aside))?;
-        done += n as u64;
-    }
-    copy.sync_all().map_err(at(&aside))?;
-    file.set_len(scan.end)
-        .and_then(|()| file.sync_all())
-        .map_err(at(&folder.join(CURRENT)))
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_777_540_500_000_000_000);
@@ -242,3 +244,30 @@ fn a_spoiled_slot_falls_back_to_the_number_before() {
 
 /// A byte inside the slot that the third write went to.
 const SLOT: usize = 4096 + 10;
+
+#[test]
+fn what_could_not_be_read_back_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(folder.path());
+    let long = Record {
+        id: "x".repeat(70_000),
+        ..record(1, Kind::App)
+    };
+    let error = journal.append(&[long]).unwrap_err();
+    assert!(matches!(error, JournalError::TooLong { seq: 1 }), "{error}");
+    journal.append(&[record(1, Kind::App)]).unwrap();
+    let error = Journal::open(folder.path(), "", "THEM", NOW).unwrap_err();
+    assert!(matches!(error, JournalError::CompIds { .. }), "{error}");
+}
+
+#[test]
+fn a_batch_still_being_written_keeps_the_journal_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(folder.path());
+    let batch = journal.prepare(&[record(1, Kind::App)]).unwrap();
+    drop(journal);
+    let error = Journal::open(folder.path(), "US", "THEM", NOW).unwrap_err();
+    assert!(matches!(error, JournalError::InUse { .. }), "{error}");
+    drop(batch.write().unwrap());
+    assert_eq!(open(folder.path()).last_seq(), 1);
+}

@@ -79,16 +79,16 @@ impl Play {
                 self.session.tick(self.now);
             }
             kind => {
-                let bytes = self.from_peer(kind, rest);
+                let bytes = self.peers_bytes(kind, rest);
                 let message = Message::decode(bytes.into()).expect("a whole message");
                 self.session.received(&message, self.now);
             }
         }
     }
 
-    fn from_peer(&self, kind: &str, rest: &str) -> Vec<u8> {
+    fn peers_bytes(&self, kind: &str, rest: &str) -> Vec<u8> {
         let (seq, fields) = rest.split_once(' ').unwrap_or((rest, ""));
-        let mut header = vec![
+        let mut header = [
             ("49", "THEM".to_owned()),
             ("52", "0".to_owned()),
             ("56", "US".to_owned()),
@@ -688,5 +688,81 @@ fn a_replay_covers_every_number_with_the_message_or_a_gap_fill() {
         };
         let frames: Vec<_> = session.replay(&replay, now).iter().map(sent).collect();
         assert_eq!(frames, expected, "{kinds} {decisions:?}");
+    }
+}
+
+mod soup {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    fn field() -> impl Strategy<Value = String> {
+        let tag = select(
+            &[
+                7_u32, 16, 34, 36, 43, 45, 49, 52, 56, 97, 98, 108, 112, 122, 123, 141, 11, 6, 1000,
+            ][..],
+        );
+        let value = prop_oneof![
+            "[0-9]{1,19}",
+            Just("Y".to_owned()),
+            Just("THEM".to_owned()),
+            Just("US".to_owned()),
+            Just(START.to_string()),
+            "[ -{}~]{0,6}",
+        ];
+        (tag, value).prop_map(|(tag, value)| format!("{tag}={value}|"))
+    }
+
+    fn whole() -> impl Strategy<Value = String> {
+        let kind = select(&["0", "1", "2", "3", "4", "5", "A", "D", "8", "j", "*", "AF"][..]);
+        let sane = any::<bool>();
+        (
+            kind,
+            sane,
+            0_u64..6,
+            proptest::collection::vec(field(), 0..6),
+        )
+            .prop_map(|(kind, sane, seq, fields)| {
+                let head = if sane {
+                    format!("34={seq}|49=THEM|52={START}|56=US|")
+                } else {
+                    String::new()
+                };
+                format!("35={kind}|{head}{}", fields.concat())
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_a_peer_sends_panics_or_skips_a_number(
+            acceptor: bool,
+            messages in proptest::collection::vec((whole(), 0_i64..20), 0..40),
+        ) {
+            let mut play = if acceptor { super::acceptor() } else { initiator(1, 1) };
+            play.act("connect");
+            if !acceptor {
+                play.act("A #1 98=0|108=30");
+            }
+            let mut next = 1;
+            for (fields, seconds) in messages {
+                let bytes = frame_of_version("FIX.4.4", &fields);
+                let message = Message::decode(bytes.into()).expect("a whole message");
+                play.session.received(&message, play.now);
+                play.now = play.now.plus(seconds * SECOND);
+                play.session.tick(play.now);
+                prop_assert!(play.session.held.len() <= HELD_MESSAGES_MAX);
+                while let Some(output) = play.session.next_output() {
+                    match output {
+                        Output::Send(record) => {
+                            prop_assert_eq!(record.seq, next);
+                            next += 1;
+                        }
+                        Output::ResetJournal => next = 1,
+                        Output::ResendRequested { from, to } => prop_assert!(1 <= from && from <= to && to < next),
+                        Output::Deliver(_) | Output::LoggedOn | Output::Disconnect(_) => {}
+                    }
+                }
+            }
+        }
     }
 }
