@@ -332,11 +332,7 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
         };
         let upto = to.min(from + RESEND_BATCH_MAX - 1);
         let records = self.endpoint.journal.records(from, upto).map_err(failed)?;
-        let ours: Vec<_> = records
-            .iter()
-            .filter(|record| record.kind == Kind::App)
-            .cloned()
-            .collect();
+        let ours: Vec<_> = self.endpoint.session.undecided(&records).cloned().collect();
         let decisions = match ours.is_empty() {
             true => Vec::new(),
             false => self.endpoint.app.resend(ours).await?,

@@ -77,8 +77,13 @@ pub trait Application: Send {
         batch: Vec<Inbound>,
     ) -> impl Future<Output = Result<(), NotRecorded>> + Send;
 
-    /// The peer asks for these application messages again; one decision each, in order. Whatever must be
-    /// recorded about the decision is recorded before this returns: then it goes on the wire.
+    /// The peer asks for these application messages of earlier connections again; one decision each, in order.
+    /// Whatever must be recorded about the decision is recorded before this returns: then it goes on the wire,
+    /// and holds for this connection. Messages of this connection are never put here, they always go again:
+    /// they may be on their way, so that filling them over would not keep the peer from acting on them.
+    ///
+    /// A message filled over is never acted on *from now on*. A peer that acted on it and then lost its own
+    /// inbound number asks for it all the same: where that is possible, ask for the order's status as well.
     fn resend(
         &mut self,
         records: Vec<Record>,

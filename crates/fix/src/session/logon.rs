@@ -108,6 +108,8 @@ impl Session {
 
     fn restart_numbers(&mut self) {
         (self.next_out, self.next_in) = (1, 1);
+        self.first_out = 1;
+        self.decided.clear();
         self.unrecorded = None;
         self.gap = None;
         self.held.clear();

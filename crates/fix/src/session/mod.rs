@@ -158,6 +158,10 @@ pub struct Session {
     last_sent: Timestamp,
     last_received: Timestamp,
     test_request_out: bool,
+    /// The first number of this connection: what is below was sent on an earlier one.
+    first_out: u64,
+    /// What was decided on this connection about messages of earlier ones.
+    decided: BTreeMap<u64, Resend>,
     /// Our Logon of this connection asked for a reset.
     reset_asked: bool,
     gap: Option<Gap>,
@@ -180,6 +184,8 @@ impl Session {
             last_sent: Timestamp(0),
             last_received: Timestamp(0),
             test_request_out: false,
+            first_out: 1,
+            decided: BTreeMap::new(),
             reset_asked: false,
             gap: None,
             held: BTreeMap::new(),
@@ -202,6 +208,8 @@ impl Session {
     /// A connection stands. An initiator sends its Logon.
     pub fn connected(&mut self, numbers: Numbers, now: Timestamp) {
         self.next_out = numbers.next_out;
+        self.first_out = numbers.next_out;
+        self.decided.clear();
         self.next_in = numbers.next_in;
         self.unrecorded = None;
         self.heartbeat_s = i64::from(self.config.heart_bt_int_s);
@@ -350,11 +358,27 @@ impl Session {
         self.outputs.push_back(Output::Send(record));
     }
 
-    /// The bytes that answer [`Output::ResendRequested`], for the part of it that `records` and `decisions`
-    /// cover; they are already journaled and only written.
+    /// Which of these records, asked for again, the application has to decide about: application messages of
+    /// earlier connections, once per connection. Any other may be on its way to the peer, which would act on
+    /// it although we filled it over; so it goes again, or stays filled over if it was.
+    pub fn undecided<'a>(&self, records: &'a [Record]) -> impl Iterator<Item = &'a Record> {
+        records.iter().filter(|record| {
+            record.kind == Kind::App
+                && record.seq < self.first_out
+                && !self.decided.contains_key(&record.seq)
+        })
+    }
+
+    /// The bytes that answer [`Output::ResendRequested`], for the part of it that `replay` covers; they are
+    /// already journaled and only written.
     pub fn replay(&mut self, replay: &Replay<'_>, now: Timestamp) -> Vec<Bytes> {
+        let asked: Vec<u64> = self.undecided(replay.records).map(|r| r.seq).collect();
+        let decisions = replay.decisions.iter().copied();
+        let decisions = decisions.chain(std::iter::repeat(Resend::GapFill));
+        self.decided.extend(asked.into_iter().zip(decisions));
         self.last_sent = now;
-        resend::answer(&self.config.identity, replay, now)
+        let decision = |seq| self.decided.get(&seq).copied().unwrap_or(Resend::Again);
+        resend::answer(&self.config.identity, replay, decision, now)
     }
 }
 

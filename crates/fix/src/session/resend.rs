@@ -2,6 +2,7 @@
 //!
 //! 1. The answer covers every number asked for, in order: the message again (PossDupFlag, its first
 //!    SendingTime as OrigSendingTime) or a gap fill over it. 2. Session-level messages are always filled over.
+//! 3. A message filled over is not acted on by a peer that has not acted on it before.
 
 use bytes::Bytes;
 
@@ -28,19 +29,20 @@ pub struct Replay<'a> {
     pub to: u64,
     /// The journal's records of `from..=to`.
     pub records: &'a [Record],
-    /// One per application record in `records`, in order; missing ones count as gap fills.
+    /// One for each of [`Session::undecided`](super::Session::undecided), in order; missing ones are gap fills.
     pub decisions: &'a [Resend],
 }
 
-pub fn answer(identity: &Identity, replay: &Replay<'_>, now: Timestamp) -> Vec<Bytes> {
+pub fn answer(
+    identity: &Identity,
+    replay: &Replay<'_>,
+    decision: impl Fn(u64) -> Resend,
+    now: Timestamp,
+) -> Vec<Bytes> {
     let mut frames = Vec::new();
-    let mut decisions = replay.decisions.iter();
     let mut filled_from = replay.from;
     for record in replay.records {
-        let again = match record.kind {
-            Kind::Admin => false,
-            Kind::App => decisions.next() == Some(&Resend::Again),
-        };
+        let again = record.kind == Kind::App && decision(record.seq) == Resend::Again;
         let Some(frame) = again.then(|| repeat(identity, record, now)).flatten() else {
             continue;
         };

@@ -637,7 +637,6 @@ fn record(seq: u64, kind: Kind) -> Record {
 
 #[test]
 fn a_replay_covers_every_number_with_the_message_or_a_gap_fill() {
-    let mut session = initiator(1, 1).session;
     let first = START.to_string();
     let now = START.plus(60 * SECOND);
     let again = |seq: u64| format!("D #{seq} 43=Y|97=Y|122={first}|11=a");
@@ -686,9 +685,50 @@ fn a_replay_covers_every_number_with_the_message_or_a_gap_fill() {
             records: &records,
             decisions: &decisions,
         };
+        let mut session = initiator(100, 1).session;
+        session.connected(
+            Numbers {
+                next_out: 100,
+                next_in: 1,
+                fresh: false,
+            },
+            START,
+        );
         let frames: Vec<_> = session.replay(&replay, now).iter().map(sent).collect();
         assert_eq!(frames, expected, "{kinds} {decisions:?}");
     }
+}
+
+#[test]
+fn what_may_be_on_its_way_goes_again_and_a_decision_holds_for_the_connection() {
+    let mut play = initiator(4, 1);
+    play.act("connect");
+    let records: Vec<_> = (2..6).map(|seq| record(seq, Kind::App)).collect();
+    let mut answer = |decisions: &[Resend]| {
+        let asked: Vec<_> = play
+            .session
+            .undecided(&records)
+            .map(|record| record.seq)
+            .collect();
+        let replay = Replay {
+            from: 2,
+            to: 5,
+            records: &records,
+            decisions,
+        };
+        let frames = play.session.replay(&replay, START);
+        let frames: Vec<_> = frames
+            .iter()
+            .map(|bytes| sent(bytes)[..4].to_owned())
+            .collect();
+        (asked, frames.join(","))
+    };
+    let same = "D #2,4 #3,D #4,D #5".to_owned();
+    assert_eq!(
+        answer(&[Resend::Again, Resend::GapFill]),
+        (vec![2, 3], same.clone())
+    );
+    assert_eq!(answer(&[]), (vec![], same));
 }
 
 mod soup {

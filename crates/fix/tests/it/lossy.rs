@@ -4,13 +4,15 @@
 //! gateway does. What must hold, whatever happens:
 //! 1. after the link heals every message is recorded exactly once and in order by an application that
 //!    drops what it has already recorded, except those its sender chose to fill over;
-//! 2. a message delivered a second time says so (PossDup);
-//! 3. one sequence number never carries two different messages.
+//! 2. what its sender chose to fill over and was not recorded by then is never recorded: only so may the
+//!    sender call it not delivered;
+//! 3. a message delivered a second time says so (PossDup);
+//! 4. one sequence number never carries two different messages.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
-use squareoff_fix::journal::{Journal, Kind};
+use squareoff_fix::journal::Journal;
 use squareoff_fix::session::{Numbers, Replay};
 use squareoff_fix::{Decoder, Frame, Output, Resend, Role, Session, Timestamp};
 use tempfile::TempDir;
@@ -186,7 +188,7 @@ impl Side {
     fn resend(&mut self, from: u64, to: u64, now: Timestamp) {
         let records = self.journal.records(from, to).expect("readable");
         let mut decisions = Vec::new();
-        for record in records.iter().filter(|record| record.kind == Kind::App) {
+        for record in self.session.undecided(&records) {
             if std::mem::take(&mut self.fill_next) {
                 self.filled.insert(record.id.clone());
             }
@@ -251,6 +253,8 @@ fn step(fills: bool) -> impl Strategy<Value = Step> {
 
 struct World {
     sides: [Side; 2],
+    /// Filled over before they were recorded.
+    gone: BTreeSet<String>,
     now: Timestamp,
 }
 
@@ -258,6 +262,7 @@ impl World {
     fn new() -> World {
         World {
             sides: [Side::new(Role::Initiator), Side::new(Role::Acceptor)],
+            gone: BTreeSet::new(),
             now: Timestamp(1_777_540_500 * SECOND),
         }
     }
@@ -334,7 +339,7 @@ impl World {
         })
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
         let [a, b] = &self.sides;
         for (from, to) in [(a, b), (b, a)] {
             let numbers: Vec<u64> = to
@@ -347,6 +352,14 @@ impl World {
                 "out of order: {numbers:?}"
             );
             assert!(numbers.iter().all(|n| *n <= from.wanted));
+            for id in &to.recorded {
+                assert!(
+                    !self.gone.contains(id),
+                    "{id} was filled over and recorded all the same"
+                );
+            }
+            let missing = from.filled.iter().filter(|id| !to.recorded.contains(id));
+            self.gone.extend(missing.cloned());
         }
     }
 }
