@@ -1,1 +1,207 @@
-fn main() {}
+//! `squareoff`: one binary, one subcommand per role. Wires, never decides.
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use squareoff::config::{Config, LogFormat};
+use squareoff::demo::{self, Kill};
+use squareoff::folder::Folder;
+use squareoff::{book, health, platform, rebuild, replay, roles, shutdown, up};
+use squareoff_api::DevelopmentKey;
+use squareoff_domain::platform::PlatformRequest;
+use squareoff_domain::TradingDate;
+use squareoff_primary::book::Existing;
+use squareoff_store::{EventStore, Position};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Close a broker's open positions while its primary trading platform is down.
+#[derive(Parser)]
+#[command(version, after_help = "Settings come from squareoff.toml and from the environment: see `squareoff settings`.")]
+struct Arguments {
+    /// The configuration file; default squareoff.toml when it exists.
+    #[arg(long, env = "SQUAREOFF_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything on this machine: Postgres, simulated exchange, sample book, every role. Stays until Ctrl-C.
+    Up,
+    /// Everything on free ports in a folder of its own: a thousand square-offs, checked end to end, then gone.
+    Demo {
+        /// How many square-offs.
+        #[arg(long, default_value_t = 1_000)]
+        orders: u32,
+        /// Kills this part again and again (SIGKILL) while the square-offs run.
+        #[arg(long, value_name = "PART")]
+        kill: Option<Kill>,
+    },
+    /// The HTTP API.
+    Api(Role),
+    /// The exchange sessions.
+    Gateway(Role),
+    /// The read models.
+    Projections(Role),
+    /// Prints the event log, or one stream of it, as JSON Lines.
+    Replay {
+        #[arg(long)]
+        stream: Option<String>,
+        /// Only events behind this log position.
+        #[arg(long, default_value = "0")]
+        from: Position,
+    },
+    /// Builds the read models anew beside the live ones, compares them by hash, and swaps them in.
+    Rebuild {
+        /// Compares and leaves the live ones in place.
+        #[arg(long)]
+        compare_only: bool,
+        /// Swaps even when the live ones differ: that is how a damaged read model is mended.
+        #[arg(long, conflicts_with = "compare_only")]
+        replace: bool,
+    },
+    /// The broker's book.
+    #[command(subcommand)]
+    Book(Book),
+    /// The platform's own state.
+    #[command(subcommand)]
+    Platform(Platform),
+    /// Prints a bearer token of the local development key.
+    Token { actor: String },
+    /// Whether a role does its work: exit code 0 or 1.
+    Health { role: health::Role },
+    /// Lists every setting.
+    Settings,
+}
+
+#[derive(clap::Args)]
+struct Role {
+    /// Stop when standard input ends, which it does when the parent process dies.
+    #[arg(long)]
+    exit_with_parent: bool,
+}
+
+#[derive(Subcommand)]
+enum Book {
+    /// Writes a sample book.
+    Sample {
+        /// Folder to write; default the data folder's.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Replaces a book that is there.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Records a book in the event log; the same again records nothing.
+    Import { folder: Option<PathBuf> },
+}
+
+#[derive(Subcommand)]
+enum Platform {
+    /// Accept square-offs for the book's trading date, or for another.
+    Activate {
+        #[arg(long)]
+        reason: String,
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        date: Option<TradingDate>,
+    },
+    /// Accept no more square-offs; what is on its way still comes in.
+    StandDown {
+        #[arg(long)]
+        reason: String,
+    },
+    /// The state, as JSON.
+    Status,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("squareoff: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let config = Config::load(arguments.config.as_deref())?;
+    log(&config);
+    let stop = |role: &Role| shutdown::listen(role.exit_with_parent);
+    let store = || -> Result<(Folder, EventStore)> {
+        let folder = Folder::open(&config.data)?;
+        let store = EventStore::open(&folder.log())?;
+        Ok((folder, store))
+    };
+    match arguments.command {
+        Command::Up => up::run(config, shutdown::listen(false)?).await?,
+        Command::Demo { orders, kill } => return demo::run(config, orders, kill, shutdown::listen(false)?).await,
+        Command::Api(role) => roles::api(&config, stop(&role)?).await?,
+        Command::Gateway(role) => roles::gateway(&config, stop(&role)?).await?,
+        Command::Projections(role) => roles::projections(&config, stop(&role)?).await?,
+        Command::Replay { stream, from } => replay::run(&store()?.1, stream.as_deref(), from).await?,
+        Command::Rebuild { compare_only, replace } => {
+            let (folder, store) = store()?;
+            let url = roles::database_url(&config, &folder)?;
+            return rebuild::run(&store, &url, compare_only, replace).await;
+        }
+        Command::Book(Book::Sample { out, replace }) => {
+            let folder = Folder::open(&config.data)?;
+            let out = out.unwrap_or_else(|| folder.book());
+            let book = book::generate(&config)?;
+            book.write(&out, if replace { Existing::Replace } else { Existing::Keep })?;
+            println!("{} contracts, {} clients, {} positions in {}", book.contracts.len(), book.clients.len(), book.positions.len(), out.display());
+        }
+        Command::Book(Book::Import { folder: from }) => {
+            let (folder, store) = store()?;
+            let book = book::read(&from.unwrap_or_else(|| folder.book()))?;
+            let report = book::import(&store, &book, OPERATOR).await?;
+            println!(
+                "{} contracts, {} clients, {} positions: {} events recorded, {} known already, {} contradicted",
+                report.contracts, report.clients, report.positions, report.events_appended, report.unchanged, report.contradicted
+            );
+        }
+        Command::Platform(command) => {
+            let (folder, store) = store()?;
+            match command {
+                Platform::Activate { reason, date } => {
+                    let trading_date = match date {
+                        Some(date) => date,
+                        None => book::read(&folder.book()).context("without --date the book says the trading date")?.trading_date,
+                    };
+                    platform::ask(&store, OPERATOR, PlatformRequest::Activate { trading_date, reason }).await?;
+                }
+                Platform::StandDown { reason } => {
+                    platform::ask(&store, OPERATOR, PlatformRequest::StandDown { reason }).await?;
+                }
+                Platform::Status => {}
+            }
+            println!("{}", platform::describe(&platform::state(&store).await?));
+        }
+        Command::Token { actor } => {
+            let folder = Folder::open(&config.data)?;
+            println!("{}", DevelopmentKey::load_or_create(&folder.development_key())?.token(&actor)?);
+        }
+        Command::Health { role } => {
+            if let Err(error) = health::check(&config, role).await {
+                bail!("{error:#}");
+            }
+        }
+        Command::Settings => println!("{}", squareoff::config::describe()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who the events of the command line are by, until log-in exists.
+const OPERATOR: &str = "operator";
+
+fn log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(&config.log);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => subscriber.with_ansi(false).init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}

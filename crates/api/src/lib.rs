@@ -1,1 +1,18 @@
-//! People: HTTP, problem details, development log-in.
+//! People: HTTP in, problem details out. A click becomes an event; the gateway reacts to it, never this crate.
+//!
+//! 1. Nothing is acknowledged before it is durable in the log. 2. A request with the key of an earlier one gets the earlier answer.
+//! 3. Orders need the log alone: without the read database only queries fail. 4. Every answer that is not a success has a stable type.
+//!
+//! Log-in and rights come later: until then a development token names the actor and the API listens on loopback only.
+
+pub mod auth;
+mod decide;
+pub mod directory;
+pub mod extract;
+pub mod problem;
+mod routes;
+pub mod server;
+
+pub use auth::DevelopmentKey;
+pub use directory::Directory;
+pub use server::{App, ServeError, listen, router, serve};

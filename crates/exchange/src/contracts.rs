@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::price::Price;
 
 /// The header row, in this order. Rupee columns are decimals with at most four places, quantities whole units.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 17] = [
     "trading_date",
     "venue",
     "segment",
@@ -27,6 +27,7 @@ pub const COLUMNS: [&str; 16] = [
     "reference_price_rupees",
     "reference_price_at",
     "source",
+    "price_protection_rupees",
 ];
 
 /// More lines than any venue's contract master has (NSE derivatives list about 100,000); guards against a wrong file.
@@ -249,7 +250,7 @@ impl Cells<'_> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "2026-11-20,NSE,FO,NIFTY26NOVFUT,2026-11-24,FUTIDX,,,65,0.10,1800,23400.00,28600.00,26012.35,2026-11-19T15:30:00+05:30,sample";
+    const GOOD: &str = "2026-11-20,NSE,FO,NIFTY26NOVFUT,2026-11-24,FUTIDX,,,65,0.10,1800,23400.00,28600.00,26012.35,2026-11-19T15:30:00+05:30,sample,780.00";
 
     fn load(rows: &[&str]) -> Result<Contracts, String> {
         let file = tempfile::NamedTempFile::new().unwrap();

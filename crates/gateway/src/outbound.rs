@@ -65,7 +65,11 @@ impl Outbound {
             if ready {
                 self.report(&mut dropped).await;
             }
-            let may_send = ready && !waiting.is_empty() && *up.borrow_and_update();
+            let is_up = *up.borrow_and_update();
+            if ready && is_up {
+                self.hand_on(&mut waiting);
+            }
+            let may_send = ready && is_up && !waiting.is_empty();
             tokio::select! {
                 biased;
                 () = self.session.closed() => return Ok(()),
@@ -80,6 +84,16 @@ impl Outbound {
                     }
                 }
                 changed = up.changed(), if !may_send => if changed.is_err() { return Ok(()) },
+            }
+        }
+    }
+
+    /// Hands the session what it has room for.
+    fn hand_on(&self, waiting: &mut Queue) {
+        while !waiting.is_empty() {
+            let Ok(permit) = self.session.try_reserve() else { break };
+            if let Some(message) = waiting.pop() {
+                permit.send(message);
             }
         }
     }

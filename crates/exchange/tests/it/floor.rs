@@ -22,7 +22,7 @@ impl Floor {
             dir: tempfile::tempdir().unwrap(),
         };
         let rows = INSTRUMENTS.map(|(venue, symbol)| {
-            format!("2026-11-20,{venue},CM,{symbol},EQ,EQUITY,,,5,0.05,1000,90.00,110.00,100.00,2026-11-19T15:30:00+05:30,sample\n")
+            format!("2026-11-20,{venue},CM,{symbol},EQ,EQUITY,,,5,0.05,1000,90.00,110.00,100.00,2026-11-19T15:30:00+05:30,sample,3.00\n")
         });
         std::fs::write(
             floor.contracts(),

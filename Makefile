@@ -1,0 +1,57 @@
+# Squareoff. `make run` sets up what is missing and starts everything; `make test` proves it.
+# Every command may run on a machine that has a Rust toolchain, Node and the system's package manager, and nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run demo test fmt lint unit doc deploy-check bench setup test-setup sqlx-prepare
+
+# The checked queries are compiled from the committed offline data, whatever DATABASE_URL says to the running program.
+export SQLX_OFFLINE := true
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+RELEASE := $(CARGO_TARGET_DIR)/release
+
+help: ## lists the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+setup: ## installs what is missing to build and run
+	@deploy/setup.sh run
+
+test-setup:
+	@deploy/setup.sh test
+
+run: setup ## everything on this machine, until Ctrl-C
+	@cargo build --release --locked --bins --workspace --exclude squareoff-bench
+	@exec $(RELEASE)/squareoff up
+
+demo: setup ## a thousand square-offs through HTTP, checked end to end
+	@cargo build --release --locked --bins --workspace --exclude squareoff-bench
+	@exec $(RELEASE)/squareoff demo
+
+test: test-setup fmt lint unit doc deploy-check ## formatting, lints, every test, doc tests
+
+fmt:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+unit:
+	cargo build --locked --workspace --all-features --bins
+	cargo nextest run --locked --workspace --all-features --no-fail-fast
+
+doc:
+	cargo test --locked --workspace --all-features --doc
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+
+deploy-check:
+	tests/deploy/check.sh
+
+bench: setup ## append, replay, projection and end to end, as lines of JSON
+	@cargo build --release --locked --workspace --bins
+	@$(RELEASE)/squareoff-bench all
+
+sqlx-prepare: setup ## writes the queries' offline data anew after a change of SQL or migrations
+	@crates/projections/prepare.sh

@@ -1,0 +1,170 @@
+//! What a decision needs from beside the position, kept from the log: the platform, the sessions, the day's contracts, who the
+//! clients are, and which position an order stands in. It lives off the log alone, so that a lost read database stops no order.
+
+use squareoff_domain::platform::Platform;
+use squareoff_domain::position::PositionEvent;
+use squareoff_domain::reference::{ClientEvent, ContractEvent};
+use squareoff_domain::session::Session;
+use squareoff_domain::{ClientCode, Contract, Event, OrderId, Symbol, TradingDate, Venue, platform, session};
+use squareoff_store::codec::{self, DecodeError};
+use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Events of one read of the log.
+const BATCH: usize = 4_096;
+/// Pause before the log is read again after it failed.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The types of event that the directory is made of; others are passed over undecoded.
+const READ: &[&str] = &[
+    "ClientRegistered",
+    "ContractListed",
+    "OrderPlaced",
+    "PlatformActivated",
+    "PlatformStoodDown",
+    "SessionClaimed",
+    "SessionDown",
+    "SessionReady",
+];
+
+/// Cheap to clone; clones see the same.
+#[derive(Clone)]
+pub struct Directory {
+    known: Arc<RwLock<Known>>,
+    /// Where the directory is in the log, and whether it has caught up once.
+    progress: watch::Receiver<Progress>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub position: Position,
+    pub caught_up: bool,
+    /// Why the log can't be read on, in one sentence.
+    pub stopped: Option<String>,
+}
+
+#[derive(Default)]
+struct Known {
+    platform: Platform,
+    sessions: HashMap<Arc<str>, (Venue, Session)>,
+    contracts: HashMap<(TradingDate, Venue, Symbol), Arc<Contract>>,
+    clients: HashSet<ClientCode>,
+    orders: HashMap<OrderId, String>,
+}
+
+impl Directory {
+    /// Reads the log from its beginning in a task of its own, and follows it.
+    pub fn follow(store: EventStore) -> Self {
+        let known = Arc::new(RwLock::new(Known::default()));
+        let (progress, receiver) = watch::channel(Progress::default());
+        tokio::spawn(run(store, Arc::clone(&known), progress));
+        Directory { known, progress: receiver }
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress.borrow().clone()
+    }
+
+    pub fn platform(&self) -> Platform {
+        self.read(|known| known.platform.clone())
+    }
+
+    /// Whether a session of the venue is logged on and reconciled.
+    pub fn session_ready(&self, venue: Venue) -> bool {
+        self.read(|known| known.sessions.values().any(|(of, session)| *of == venue && session.ready))
+    }
+
+    /// Each session's stream and whether it is ready, by name.
+    pub fn sessions(&self) -> Vec<(String, bool)> {
+        let mut sessions: Vec<_> =
+            self.read(|known| known.sessions.iter().map(|(stream, (_, session))| (stream.to_string(), session.ready)).collect());
+        sessions.sort();
+        sessions
+    }
+
+    pub fn contract(&self, date: TradingDate, venue: Venue, symbol: &Symbol) -> Option<Arc<Contract>> {
+        self.read(|known| known.contracts.get(&(date, venue, symbol.clone())).cloned())
+    }
+
+    pub fn knows_client(&self, client: &ClientCode) -> bool {
+        self.read(|known| known.clients.contains(client))
+    }
+
+    /// The position stream an order stands in.
+    pub fn stream_of(&self, order: OrderId) -> Option<String> {
+        self.read(|known| known.orders.get(&order).cloned())
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn run(store: EventStore, known: Arc<RwLock<Known>>, progress: watch::Sender<Progress>) {
+    let mut subscription = store.subscribe(Position::START);
+    while !progress.is_closed() {
+        match subscription.next(BATCH).await {
+            Ok(Delivery::Events(events)) => {
+                if let Err(error) = learn(&known, &events) {
+                    // Events of a newer release: what they change is unknown, so nothing may be decided on the rest.
+                    tracing::error!(%error, "the API stops reading the event log");
+                    progress.send_modify(|progress| {
+                        progress.caught_up = false;
+                        progress.stopped = Some(error.to_string());
+                    });
+                    return;
+                }
+                progress.send_modify(|progress| progress.position = subscription.position());
+            }
+            Ok(Delivery::CaughtUp(position)) => {
+                progress.send_modify(|progress| (progress.position, progress.caught_up) = (position, true));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the event log could not be read, trying again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+fn learn(known: &RwLock<Known>, events: &[StoredEvent]) -> Result<(), DecodeError> {
+    // Decoded before the lock is taken: whoever decides an order waits for the changes only.
+    let read = events.iter().filter(|stored| READ.contains(&&*stored.event_type));
+    let decoded: Vec<_> = read.map(|stored| Ok((stored, codec::decode(stored)?))).collect::<Result<_, _>>()?;
+    let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+    for (stored, event) in decoded {
+        known.learn(stored, event);
+    }
+    Ok(())
+}
+
+impl Known {
+    fn learn(&mut self, stored: &StoredEvent, event: Event) {
+        match event {
+            Event::Client(ClientEvent::ClientRegistered(registered)) => {
+                self.clients.insert(registered.client.client);
+            }
+            Event::Contract(ContractEvent::ContractListed(listed)) => {
+                let contract = listed.contract;
+                self.contracts.insert((contract.trading_date, contract.venue, contract.symbol.clone()), Arc::new(contract));
+            }
+            Event::Platform(event) => self.platform = platform::evolve(std::mem::take(&mut self.platform), &event),
+            Event::Session(event) => {
+                let venue = match &event {
+                    session::SessionEvent::SessionClaimed(event) => event.venue,
+                    session::SessionEvent::SessionReady(event) => event.venue,
+                    session::SessionEvent::SessionDown(event) => event.venue,
+                };
+                let entry = self.sessions.entry(stored.stream.clone()).or_insert((venue, Session::default()));
+                entry.1 = session::evolve(std::mem::take(&mut entry.1), &event);
+            }
+            Event::Position(PositionEvent::OrderPlaced(placed)) => {
+                self.orders.insert(placed.order_id, stored.stream.to_string());
+            }
+            Event::Position(_) | Event::Suspense(_) => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Every answer that is not a success: RFC 9457 problem details with a stable `type`, one per thing a caller can do differently.
+//!
+//! Three kinds are kept apart: a *refusal* (4xx: the request can't be), an *outage* (503 with Retry-After: the same request may
+//! succeed later), a *bug* (500, logged once here).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use squareoff_domain::Refusal;
+use squareoff_store::{AppendError, ReadError};
+
+/// Prefix of every problem type; the last part is the stable name.
+pub const TYPE_PREFIX: &str = "https://squareoff.dev/problems/";
+
+/// Seconds after which an outage is worth another try.
+const RETRY_AFTER_S: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub status: StatusCode,
+    /// Stable name for programs, kebab-case.
+    pub code: &'static str,
+    /// What it is, the same for every occurrence.
+    pub title: &'static str,
+    /// This occurrence, for a person.
+    pub detail: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Problem { status, code, title, detail: detail.into() }
+    }
+
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read", detail)
+    }
+
+    pub fn invalid_parameter(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter has no such value", detail)
+    }
+
+    pub fn not_found(code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::NOT_FOUND, code, title, detail)
+    }
+
+    pub fn read_model_unavailable(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "read-model-unavailable", "The read database does not answer", detail)
+    }
+
+    /// A mistake of ours: `detail` goes to the log, not to the caller.
+    pub fn bug(detail: impl std::fmt::Display) -> Self {
+        tracing::error!(error = %detail, "a request failed by our own mistake");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "The server made a mistake", "it is logged; a retry with the same key is safe")
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (status, title) = match &refusal {
+            Refusal::RequestIdReused => (StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key was used for another request"),
+            Refusal::PlatformNotActive => (StatusCode::CONFLICT, "The platform is not active"),
+            Refusal::SessionNotReady => (StatusCode::SERVICE_UNAVAILABLE, "The exchange is not connected"),
+            Refusal::UnknownPosition => (StatusCode::NOT_FOUND, "There is no such position"),
+            Refusal::UnknownInstrument => (StatusCode::NOT_FOUND, "There is no such instrument"),
+            Refusal::QuantityNotPositive => (StatusCode::UNPROCESSABLE_ENTITY, "The quantity is not more than zero"),
+            Refusal::NothingToClose { .. } => (StatusCode::CONFLICT, "Nothing is left to close"),
+            Refusal::ExceedsOpenQuantity { .. } => (StatusCode::CONFLICT, "The quantity is more than can still be closed"),
+            Refusal::NotWholeLots { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The quantity is not in whole lots"),
+            Refusal::FreezeBelowLot { .. } => (StatusCode::CONFLICT, "The venue freezes even one lot"),
+            Refusal::TooManySlices { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The quantity needs too many orders"),
+            Refusal::PriceOffTick { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The price is not on a tick"),
+            Refusal::PriceOutOfBand { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The price is outside the band"),
+            Refusal::UnknownOrder => (StatusCode::NOT_FOUND, "There is no such order"),
+            Refusal::OrderEnded { .. } => (StatusCode::CONFLICT, "The order has ended"),
+            Refusal::CancelPending => (StatusCode::CONFLICT, "A cancel is already on its way"),
+            Refusal::TooManyCancels { .. } => (StatusCode::CONFLICT, "The order was cancelled too often"),
+            Refusal::NothingToCancel => (StatusCode::CONFLICT, "No order is working"),
+        };
+        Problem::new(status, refusal.code(), title, refusal.to_string())
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let outage = |code, title| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title, error.to_string());
+        match &error {
+            AppendError::EventIdReused { .. } => Refusal::RequestIdReused.into(),
+            AppendError::Overloaded => outage("overloaded", "More requests than the event log takes"),
+            AppendError::ReadOnly { .. } | AppendError::Closed => outage("event-log-unavailable", "The event log takes nothing now"),
+            AppendError::Unknown { .. } => outage("outcome-unknown", "The outcome is unknown: ask again with the same key"),
+            AppendError::WrongVersion { .. } => outage("busy", "Others are changing the same position"),
+            AppendError::TooLarge { .. } | AppendError::Empty | AppendError::EventIdTwice { .. } | AppendError::StreamUnnamed => {
+                Problem::bug(&error)
+            }
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "event-log-unavailable", "The event log cannot be read now", error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            r#type: format!("{TYPE_PREFIX}{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

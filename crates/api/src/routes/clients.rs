@@ -1,0 +1,111 @@
+//! `GET /v1/clients/{client_code}` and its positions.
+
+use super::{outage, rupees, wait_for};
+use crate::auth::Actor;
+use crate::extract::{Path, Query};
+use crate::problem::Problem;
+use crate::server::App;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use squareoff_projections::clients::{ClientRow, client};
+use squareoff_projections::positions::{PositionRow, positions_of_client};
+use time::OffsetDateTime;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    at_least: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Client {
+    client_code: String,
+    category: String,
+    branch: String,
+    segments: Vec<String>,
+    /// The log position that the answer reflects.
+    position: String,
+}
+
+#[derive(Serialize)]
+pub struct Positions {
+    client_code: String,
+    positions: Vec<Position>,
+    position: String,
+}
+
+/// Quantities in units, signed where a short position is negative; money in rupees.
+#[derive(Serialize)]
+struct Position {
+    stream: String,
+    trading_date: String,
+    venue: String,
+    symbol: String,
+    product: String,
+    bod_quantity: i64,
+    bod_average_price: String,
+    net_quantity: i64,
+    /// On its way to the exchange.
+    working_quantity: i64,
+    /// What may still be squared off.
+    closable_quantity: i64,
+    version: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+pub async fn show(
+    State(app): State<App>,
+    _: Actor,
+    Path(client_code): Path<String>,
+    Query(query): Query<Reading>,
+) -> Result<Json<Client>, Problem> {
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = client(&app.reads, &client_code).await.map_err(outage)?;
+    let ClientRow { client_code, category, branch, segments, .. } = found.value.ok_or_else(|| unknown(&client_code))?;
+    Ok(Json(Client { client_code, category, branch, segments, position: found.position.to_string() }))
+}
+
+pub async fn positions(
+    State(app): State<App>,
+    _: Actor,
+    Path(client_code): Path<String>,
+    Query(query): Query<Reading>,
+) -> Result<Json<Positions>, Problem> {
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let date = app.directory.platform().trading_date;
+    let date = date.map(|date| {
+        let month = time::Month::try_from(date.month()).expect("a trading date's month is one");
+        time::Date::from_calendar_date(i32::from(date.year()), month, date.day()).expect("a trading date is in the calendar")
+    });
+    let found = positions_of_client(&app.reads, &client_code, date).await.map_err(outage)?;
+    if found.value.is_empty() && client(&app.reads, &client_code).await.map_err(outage)?.value.is_none() {
+        return Err(unknown(&client_code));
+    }
+    let positions = found.value.into_iter().map(Position::from).collect();
+    Ok(Json(Positions { client_code, positions, position: found.position.to_string() }))
+}
+
+impl From<PositionRow> for Position {
+    fn from(row: PositionRow) -> Self {
+        Position {
+            stream: row.stream,
+            trading_date: row.trading_date.to_string(),
+            venue: row.venue,
+            symbol: row.symbol,
+            product: row.product,
+            bod_quantity: row.bod_quantity,
+            bod_average_price: rupees(row.bod_average_price),
+            net_quantity: row.net_quantity,
+            working_quantity: row.working_quantity,
+            closable_quantity: row.closable_quantity,
+            version: row.version,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+fn unknown(client_code: &str) -> Problem {
+    Problem::not_found("unknown-client", "There is no such client", format!("no client has the code {client_code}"))
+}

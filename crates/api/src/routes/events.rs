@@ -1,0 +1,116 @@
+//! `GET /v1/events` and `GET /v1/streams/{stream}`: the log as it is, for auditors.
+
+use super::rfc3339;
+use crate::auth::Actor;
+use crate::extract::{Path, Query};
+use crate::problem::Problem;
+use crate::server::App;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use squareoff_store::{Position, StoredEvent};
+use uuid::Uuid;
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogQuery {
+    /// Events behind this position; absent: from the beginning.
+    from: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamQuery {
+    /// Events from this version on, the first is 1.
+    from_version: Option<u64>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub struct LogPage {
+    events: Vec<Event>,
+    /// `from` of the next page; asked again when the log has grown.
+    next: String,
+}
+
+#[derive(Serialize)]
+pub struct StreamPage {
+    stream: String,
+    events: Vec<Event>,
+    /// `from_version` of the next page.
+    next_version: u64,
+}
+
+#[derive(Serialize)]
+struct Event {
+    position: String,
+    stream: String,
+    version: u64,
+    id: Uuid,
+    r#type: String,
+    schema_version: u16,
+    occurred_at: String,
+    recorded_at: String,
+    actor: String,
+    request_id: Uuid,
+    correlation_id: Uuid,
+    epoch: u32,
+    data: Box<RawValue>,
+}
+
+pub async fn log(State(app): State<App>, _: Actor, Query(query): Query<LogQuery>) -> Result<Json<LogPage>, Problem> {
+    let from = query.from.as_deref().unwrap_or("0");
+    let from: Position = from.parse().map_err(|error| Problem::invalid_parameter(format!("`from`: {error}")))?;
+    let stored = app.store.read_all(from, limit(query.limit)?).await?;
+    let next = stored.last().map_or(from, |last| last.position);
+    Ok(Json(LogPage { events: events(stored)?, next: next.to_string() }))
+}
+
+pub async fn stream(
+    State(app): State<App>,
+    _: Actor,
+    Path(stream): Path<String>,
+    Query(query): Query<StreamQuery>,
+) -> Result<Json<StreamPage>, Problem> {
+    let from = query.from_version.unwrap_or(1).max(1);
+    let stored = app.store.read_stream(&stream, from, limit(query.limit)?).await?;
+    if stored.is_empty() && app.store.read_stream(&stream, 1, 1).await?.is_empty() {
+        return Err(Problem::not_found("unknown-stream", "There is no such stream", format!("no event was ever appended to `{stream}`")));
+    }
+    let next_version = stored.last().map_or(from, |last| last.version + 1);
+    Ok(Json(StreamPage { stream, events: events(stored)?, next_version }))
+}
+
+fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(LIMIT_DEFAULT) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        other => Err(Problem::invalid_parameter(format!("`limit` is 1 to {LIMIT_MAX}, not {other}"))),
+    }
+}
+
+fn events(stored: Vec<StoredEvent>) -> Result<Vec<Event>, Problem> {
+    let event = |stored: StoredEvent| {
+        let text = String::from_utf8(stored.body).map_err(Problem::bug)?;
+        Ok(Event {
+            position: stored.position.to_string(),
+            stream: stored.stream.to_string(),
+            version: stored.version,
+            id: stored.id,
+            r#type: stored.event_type.to_string(),
+            schema_version: stored.schema_version,
+            occurred_at: rfc3339(stored.occurred_at),
+            recorded_at: rfc3339(stored.recorded_at),
+            actor: stored.actor.to_string(),
+            request_id: stored.request_id,
+            correlation_id: stored.correlation_id,
+            epoch: stored.epoch,
+            data: RawValue::from_string(text).map_err(Problem::bug)?,
+        })
+    };
+    stored.into_iter().map(event).collect()
+}

@@ -1,0 +1,186 @@
+//! `GET /v1/orders`, `GET /v1/orders/{order_id}`, `POST /v1/orders/{order_id}/cancel`.
+
+use super::{cursor, outage, rupees, wait_for};
+use crate::auth::Actor;
+use crate::decide;
+use crate::extract::{IdempotencyKey, Path, Query};
+use crate::problem::Problem;
+use crate::server::App;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use squareoff_domain::position::Request;
+use squareoff_domain::{OrderId, PositionKey, Refusal};
+use squareoff_projections::orders::{OrderFilter, OrderRow, order, orders};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Every status an order can have, as the read model writes them.
+const STATUSES: &[&str] = &[
+    "placed", "sent", "new", "partially-filled", "pending-cancel", "filled", "canceled", "expired", "rejected", "not-delivered",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    client_code: Option<String>,
+    status: Option<String>,
+    venue: Option<String>,
+    symbol: Option<String>,
+    /// `next` of the page before.
+    before: Option<String>,
+    limit: Option<i64>,
+    at_least: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    at_least: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Page {
+    orders: Vec<Order>,
+    /// `before` of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    position: String,
+}
+
+/// Quantities in units, prices in rupees.
+#[derive(Serialize)]
+pub struct Order {
+    order_id: Uuid,
+    cl_ord_id: String,
+    exchange_order_id: Option<String>,
+    request_id: Uuid,
+    stream: String,
+    client_code: String,
+    venue: String,
+    symbol: String,
+    product: String,
+    side: String,
+    quantity: i64,
+    limit_price: String,
+    time_in_force: String,
+    slice: i32,
+    slices: i32,
+    status: String,
+    cumulative_quantity: i64,
+    leaves_quantity: i64,
+    average_price: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reject_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reject_text: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    placed_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+    version: i64,
+}
+
+#[derive(Serialize)]
+pub struct Shown {
+    #[serde(flatten)]
+    order: Order,
+    position: String,
+}
+
+#[derive(Serialize)]
+pub struct CancelAccepted {
+    request_id: Uuid,
+    order_id: Uuid,
+    stream: String,
+    version: u64,
+    position: String,
+}
+
+pub async fn list(State(app): State<App>, _: Actor, Query(query): Query<ListQuery>) -> Result<Json<Page>, Problem> {
+    if let Some(status) = query.status.as_deref().filter(|status| !STATUSES.contains(status)) {
+        return Err(Problem::invalid_parameter(format!("`status` is one of {}, not `{status}`", STATUSES.join(", "))));
+    }
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let filter = OrderFilter {
+        client_code: query.client_code,
+        status: query.status,
+        venue: query.venue,
+        symbol: query.symbol,
+        before: cursor(query.before.as_deref())?,
+        limit: super::page_rows(query.limit)?,
+    };
+    let found = orders(&app.reads, &filter).await.map_err(outage)?;
+    let next = super::next(&found.value, filter.limit, |row| row.placed_position);
+    let orders = found.value.into_iter().map(Order::from).collect();
+    Ok(Json(Page { orders, next, position: found.position.to_string() }))
+}
+
+pub async fn show(
+    State(app): State<App>,
+    _: Actor,
+    Path(order_id): Path<Uuid>,
+    Query(query): Query<Reading>,
+) -> Result<Json<Shown>, Problem> {
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = order(&app.reads, order_id).await.map_err(outage)?;
+    let row = found.value.ok_or_else(|| unknown(order_id))?;
+    Ok(Json(Shown { order: row.into(), position: found.position.to_string() }))
+}
+
+pub async fn cancel(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Path(order_id): Path<Uuid>,
+) -> Result<(StatusCode, Json<CancelAccepted>), Problem> {
+    let order = OrderId(order_id);
+    let stream = app.directory.stream_of(order).ok_or_else(|| unknown(order_id))?;
+    let position = PositionKey::of_stream(&stream).ok_or_else(|| Problem::bug(format!("{stream} names no position")))?;
+    let request_id = key.request_id(&actor.0);
+    let answer = decide::decide(&app, &actor, &position, request_id, &Request::Cancel { request_id, order: Some(order) }).await?;
+    let accepted = CancelAccepted {
+        request_id: request_id.0,
+        order_id,
+        stream: answer.stream,
+        version: answer.version,
+        position: answer.position.to_string(),
+    };
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+impl From<OrderRow> for Order {
+    fn from(row: OrderRow) -> Self {
+        Order {
+            order_id: row.order_id,
+            cl_ord_id: row.cl_ord_id,
+            exchange_order_id: row.exchange_order_id,
+            request_id: row.request_id,
+            stream: row.stream,
+            client_code: row.client_code,
+            venue: row.venue,
+            symbol: row.symbol,
+            product: row.product,
+            side: row.side,
+            quantity: row.quantity,
+            limit_price: rupees(row.price),
+            time_in_force: row.time_in_force,
+            slice: row.slice,
+            slices: row.slices,
+            status: row.status,
+            cumulative_quantity: row.cumulative_quantity,
+            leaves_quantity: row.leaves_quantity,
+            average_price: row.average_price.map(rupees),
+            reject_code: row.reject_code,
+            reject_text: row.reject_text,
+            placed_at: row.placed_at,
+            updated_at: row.updated_at,
+            version: row.version,
+        }
+    }
+}
+
+fn unknown(order_id: Uuid) -> Problem {
+    Problem { detail: format!("no order has the id {order_id}"), ..Refusal::UnknownOrder.into() }
+}

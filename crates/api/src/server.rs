@@ -1,0 +1,111 @@
+//! The HTTP server: the list of use cases, and what every request passes.
+
+use crate::auth::DevelopmentKey;
+use crate::directory::Directory;
+use crate::extract::BODY_BYTES_MAX;
+use crate::problem::Problem;
+use crate::routes::{clients, events, health, orders, square_offs, trades};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use sqlx::PgPool;
+use squareoff_domain::{Timestamp, position};
+use squareoff_projections::Watcher;
+use squareoff_store::{EventStore, Streams};
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+/// What the routes share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub store: EventStore,
+    pub positions: Streams<position::Position>,
+    pub directory: Directory,
+    /// Read models; connects when first used, so that the API starts and takes orders without it.
+    pub reads: PgPool,
+    pub watcher: Watcher,
+    pub key: DevelopmentKey,
+}
+
+impl FromRef<App> for DevelopmentKey {
+    fn from_ref(app: &App) -> Self {
+        app.key.clone()
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error("{0} is not a loopback address: until log-in exists the API listens on loopback only")]
+    NotLoopback(SocketAddr),
+    #[error("the API cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the API stopped: {0}")]
+    Stopped(std::io::Error),
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// [`ServeError::NotLoopback`]; [`ServeError::Listen`] when the port is taken.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    if !address.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(address));
+    }
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Serves until `shutdown` ends, then finishes the requests that are under way.
+///
+/// # Errors
+/// [`ServeError::Stopped`].
+pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).await.map_err(ServeError::Stopped)
+}
+
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/square-offs", post(square_offs::create))
+        .route("/v1/clients/{client_code}", get(clients::show))
+        .route("/v1/clients/{client_code}/positions", get(clients::positions))
+        .route("/v1/orders", get(orders::list))
+        .route("/v1/orders/{order_id}", get(orders::show))
+        .route("/v1/orders/{order_id}/cancel", post(orders::cancel))
+        .route("/v1/trades", get(trades::list))
+        .route("/v1/events", get(events::log))
+        .route("/v1/streams/{stream}", get(events::stream))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(async || Problem::not_found("no-such-resource", "There is nothing here", "the path names no resource of this API"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The resource has no such method", "see the Allow header")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(|_| Problem::bug("a handler panicked").into_response()))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log).on_request(()).on_failure(()))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .with_state(app)
+}
+
+/// The fields of a request's log lines: never the query, a header or the body.
+fn span(request: &Request<axum::body::Body>) -> tracing::Span {
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id)
+}
+
+fn log(response: &Response, latency: std::time::Duration, _: &tracing::Span) {
+    tracing::debug!(http.status = response.status().as_u16(), latency_us = latency.as_micros() as u64, "answered");
+}
+
+/// The clock of this role.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

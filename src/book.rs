@@ -1,0 +1,66 @@
+//! The broker's book: the generated sample, and the import at the beginning of the day.
+
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::platform::{now, state};
+use anyhow::{Context, Result};
+use squareoff_domain::{Timestamp, TradingDate};
+use squareoff_primary::bod;
+use squareoff_primary::book::{Book, Existing};
+use squareoff_primary::import::{self, ImportReport, ImportedBy};
+use squareoff_primary::sample::{self, SampleBook};
+use squareoff_store::EventStore;
+use std::path::Path;
+use time::macros::offset;
+use time::OffsetDateTime;
+
+/// The book in the data folder; a sample one is generated when there is none.
+///
+/// # Errors
+/// Every mistake in the files.
+pub fn ensure(config: &Config, folder: &Folder, say: impl Fn(&str)) -> Result<Book> {
+    let path = folder.book();
+    if !path.exists() {
+        let book = generate(config)?;
+        say(&format!("writing a sample book of {} positions for {} to {}", book.positions.len(), book.trading_date, path.display()));
+        book.write(&path, Existing::Keep)?;
+    }
+    Ok(bod::read(&path)?)
+}
+
+/// A sample book as the configuration wants it.
+///
+/// # Errors
+/// When the configured numbers give none.
+pub fn generate(config: &Config) -> Result<Book> {
+    let sample = SampleBook {
+        seed: config.sample_seed,
+        clients: config.sample_clients,
+        positions: config.sample_positions,
+        trading_date: match config.trading_date {
+            Some(date) => date,
+            None => today_in_india(now())?,
+        },
+    };
+    sample::generate(&sample).context("the sample book cannot be generated")
+}
+
+/// Records a book in the log; what the log knows already is passed over.
+///
+/// # Errors
+/// When the log does not take it; the same import again goes on.
+pub async fn import(store: &EventStore, book: &Book, actor: &str) -> Result<ImportReport> {
+    let by = ImportedBy { actor: actor.into(), epoch: state(store).await?.epoch, now: now() };
+    Ok(import::import(store, book, &by).await?)
+}
+
+/// # Errors
+/// See [`bod::read`]: every mistake of the files at once.
+pub fn read(path: &Path) -> Result<Book> {
+    Ok(bod::read(path)?)
+}
+
+fn today_in_india(now: Timestamp) -> Result<TradingDate> {
+    let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.0))?.to_offset(offset!(+5:30));
+    Ok(TradingDate::new(u16::try_from(instant.year())?, instant.month().into(), instant.day())?)
+}

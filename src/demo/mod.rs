@@ -1,0 +1,217 @@
+//! `squareoff demo`: everything on free ports in a folder of its own, a thousand square-offs through HTTP, and then the proof: the
+//! log, the read model and the exchange's own ledger must tell the same. One line of JSON says how it went; with `--kill` a part is
+//! killed again and again meanwhile.
+
+mod check;
+mod load;
+
+use crate::config::Config;
+use crate::shutdown;
+use crate::stack::Stack;
+use anyhow::{Context, Result, bail};
+use load::Load;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use squareoff_projections::{Database, RebuildOptions, SwapWhen, rebuild};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often a part is killed in a run with `--kill`.
+const KILLS: u32 = 3;
+/// For so long a part that was killed may take to run again.
+const RESTART_TIME_LIMIT: Duration = Duration::from_secs(30);
+/// Positions of one client in the demo's book, on average.
+const POSITIONS_PER_CLIENT: u32 = 4;
+
+/// A part that can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kill {
+    Api,
+    Exchange,
+    Gateway,
+    Postgres,
+    Projections,
+}
+
+impl Kill {
+    const fn part(self) -> &'static str {
+        match self {
+            Kill::Api => "api",
+            Kill::Exchange => "exchange",
+            Kill::Gateway => "gateway",
+            Kill::Postgres => "postgres",
+            Kill::Projections => "projections",
+        }
+    }
+}
+
+/// The line of JSON.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    square_offs: usize,
+    orders: usize,
+    fills: usize,
+    /// From the request to the last fill visible in the read model, in milliseconds.
+    p50_ms: f64,
+    p99_ms: f64,
+    orders_per_s: f64,
+    replay_events_per_s: u64,
+    kills: u32,
+    equal: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<String>,
+}
+
+/// # Errors
+/// When the run could not be done; what differs is no error but exit code 1.
+pub async fn run(config: Config, square_offs: u32, kill: Option<Kill>, stop: watch::Receiver<bool>) -> Result<ExitCode> {
+    let mut folder = tempfile::Builder::new().prefix("squareoff-demo-").tempdir()?;
+    // The server of a private Postgres runs as another user and must get through.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
+    let database = match (&config.database_url, kill) {
+        (Some(_), Some(Kill::Postgres)) => bail!("the Postgres of DATABASE_URL is not ours to kill: unset it for --kill postgres"),
+        (Some(url), _) => Some(OwnDatabase::create(url).await?),
+        (None, _) => None,
+    };
+    let config = Config {
+        data: folder.path().to_owned(),
+        api_listen: free_port()?.parse()?,
+        exchange_address: free_port()?,
+        database_url: database.as_ref().map(|database| database.url.clone()),
+        sample_clients: square_offs.div_ceil(POSITIONS_PER_CLIENT).max(1),
+        sample_positions: square_offs,
+        ..config
+    };
+    let say = |step: &str| eprintln!("· {step}");
+    let worked = tokio::select! {
+        worked = work(config, kill, say) => worked,
+        () = shutdown::requested(stop) => Err(anyhow::anyhow!("stopped before the end")),
+    };
+    if let Some(database) = database {
+        database.drop().await?;
+    }
+    let outcome = worked.as_ref().is_ok_and(|outcome| outcome.equal);
+    if !outcome {
+        folder.disable_cleanup(true);
+        eprintln!("· everything is kept in {}", folder.path().display());
+    }
+    println!("{}", serde_json::to_string(&worked?)?);
+    Ok(if outcome { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn work(config: Config, kill: Option<Kill>, say: impl Fn(&str)) -> Result<Outcome> {
+    let mut stack = Stack::start(config, &say).await?;
+    let outcome = prove(&mut stack, kill, say).await;
+    stack.stop().await;
+    outcome
+}
+
+async fn prove(stack: &mut Stack, kill: Option<Kill>, say: impl Fn(&str)) -> Result<Outcome> {
+    let book = crate::book::read(&stack.folder.book())?;
+    let load = Load::new(stack, &book)?;
+    say(&format!("squaring off {} positions", load.positions()));
+    let kills = async {
+        match kill {
+            None => Ok(0),
+            Some(kill) => kill_again_and_again(stack, kill, &load, &say).await,
+        }
+    };
+    let (ran, kills) = tokio::try_join!(load.run(), kills)?;
+    say("comparing the log, the read model and the exchange's ledger");
+    let url = stack.config.database_url.as_deref().context("the stack has a read database")?;
+    let database = Database::from_url(url)?;
+    let mut checked = check::check(&stack.store, &database, &stack.folder.exchange().join(squareoff_exchange::ledger::FILE_NAME)).await?;
+    say("replaying the log into a fresh read model");
+    let replay = rebuild(&stack.store, &database, RebuildOptions { swap: SwapWhen::Never }, |_| {}).await?;
+    if !replay.equal() || replay.comparison.is_none() {
+        checked.differences.push(crate::rebuild::describe(&replay));
+    }
+    Ok(Outcome {
+        square_offs: ran.latencies_ms.len(),
+        orders: ran.orders,
+        fills: checked.fills,
+        p50_ms: percentile(&ran.latencies_ms, 50),
+        p99_ms: percentile(&ran.latencies_ms, 99),
+        orders_per_s: round(ran.orders as f64 / ran.elapsed.as_secs_f64()),
+        replay_events_per_s: replay.events_per_s(),
+        kills,
+        equal: checked.differences.is_empty(),
+        differences: checked.differences,
+    })
+}
+
+/// Kills the part each time another share of the square-offs has been accepted, while others are under way.
+async fn kill_again_and_again(stack: &Stack, kill: Kill, load: &Load, say: &impl Fn(&str)) -> Result<u32> {
+    let part = kill.part();
+    for number in 1..=KILLS {
+        load.accepted(load.positions() * number as usize / (KILLS as usize + 1)).await;
+        let pid = stack.pid(part).with_context(|| format!("{part} does not run"))?;
+        say(&format!("killing {part} (process {pid})"));
+        let process = i32::try_from(pid).ok().and_then(Pid::from_raw).context("a process id")?;
+        kill_process(process, Signal::KILL).with_context(|| format!("{part} cannot be killed"))?;
+        let again = async {
+            while stack.pid(part).is_none_or(|now| now == pid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(RESTART_TIME_LIMIT, again).await.with_context(|| format!("{part} was not started again"))?;
+    }
+    Ok(KILLS)
+}
+
+/// The value that `percent` of the sorted values do not exceed, rounded to microseconds.
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    round(sorted.get(rank - 1).copied().unwrap_or(0.0))
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+/// An address on loopback that nobody listens on now.
+fn free_port() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+/// A database of the demo's own in somebody's Postgres, so that theirs is not touched.
+struct OwnDatabase {
+    server: PgConnectOptions,
+    name: String,
+    url: String,
+}
+
+impl OwnDatabase {
+    async fn create(url: &str) -> Result<Self> {
+        let server: PgConnectOptions = url.parse().context("DATABASE_URL")?;
+        let name = format!("squareoff_demo_{}", std::process::id());
+        let mut connection = PgConnection::connect_with(&server).await.context("the Postgres of DATABASE_URL does not answer")?;
+        // Safe: the name is ours and a number.
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.context("the demo needs the right to create a database")?;
+        connection.close().await?;
+        let url = server.clone().database(&name).to_url_lossy().to_string();
+        Ok(OwnDatabase { server, name, url })
+    }
+
+    async fn drop(self) -> Result<()> {
+        let mut connection = PgConnection::connect_with(&self.server).await?;
+        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name))).execute(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!((percentile(&values, 50), percentile(&values, 99), percentile(&values, 100)), (100.0, 198.0, 200.0));
+        assert_eq!((percentile(&[3.0], 50), percentile(&[3.0], 99), percentile(&[], 50)), (3.0, 3.0, 0.0));
+    }
+}

@@ -1,0 +1,68 @@
+//! The platform's own stream, from the command line.
+
+use anyhow::{Result, bail};
+use squareoff_domain::platform::{self, Phase, Platform, PlatformRequest, STREAM};
+use squareoff_domain::{Timestamp, TradingDate};
+use squareoff_store::{Caller, Committed, EventStore, Streams, TransactError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use uuid::Uuid;
+
+/// Sees to it that the platform is active for `date`: an epoch of another date is stood down first.
+///
+/// # Errors
+/// When the log does not take it.
+pub async fn activate_for(store: &EventStore, date: TradingDate, actor: &str, reason: &str) -> Result<()> {
+    let now = state(store).await?;
+    if now.phase == Phase::Active && now.trading_date == Some(date) {
+        return Ok(());
+    }
+    if now.phase == Phase::Active {
+        ask(store, actor, PlatformRequest::StandDown { reason: format!("another trading date begins: {date}") }).await?;
+    }
+    ask(store, actor, PlatformRequest::Activate { trading_date: date, reason: reason.to_owned() }).await?;
+    Ok(())
+}
+
+/// The platform as it is now.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn state(store: &EventStore) -> Result<Platform> {
+    let loaded = Streams::<Platform>::new(store.clone()).load(STREAM).await?;
+    Ok((*loaded.state).clone())
+}
+
+/// Asks the platform for a change and says what came of it.
+///
+/// # Errors
+/// The refusal, or an outage of the log.
+pub async fn ask(store: &EventStore, actor: &str, request: PlatformRequest) -> Result<Committed<()>> {
+    let request_id = Uuid::now_v7();
+    let epoch = state(store).await?.epoch;
+    let caller = Caller { actor: actor.into(), request_id, correlation_id: request_id, epoch, now: now() };
+    let decide = |platform: &Platform| Ok((platform::decide(platform, request.clone())?, ()));
+    match Streams::<Platform>::new(store.clone()).transact(STREAM, &caller, decide).await {
+        Ok(committed) => Ok(committed),
+        Err(TransactError::Refused(refusal)) => {
+            let refusal: platform::PlatformRefusal = refusal;
+            bail!("{refusal}")
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The clock of the command line.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The state as a line of JSON.
+pub fn describe(platform: &Platform) -> String {
+    let phase = match platform.phase {
+        Phase::Active => "active",
+        Phase::Dormant => "dormant",
+    };
+    let date = platform.trading_date.map(|date| date.to_string());
+    serde_json::json!({ "platform": phase, "epoch": platform.epoch, "trading_date": date }).to_string()
+}

@@ -1,0 +1,196 @@
+//! Keeps a child process running: starts it again when it ends, with a pause that grows, and gives up when it ends too often.
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tokio::process::{Child, Command};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Pause before the first restart, doubled with each that follows closely.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// A child that ended this often within [`RESTARTS_WITHIN`] will not do better the next time.
+const RESTARTS_MAX: usize = 20;
+const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
+/// For so long a child may finish what it has begun before it is killed.
+const STOP_TIME_LIMIT: Duration = Duration::from_secs(10);
+/// A log is put aside at a start when it is larger; one old one is kept.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+/// Lines of a child's log that are shown when it is given up.
+const LINES_SHOWN: usize = 12;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// As people know it: `gateway`.
+    pub name: &'static str,
+    pub file: PathBuf,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    /// Where it prints to.
+    pub log: PathBuf,
+}
+
+/// A program that is kept running.
+pub struct Supervised {
+    pub name: &'static str,
+    pid: watch::Receiver<Option<u32>>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Supervised {
+    /// Starts the program.
+    ///
+    /// # Errors
+    /// When it cannot even be started once.
+    pub fn start(program: Program) -> Result<Self> {
+        put_aside(&program.log);
+        let child = spawn(&program)?;
+        let (pid, is_pid) = watch::channel(child.id());
+        let (stop, stopped) = oneshot::channel();
+        let name = program.name;
+        let task = tokio::spawn(keep(program, child, pid, stopped));
+        Ok(Supervised { name, pid: is_pid, stop, task })
+    }
+
+    /// The process that runs now.
+    pub fn pid(&self) -> Option<u32> {
+        *self.pid.borrow()
+    }
+
+    /// Ends only when the program can't be kept running, saying why.
+    pub async fn given_up(&mut self) -> anyhow::Error {
+        match (&mut self.task).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(())) | Err(_) => anyhow::anyhow!("{} is no longer supervised", self.name),
+        }
+    }
+
+    /// Asks the program to end, waits (bounded), and kills it if it has to.
+    pub async fn stop(self) {
+        // A task that has given up has no process any more.
+        if self.stop.send(()).is_ok() {
+            self.task.await.ok();
+        }
+    }
+}
+
+async fn keep(program: Program, mut child: Child, pid: watch::Sender<Option<u32>>, mut stop: oneshot::Receiver<()>) -> Result<()> {
+    let mut ends: Vec<Instant> = Vec::new();
+    loop {
+        let ended = tokio::select! {
+            ended = child.wait() => ended,
+            _ = &mut stop => return end(&program, child).await,
+        };
+        pid.send_replace(None);
+        ends.push(Instant::now());
+        ends.retain(|at| at.elapsed() < RESTARTS_WITHIN);
+        let how = ended.map_or_else(|error| error.to_string(), describe);
+        if ends.len() > RESTARTS_MAX {
+            anyhow::bail!(
+                "{} ended {} times within {} seconds, the last time with {how}; it last said:\n{}",
+                program.name,
+                ends.len(),
+                RESTARTS_WITHIN.as_secs(),
+                last_lines(&program.log)
+            );
+        }
+        tracing::warn!(role = program.name, %how, "a role ended and is started again");
+        let pause = PAUSE_MAX.min(PAUSE_MIN * 2_u32.saturating_pow(u32::try_from(ends.len() - 1).unwrap_or(u32::MAX)));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = &mut stop => return Ok(()),
+        }
+        child = spawn(&program)?;
+        pid.send_replace(child.id());
+    }
+}
+
+async fn end(program: &Program, mut child: Child) -> Result<()> {
+    signal(&child, Signal::TERM);
+    if tokio::time::timeout(STOP_TIME_LIMIT, child.wait()).await.is_err() {
+        tracing::warn!(role = program.name, "a role did not end in time and is killed");
+        child.kill().await.with_context(|| format!("{} cannot be killed", program.name))?;
+    }
+    Ok(())
+}
+
+fn spawn(program: &Program) -> Result<Child> {
+    let log = OpenOptions::new().create(true).append(true).open(&program.log);
+    let log = log.with_context(|| format!("cannot write {}", program.log.display()))?;
+    Command::new(&program.file)
+        .args(&program.arguments)
+        .envs(program.environment.iter().cloned())
+        // Held open by us: its end tells the child that we are gone.
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().context("cannot share a log file")?)
+        .stderr(log)
+        // A Ctrl-C in the terminal is for us; we stop the children in order.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("{} cannot be started ({})", program.name, program.file.display()))
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    if let Some(Err(error)) = pid.map(|pid| kill_process(pid, signal)) {
+        tracing::debug!(%error, "a role had ended before it was asked to");
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown status".to_owned(),
+    }
+}
+
+fn put_aside(log: &Path) {
+    if fs::metadata(log).is_ok_and(|metadata| metadata.len() > LOG_BYTES_MAX) {
+        fs::rename(log, log.with_extension("log.old")).ok();
+    }
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("  {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(folder: &Path, script: &str) -> Program {
+        Program { name: "script", file: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()], environment: vec![], log: folder.join("script.log") }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_killed_runs_again_and_stops_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut supervised = Supervised::start(program(folder.path(), "cat")).unwrap();
+        let first = supervised.pid().unwrap();
+        kill_process(Pid::from_raw(i32::try_from(first).unwrap()).unwrap(), Signal::KILL).unwrap();
+        supervised.pid.wait_for(|pid| pid.is_some_and(|pid| pid != first)).await.unwrap();
+        let second = supervised.pid().unwrap();
+        supervised.stop().await;
+        assert!(!Path::new(&format!("/proc/{second}")).exists());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_again_and_again_is_given_up_with_its_last_words() {
+        tokio::time::pause();
+        let folder = tempfile::tempdir().unwrap();
+        let mut supervised = Supervised::start(program(folder.path(), "echo no such port; exit 3")).unwrap();
+        let message = supervised.given_up().await.to_string();
+        assert!(message.contains("exit code 3") && message.contains("no such port"), "{message}");
+    }
+}
