@@ -24,18 +24,28 @@ struct Run {
 
 /// Prints one JSON line. `args`: seconds of each run, runs (defaults: 3, 5).
 pub fn run(args: &[String]) -> Result<()> {
-    let number = |index: usize, default: u64| args.get(index).map_or(Ok(default), |arg| arg.parse());
+    let number =
+        |index: usize, default: u64| args.get(index).map_or(Ok(default), |arg| arg.parse());
     let length = Duration::from_secs(number(0, RUN.as_secs()).context("seconds of a run")?);
     let runs = number(1, RUNS as u64).context("number of runs")?;
     let runtime = tokio::runtime::Runtime::new()?;
     let mut results = Vec::new();
     for clients in CLIENTS {
-        let mut of_clients = (0..runs).map(|_| runtime.block_on(measure(clients, length))).collect::<Result<Vec<_>>>()?;
+        let mut of_clients = (0..runs)
+            .map(|_| runtime.block_on(measure(clients, length)))
+            .collect::<Result<Vec<_>>>()?;
         of_clients.sort_by(|a, b| a.events_per_s.total_cmp(&b.events_per_s));
-        let Run { events_per_s, p50_ms, p99_ms } = &of_clients[of_clients.len() / 2];
+        let Run {
+            events_per_s,
+            p50_ms,
+            p99_ms,
+        } = &of_clients[of_clients.len() / 2];
         results.push(json!({ "clients": clients, "events_per_s": events_per_s.round(), "p50_ms": p50_ms, "p99_ms": p99_ms }));
     }
-    println!("{}", json!({ "bench": "append", "body_bytes": BODY_BYTES, "runs": runs, "median": results }));
+    println!(
+        "{}",
+        json!({ "bench": "append", "body_bytes": BODY_BYTES, "runs": runs, "median": results })
+    );
     Ok(())
 }
 
@@ -43,15 +53,22 @@ async fn measure(clients: usize, length: Duration) -> Result<Run> {
     let folder = tempfile::tempdir_in(".")?;
     let store = EventStore::open(folder.path())?;
     let start = Instant::now();
-    let tasks: Vec<_> = (0..clients).map(|client| tokio::spawn(append(store.clone(), client, start + length))).collect();
+    let tasks: Vec<_> = (0..clients)
+        .map(|client| tokio::spawn(append(store.clone(), client, start + length)))
+        .collect();
     let mut latencies = Vec::new();
     for task in tasks {
         latencies.extend(task.await??);
     }
     let seconds = start.elapsed().as_secs_f64();
     latencies.sort_unstable();
-    let quantile = |share: f64| latencies[(latencies.len() as f64 * share) as usize].as_secs_f64() * 1e3;
-    Ok(Run { events_per_s: latencies.len() as f64 / seconds, p50_ms: quantile(0.50), p99_ms: quantile(0.99) })
+    let quantile =
+        |share: f64| latencies[(latencies.len() as f64 * share) as usize].as_secs_f64() * 1e3;
+    Ok(Run {
+        events_per_s: latencies.len() as f64 / seconds,
+        p50_ms: quantile(0.50),
+        p99_ms: quantile(0.99),
+    })
 }
 
 async fn append(store: EventStore, client: usize, until: Instant) -> Result<Vec<Duration>> {
@@ -70,7 +87,9 @@ async fn append(store: EventStore, client: usize, until: Instant) -> Result<Vec<
             body: vec![b' '; BODY_BYTES],
         };
         let asked = Instant::now();
-        store.append(&stream, latencies.len() as u64, vec![event]).await?;
+        store
+            .append(&stream, latencies.len() as u64, vec![event])
+            .await?;
         latencies.push(asked.elapsed());
     }
     Ok(latencies)

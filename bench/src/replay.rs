@@ -4,8 +4,13 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use squareoff_domain::position::{Executed, OrderAcknowledged, OrderDispatched, OrderPlaced, PositionEvent, TimeInForce};
-use squareoff_domain::{ClOrdId, ExecutionKey, OrderId, PositionKey, Price, Product, Quantity, RequestId, Side, Timestamp, Venue};
+use squareoff_domain::position::{
+    Executed, OrderAcknowledged, OrderDispatched, OrderPlaced, PositionEvent, TimeInForce,
+};
+use squareoff_domain::{
+    ClOrdId, ExecutionKey, OrderId, PositionKey, Price, Product, Quantity, RequestId, Side,
+    Timestamp, Venue,
+};
 use squareoff_store::codec::{LogEvent, decode};
 use squareoff_store::{EventStore, NewEvent, Position, READ_EVENTS_MAX};
 use std::time::Instant;
@@ -21,8 +26,12 @@ const CHUNKS_AHEAD: usize = 4;
 
 /// Prints one JSON line. `args`: events, runs (defaults: 400,000 and 5).
 pub fn run(args: &[String]) -> Result<()> {
-    let number = |index: usize, default: usize| args.get(index).map_or(Ok(default), |arg| arg.parse());
-    let (events, runs) = (number(0, EVENTS).context("number of events")?, number(1, RUNS).context("number of runs")?);
+    let number =
+        |index: usize, default: usize| args.get(index).map_or(Ok(default), |arg| arg.parse());
+    let (events, runs) = (
+        number(0, EVENTS).context("number of events")?,
+        number(1, RUNS).context("number of runs")?,
+    );
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let folder = tempfile::tempdir_in(".")?;
@@ -52,7 +61,9 @@ async fn replay(store: &EventStore) -> Result<usize> {
         let mut after = Position::START;
         loop {
             let chunk = reader.read_all(after, CHUNK.min(READ_EVENTS_MAX)).await?;
-            let Some(last) = chunk.last() else { return anyhow::Ok(()) };
+            let Some(last) = chunk.last() else {
+                return anyhow::Ok(());
+            };
             after = last.position;
             ahead.send(chunk).await?;
         }
@@ -100,7 +111,8 @@ fn life(number: usize) -> Result<(String, Vec<NewEvent>)> {
     let (request_id, order_id) = (RequestId(request), OrderId::of_slice(RequestId(request), 0));
     let quantity = Quantity::new(75)?;
     let price = Price(1_234_500);
-    let exchange_order_id: squareoff_domain::ExchangeOrderId = format!("11000000{number:08}").parse()?;
+    let exchange_order_id: squareoff_domain::ExchangeOrderId =
+        format!("11000000{number:08}").parse()?;
     let stream = key.stream();
     let placed = OrderPlaced {
         order_id,
@@ -114,8 +126,15 @@ fn life(number: usize) -> Result<(String, Vec<NewEvent>)> {
         slice: 1,
         slices: 1,
     };
-    let dispatched = OrderDispatched { order_id, session: "NSE-BROKER1".into(), sequence: number as u64 };
-    let acknowledged = OrderAcknowledged { order_id, exchange_order_id: exchange_order_id.clone() };
+    let dispatched = OrderDispatched {
+        order_id,
+        session: "NSE-BROKER1".into(),
+        sequence: number as u64,
+    };
+    let acknowledged = OrderAcknowledged {
+        order_id,
+        exchange_order_id: exchange_order_id.clone(),
+    };
     let executed = Executed {
         order_id,
         execution: ExecutionKey::new(Venue::Nse, key.date, &format!("E{number}"))?,
