@@ -4,7 +4,7 @@
 //! 2. A session's batch is answered only after its facts are durable, so its inbound number moves only then.
 //! 3. When the ledger can't be written the engine stops for good: memory is ahead of the disk and must not speak.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,7 +50,11 @@ struct Work {
 pub struct Engine {
     queue: mpsc::Sender<Work>,
     feed: Arc<Feed>,
+    recorded: Arc<Recorded>,
 }
+
+/// The highest sequence number the ledger held at the start, by session and generation.
+pub(crate) type Recorded = HashMap<(String, u64), u64>;
 
 /// What became of the engine thread; resolves when it has ended.
 pub type End = oneshot::Receiver<Result<(), LedgerError>>;
@@ -67,11 +71,13 @@ impl Engine {
     ) -> Result<(Self, End), LedgerError> {
         let (exchange, ledger, feed) = rebuild(dir, contracts, rules)?;
         let feed = Arc::new(feed);
+        let recorded = Arc::new(exchange.recorded());
         let (queue, work) = mpsc::channel(QUEUE_BATCHES_MAX);
         let (ended, end) = oneshot::channel();
         let engine = Self {
             queue,
             feed: Arc::clone(&feed),
+            recorded,
         };
         let spawned = std::thread::Builder::new()
             .name("exchange-engine".to_owned())
@@ -90,6 +96,14 @@ impl Engine {
     #[must_use]
     pub fn feed(&self) -> Arc<Feed> {
         Arc::clone(&self.feed)
+    }
+
+    /// The highest sequence number of a session's generation that the ledger held at the start.
+    #[must_use]
+    pub fn recorded(&self, session: &str, generation: u64) -> Option<u64> {
+        self.recorded
+            .get(&(session.to_owned(), generation))
+            .copied()
     }
 
     /// Applies a session's batch; answers when its facts are durable, with the reports that are not facts.

@@ -162,7 +162,15 @@ fn open(
     let folder = data
         .join(JOURNALS)
         .join(format!("{}-{}", name.ours, name.theirs));
-    let journal = Journal::open(folder, &name.ours, &name.theirs, Timestamp::now())?;
+    let mut journal = Journal::open(folder, &name.ours, &name.theirs, Timestamp::now())?;
+    // A kill between the ledger's commit and the inbound number leaves the number behind the truth. To ask again for what was
+    // acted on would tell the broker that it never arrived. A journal without records was lost: its numbers start anew.
+    let reached = engine.recorded(&name.label(), journal.generation());
+    if let Some(reached) =
+        reached.filter(|reached| journal.last_seq() > 0 && *reached >= journal.next_inbound())
+    {
+        journal.record_inbound(reached + 1)?;
+    }
     let (outbound, taken) = mpsc::channel(OUTBOUND_MAX);
     let (replies, answers) = mpsc::channel(ANSWERS_MAX);
     pumps.spawn(pump(

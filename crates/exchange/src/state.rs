@@ -92,6 +92,20 @@ impl Exchange {
         }
     }
 
+    /// The highest sequence number the ledger holds, by session and generation.
+    #[must_use]
+    pub(crate) fn recorded(&self) -> HashMap<(String, u64), u64> {
+        let of = |(name, session): (&String, &SessionState)| {
+            let name = name.clone();
+            session
+                .recorded
+                .clone()
+                .into_iter()
+                .map(move |(generation, last)| ((name.clone(), generation), last))
+        };
+        self.sessions.iter().flat_map(of).collect()
+    }
+
     /// Takes a fact in; never fails. Facts come in ordinal order, each once.
     pub fn evolve(&mut self, fact: &Fact) {
         self.next_ordinal = fact.ordinal + 1;
