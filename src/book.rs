@@ -11,8 +11,8 @@ use squareoff_primary::import::{self, ImportReport, ImportedBy};
 use squareoff_primary::sample::{self, SampleBook};
 use squareoff_store::EventStore;
 use std::path::Path;
-use time::macros::offset;
 use time::OffsetDateTime;
+use time::macros::offset;
 
 /// The book in the data folder; a sample one is generated when there is none.
 ///
@@ -22,7 +22,12 @@ pub fn ensure(config: &Config, folder: &Folder, say: impl Fn(&str)) -> Result<Bo
     let path = folder.book();
     if !path.exists() {
         let book = generate(config)?;
-        say(&format!("writing a sample book of {} positions for {} to {}", book.positions.len(), book.trading_date, path.display()));
+        say(&format!(
+            "writing a sample book of {} positions for {} to {}",
+            book.positions.len(),
+            book.trading_date,
+            path.display()
+        ));
         book.write(&path, Existing::Keep)?;
     }
     Ok(bod::read(&path)?)
@@ -50,7 +55,11 @@ pub fn generate(config: &Config) -> Result<Book> {
 /// # Errors
 /// When the log does not take it; the same import again goes on.
 pub async fn import(store: &EventStore, book: &Book, actor: &str) -> Result<ImportReport> {
-    let by = ImportedBy { actor: actor.into(), epoch: state(store).await?.epoch, now: now() };
+    let by = ImportedBy {
+        actor: actor.into(),
+        epoch: state(store).await?.epoch,
+        now: now(),
+    };
     Ok(import::import(store, book, &by).await?)
 }
 
@@ -61,6 +70,11 @@ pub fn read(path: &Path) -> Result<Book> {
 }
 
 fn today_in_india(now: Timestamp) -> Result<TradingDate> {
-    let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.0))?.to_offset(offset!(+5:30));
-    Ok(TradingDate::new(u16::try_from(instant.year())?, instant.month().into(), instant.day())?)
+    let instant =
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.0))?.to_offset(offset!(+5:30));
+    Ok(TradingDate::new(
+        u16::try_from(instant.year())?,
+        instant.month().into(),
+        instant.day(),
+    )?)
 }

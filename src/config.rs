@@ -14,20 +14,56 @@ pub const DEFAULT_FILE: &str = "squareoff.toml";
 
 /// Key in the file, and what it is. The environment's name is `SQUAREOFF_` and the key in capitals, but for `DATABASE_URL`.
 pub const SETTINGS: &[(&str, &str)] = &[
-    ("data", "folder of the event log, the journals, the private Postgres; default `data`"),
-    ("database_url", "Postgres for the read models (environment: DATABASE_URL); default a private cluster in the data folder"),
-    ("pg_bin", "folder with initdb and postgres; default the newest installed"),
-    ("api_listen", "address of the API, loopback only; default 127.0.0.1:8080"),
-    ("exchange_address", "host:port of the exchange; default 127.0.0.1:9880"),
-    ("comp_id", "our SenderCompID at the exchange; default SQUAREOFF"),
-    ("venues", "venues to log on to, comma separated; default NSE,BSE"),
+    (
+        "data",
+        "folder of the event log, the journals, the private Postgres; default `data`",
+    ),
+    (
+        "database_url",
+        "Postgres for the read models (environment: DATABASE_URL); default a private cluster in the data folder",
+    ),
+    (
+        "pg_bin",
+        "folder with initdb and postgres; default the newest installed",
+    ),
+    (
+        "api_listen",
+        "address of the API, loopback only; default 127.0.0.1:8080",
+    ),
+    (
+        "exchange_address",
+        "host:port of the exchange; default 127.0.0.1:9880",
+    ),
+    (
+        "comp_id",
+        "our SenderCompID at the exchange; default SQUAREOFF",
+    ),
+    (
+        "venues",
+        "venues to log on to, comma separated; default NSE,BSE",
+    ),
     ("heartbeat_s", "HeartBtInt in seconds, 1 to 60; default 10"),
-    ("resend_age_max_s", "how old an order may be when the exchange asks for it again, in seconds; default 10"),
+    (
+        "resend_age_max_s",
+        "how old an order may be when the exchange asks for it again, in seconds; default 10",
+    ),
     ("sample_clients", "clients of the sample book; default 2000"),
-    ("sample_positions", "positions of the sample book; default 8000"),
-    ("sample_seed", "seed of the sample book and of the exchange's liquidity; default 7"),
-    ("trading_date", "trading date of the sample book, YYYY-MM-DD; default today in India"),
-    ("log", "what is logged, as `info` or `info,squareoff_gateway=debug`; default info"),
+    (
+        "sample_positions",
+        "positions of the sample book; default 8000",
+    ),
+    (
+        "sample_seed",
+        "seed of the sample book and of the exchange's liquidity; default 7",
+    ),
+    (
+        "trading_date",
+        "trading date of the sample book, YYYY-MM-DD; default today in India",
+    ),
+    (
+        "log",
+        "what is logged, as `info` or `info,squareoff_gateway=debug`; default info",
+    ),
     ("log_format", "text or json; default text"),
 ];
 
@@ -96,14 +132,30 @@ impl Config {
         let (name, text) = match file {
             Some(path) => match std::fs::read_to_string(path) {
                 Ok(text) => (path.display().to_string(), text),
-                Err(error) => bail!("the configuration file {} cannot be read: {error}", path.display()),
+                Err(error) => bail!(
+                    "the configuration file {} cannot be read: {error}",
+                    path.display()
+                ),
             },
-            None => (DEFAULT_FILE.to_owned(), std::fs::read_to_string(DEFAULT_FILE).unwrap_or_default()),
+            None => (
+                DEFAULT_FILE.to_owned(),
+                std::fs::read_to_string(DEFAULT_FILE).unwrap_or_default(),
+            ),
         };
-        Config::from_parts(&name, &text, std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))))
+        Config::from_parts(
+            &name,
+            &text,
+            std::env::vars_os().filter_map(|(key, value)| {
+                Some((key.into_string().ok()?, value.into_string().ok()?))
+            }),
+        )
     }
 
-    fn from_parts(file: &str, text: &str, environment: impl Iterator<Item = (String, String)>) -> Result<Config> {
+    fn from_parts(
+        file: &str,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config> {
         let mut reader = Reader::new(file, text, environment);
         let config = Config {
             data: reader.get("data", "data".into(), |_: &PathBuf| None),
@@ -112,26 +164,52 @@ impl Config {
                 (!postgres).then_some("expected postgres://…")
             }),
             pg_bin: reader.optional("pg_bin", |_: &PathBuf| None),
-            api_listen: reader.get("api_listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |address| {
-                (!address.ip().is_loopback()).then_some("expected a loopback address: the API has no log-in yet")
-            }),
-            exchange_address: reader.get("exchange_address", "127.0.0.1:9880".to_owned(), |text: &String| {
-                let port = text.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
-                port.is_none().then_some("expected host:port")
-            }),
+            api_listen: reader.get(
+                "api_listen",
+                SocketAddr::from(([127, 0, 0, 1], 8080)),
+                |address| {
+                    (!address.ip().is_loopback())
+                        .then_some("expected a loopback address: the API has no log-in yet")
+                },
+            ),
+            exchange_address: reader.get(
+                "exchange_address",
+                "127.0.0.1:9880".to_owned(),
+                |text: &String| {
+                    let port = text.rsplit_once(':').and_then(|(host, port)| {
+                        (!host.is_empty()).then(|| port.parse::<u16>().ok())?
+                    });
+                    port.is_none().then_some("expected host:port")
+                },
+            ),
             comp_id: reader.get("comp_id", "SQUAREOFF".to_owned(), |text: &String| {
-                let fits = (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                let fits = (1..=20).contains(&text.len())
+                    && text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
                 (!fits).then_some("expected 1 to 20 letters, digits and underscores")
             }),
-            venues: reader.get("venues", Venues(vec![Venue::Nse, Venue::Bse]), |_| None).0,
-            heartbeat_s: reader.get("heartbeat_s", 10, |seconds| (!(1..=60).contains(seconds)).then_some("expected 1 to 60")),
-            resend_age_max_s: reader.get("resend_age_max_s", 10, |seconds| (*seconds > 3_600).then_some("expected at most 3600")),
-            sample_clients: reader.get("sample_clients", 2_000, |count| (!(1..=100_000).contains(count)).then_some("expected 1 to 100000")),
-            sample_positions: reader.get("sample_positions", 8_000, |count| (!(1..=1_000_000).contains(count)).then_some("expected 1 to 1000000")),
+            venues: reader
+                .get("venues", Venues(vec![Venue::Nse, Venue::Bse]), |_| None)
+                .0,
+            heartbeat_s: reader.get("heartbeat_s", 10, |seconds| {
+                (!(1..=60).contains(seconds)).then_some("expected 1 to 60")
+            }),
+            resend_age_max_s: reader.get("resend_age_max_s", 10, |seconds| {
+                (*seconds > 3_600).then_some("expected at most 3600")
+            }),
+            sample_clients: reader.get("sample_clients", 2_000, |count| {
+                (!(1..=100_000).contains(count)).then_some("expected 1 to 100000")
+            }),
+            sample_positions: reader.get("sample_positions", 8_000, |count| {
+                (!(1..=1_000_000).contains(count)).then_some("expected 1 to 1000000")
+            }),
             sample_seed: reader.get("sample_seed", 7, |_| None),
             trading_date: reader.optional("trading_date", |_| None),
             log: reader.get("log", "info".to_owned(), |text: &String| {
-                tracing_subscriber::EnvFilter::try_new(text).is_err().then_some("expected a filter such as info or info,squareoff_gateway=debug")
+                tracing_subscriber::EnvFilter::try_new(text)
+                    .is_err()
+                    .then_some("expected a filter such as info or info,squareoff_gateway=debug")
             }),
             log_format: reader.get("log_format", LogFormat::Text, |_| None),
         };
@@ -161,20 +239,36 @@ impl Config {
             ("log_format", format.to_owned()),
         ];
         settings.extend(self.database_url.clone().map(|url| ("database_url", url)));
-        settings.extend(self.pg_bin.as_ref().map(|path| ("pg_bin", path.display().to_string())));
-        settings.extend(self.trading_date.map(|date| ("trading_date", date.to_string())));
-        settings.into_iter().map(|(key, value)| (variable(key), value)).collect()
+        settings.extend(
+            self.pg_bin
+                .as_ref()
+                .map(|path| ("pg_bin", path.display().to_string())),
+        );
+        settings.extend(
+            self.trading_date
+                .map(|date| ("trading_date", date.to_string())),
+        );
+        settings
+            .into_iter()
+            .map(|(key, value)| (variable(key), value))
+            .collect()
     }
 }
 
 /// The environment's name of a setting.
 fn variable(key: &str) -> String {
-    if key == "database_url" { "DATABASE_URL".to_owned() } else { format!("SQUAREOFF_{}", key.to_uppercase()) }
+    if key == "database_url" {
+        "DATABASE_URL".to_owned()
+    } else {
+        format!("SQUAREOFF_{}", key.to_uppercase())
+    }
 }
 
 /// Every setting, for people: its key in the file, its name in the environment, what it is.
 pub fn describe() -> String {
-    let lines = SETTINGS.iter().map(|(key, what)| format!("{key:<18} {:<28} {what}", variable(key)));
+    let lines = SETTINGS
+        .iter()
+        .map(|(key, what)| format!("{key:<18} {:<28} {what}", variable(key)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -187,19 +281,33 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(file: &'a str, text: &str, environment: impl Iterator<Item = (String, String)>) -> Self {
-        let mut reader = Reader { file, settings: BTreeMap::new(), mistakes: vec![] };
+        let mut reader = Reader {
+            file,
+            settings: BTreeMap::new(),
+            mistakes: vec![],
+        };
         match text.parse::<toml::Table>() {
-            Ok(table) => table.into_iter().for_each(|(key, value)| reader.from_file(&key, value)),
-            Err(error) => reader.mistakes.push(format!("{file} is not TOML: {}", error.to_string().trim_end().replace('\n', " "))),
+            Ok(table) => table
+                .into_iter()
+                .for_each(|(key, value)| reader.from_file(&key, value)),
+            Err(error) => reader.mistakes.push(format!(
+                "{file} is not TOML: {}",
+                error.to_string().trim_end().replace('\n', " ")
+            )),
         }
         for (name, value) in environment {
             // A variable of another program, or one that names the file itself.
-            if !(name.starts_with("SQUAREOFF_") || name == "DATABASE_URL") || name == "SQUAREOFF_CONFIG" {
+            if !(name.starts_with("SQUAREOFF_") || name == "DATABASE_URL")
+                || name == "SQUAREOFF_CONFIG"
+            {
                 continue;
             }
             match SETTINGS.iter().find(|(key, _)| variable(key) == name) {
                 Some((key, _)) => drop(reader.settings.insert(*key, (name, value))),
-                None => reader.mistakes.push(format!("{name} is no setting: {}", known(|key| variable(key)))),
+                None => reader.mistakes.push(format!(
+                    "{name} is no setting: {}",
+                    known(|key| variable(key))
+                )),
             }
         }
         reader
@@ -208,28 +316,47 @@ impl<'a> Reader<'a> {
     fn from_file(&mut self, key: &str, value: toml::Value) {
         let place = format!("{key} in {}", self.file);
         let Some((key, _)) = SETTINGS.iter().find(|(known, _)| *known == key) else {
-            self.mistakes.push(format!("{place} is no setting: {}", known(str::to_owned)));
+            self.mistakes
+                .push(format!("{place} is no setting: {}", known(str::to_owned)));
             return;
         };
         let text = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
-                self.mistakes.push(format!("{place} must be a text or a whole number"));
+            toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)
+            | toml::Value::Table(_) => {
+                self.mistakes
+                    .push(format!("{place} must be a text or a whole number"));
                 return;
             }
         };
         self.settings.insert(*key, (place, text));
     }
 
-    fn get<T: FromStr<Err: Display>>(&mut self, key: &'static str, default: T, wrong: impl Fn(&T) -> Option<&'static str>) -> T {
+    fn get<T: FromStr<Err: Display>>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        wrong: impl Fn(&T) -> Option<&'static str>,
+    ) -> T {
         self.optional(key, wrong).unwrap_or(default)
     }
 
-    fn optional<T: FromStr<Err: Display>>(&mut self, key: &'static str, wrong: impl Fn(&T) -> Option<&'static str>) -> Option<T> {
+    fn optional<T: FromStr<Err: Display>>(
+        &mut self,
+        key: &'static str,
+        wrong: impl Fn(&T) -> Option<&'static str>,
+    ) -> Option<T> {
         let (place, text) = self.settings.get(key)?;
         // A database's URL may hold a password.
-        let shown = if key == "database_url" { String::new() } else { format!(" `{text}`") };
+        let shown = if key == "database_url" {
+            String::new()
+        } else {
+            format!(" `{text}`")
+        };
         match text.parse::<T>() {
             Ok(value) => match wrong(&value) {
                 None => Some(value),
@@ -249,7 +376,11 @@ impl<'a> Reader<'a> {
         match self.mistakes[..] {
             [] => Ok(()),
             [ref one] => bail!("the configuration has a mistake: {one}"),
-            _ => bail!("the configuration has {} mistakes:\n  {}", self.mistakes.len(), self.mistakes.join("\n  ")),
+            _ => bail!(
+                "the configuration has {} mistakes:\n  {}",
+                self.mistakes.len(),
+                self.mistakes.join("\n  ")
+            ),
         }
     }
 }
@@ -264,13 +395,26 @@ mod tests {
     use super::*;
 
     fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
-        Config::from_parts("squareoff.toml", text, environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
+        Config::from_parts(
+            "squareoff.toml",
+            text,
+            environment
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
     fn the_environment_stands_over_the_file_and_the_file_over_the_defaults() {
-        let config = read("data = \"here\"\nheartbeat_s = 5", &[("SQUAREOFF_DATA", "there"), ("PATH", "x")]).unwrap();
-        assert_eq!((config.data, config.heartbeat_s), (PathBuf::from("there"), 5));
+        let config = read(
+            "data = \"here\"\nheartbeat_s = 5",
+            &[("SQUAREOFF_DATA", "there"), ("PATH", "x")],
+        )
+        .unwrap();
+        assert_eq!(
+            (config.data, config.heartbeat_s),
+            (PathBuf::from("there"), 5)
+        );
         assert_eq!(config.api_listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.venues, [Venue::Nse, Venue::Bse]);
     }
@@ -278,10 +422,26 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_at_once() {
         let text = "heartbeat_s = 0\nventures = \"NSE\"\nlog_format = true";
-        let environment = [("SQUAREOFF_API_LISTEN", "0.0.0.0:80"), ("SQUAREOFF_VENUES", "NSE,XYZ"), ("DATABASE_URL", "mysql://user:secret@host/"), ("SQUAREOFF_DATE", "x")];
+        let environment = [
+            ("SQUAREOFF_API_LISTEN", "0.0.0.0:80"),
+            ("SQUAREOFF_VENUES", "NSE,XYZ"),
+            ("DATABASE_URL", "mysql://user:secret@host/"),
+            ("SQUAREOFF_DATE", "x"),
+        ];
         let message = read(text, &environment).unwrap_err().to_string();
-        assert!(message.starts_with("the configuration has 7 mistakes:"), "{message}");
-        for part in ["heartbeat_s in squareoff.toml `0`: expected 1 to 60", "ventures in squareoff.toml is no setting", "loopback", "`XYZ` is not a venue", "DATABASE_URL: expected postgres://", "SQUAREOFF_DATE is no setting", "log_format in squareoff.toml must be"] {
+        assert!(
+            message.starts_with("the configuration has 7 mistakes:"),
+            "{message}"
+        );
+        for part in [
+            "heartbeat_s in squareoff.toml `0`: expected 1 to 60",
+            "ventures in squareoff.toml is no setting",
+            "loopback",
+            "`XYZ` is not a venue",
+            "DATABASE_URL: expected postgres://",
+            "SQUAREOFF_DATE is no setting",
+            "log_format in squareoff.toml must be",
+        ] {
             assert!(message.contains(part), "{part} is missing in {message}");
         }
         assert!(!message.contains("secret"));
@@ -289,7 +449,15 @@ mod tests {
 
     #[test]
     fn a_child_gets_the_very_same_configuration() {
-        let config = read("", &[("SQUAREOFF_TRADING_DATE", "2026-11-20"), ("DATABASE_URL", "postgres://x/y"), ("SQUAREOFF_LOG_FORMAT", "json")]).unwrap();
+        let config = read(
+            "",
+            &[
+                ("SQUAREOFF_TRADING_DATE", "2026-11-20"),
+                ("DATABASE_URL", "postgres://x/y"),
+                ("SQUAREOFF_LOG_FORMAT", "json"),
+            ],
+        )
+        .unwrap();
         let environment = config.environment();
         let child = Config::from_parts("none", "", environment.into_iter()).unwrap();
         assert_eq!(child, config);
@@ -297,6 +465,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_toml_is_said_so() {
-        assert!(read("= 1", &[]).unwrap_err().to_string().contains("is not TOML"));
+        assert!(
+            read("= 1", &[])
+                .unwrap_err()
+                .to_string()
+                .contains("is not TOML")
+        );
     }
 }

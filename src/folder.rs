@@ -32,7 +32,9 @@ impl Folder {
             fs::create_dir_all(path.join("logs"))
         };
         create().with_context(|| format!("the data folder {shown} cannot be used"))?;
-        let path = path.canonicalize().with_context(|| format!("the data folder {shown} cannot be used"))?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("the data folder {shown} cannot be used"))?;
         let format = path.join("format");
         match fs::read_to_string(&format) {
             Ok(found) if found.trim() == FORMAT => {}
@@ -42,11 +44,17 @@ impl Folder {
             ),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 if path.join("log").exists() {
-                    bail!("the data folder {shown} holds an event log but no format file: it was written by an older release; use that one, or another folder (SQUAREOFF_DATA)");
+                    bail!(
+                        "the data folder {shown} holds an event log but no format file: it was written by an older release; use that one, or another folder (SQUAREOFF_DATA)"
+                    );
                 }
-                fs::write(&format, FORMAT).with_context(|| format!("the data folder {shown} cannot be used"))?;
+                fs::write(&format, FORMAT)
+                    .with_context(|| format!("the data folder {shown} cannot be used"))?;
             }
-            Err(error) => return Err(error).with_context(|| format!("the data folder {shown} cannot be used")),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("the data folder {shown} cannot be used"));
+            }
         }
         Ok(Folder(path))
     }
@@ -96,9 +104,13 @@ impl Folder {
     pub fn set_database_url(&self, url: Option<&str>) -> Result<()> {
         let file = self.database_url_file();
         match url {
-            Some(url) => fs::write(&file, url).with_context(|| format!("cannot write {}", file.display())),
+            Some(url) => {
+                fs::write(&file, url).with_context(|| format!("cannot write {}", file.display()))
+            }
             None => match fs::remove_file(&file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(|| format!("cannot remove {}", file.display())),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).with_context(|| format!("cannot remove {}", file.display()))
+                }
                 Ok(()) | Err(_) => Ok(()),
             },
         }
@@ -122,11 +134,20 @@ impl Folder {
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         // A health check looks at the lock for an instant: that is not another process of this role.
-        let mut tries = (0..LOCK_TRIES).map(|_| file.try_lock().is_ok() || { std::thread::sleep(LOCK_PAUSE); false });
+        let mut tries = (0..LOCK_TRIES).map(|_| {
+            file.try_lock().is_ok() || {
+                std::thread::sleep(LOCK_PAUSE);
+                false
+            }
+        });
         if !tries.any(|held| held) {
             let mut process = String::new();
             file.read_to_string(&mut process).ok();
-            bail!("`squareoff {role}` already runs on the data folder {} (process {})", self.0.display(), process.trim());
+            bail!(
+                "`squareoff {role}` already runs on the data folder {} (process {})",
+                self.0.display(),
+                process.trim()
+            );
         }
         file.set_len(0)?;
         file.rewind()?;
@@ -152,7 +173,10 @@ mod tests {
         let held = folder.hold("gateway").unwrap();
         assert!(folder.is_held("gateway"));
         let message = folder.hold("gateway").unwrap_err().to_string();
-        assert!(message.contains(&format!("(process {})", std::process::id())), "{message}");
+        assert!(
+            message.contains(&format!("(process {})", std::process::id())),
+            "{message}"
+        );
         drop(held);
         folder.hold("gateway").unwrap();
     }
@@ -164,9 +188,17 @@ mod tests {
         Folder::open(temporary.path()).unwrap();
         fs::write(temporary.path().join("format"), "9").unwrap();
         let message = Folder::open(temporary.path()).unwrap_err().to_string();
-        assert!(message.contains("has format 9, this release knows format 1"), "{message}");
+        assert!(
+            message.contains("has format 9, this release knows format 1"),
+            "{message}"
+        );
         fs::remove_file(temporary.path().join("format")).unwrap();
         fs::create_dir(temporary.path().join("log")).unwrap();
-        assert!(Folder::open(temporary.path()).unwrap_err().to_string().contains("older release"));
+        assert!(
+            Folder::open(temporary.path())
+                .unwrap_err()
+                .to_string()
+                .contains("older release")
+        );
     }
 }

@@ -27,9 +27,17 @@ pub async fn check(config: &Config, role: Role) -> Result<()> {
     match role {
         Role::Api => {
             let url = format!("http://{}/readyz", config.api_listen);
-            let response = reqwest::Client::new().get(&url).timeout(TIMEOUT).send().await.context("the API does not answer")?;
+            let response = reqwest::Client::new()
+                .get(&url)
+                .timeout(TIMEOUT)
+                .send()
+                .await
+                .context("the API does not answer")?;
             if !response.status().is_success() {
-                bail!("the API is not ready: {}", response.text().await.unwrap_or_default());
+                bail!(
+                    "the API is not ready: {}",
+                    response.text().await.unwrap_or_default()
+                );
             }
         }
         Role::Gateway => {
@@ -50,7 +58,9 @@ pub async fn check(config: &Config, role: Role) -> Result<()> {
             }
             let head = EventStore::open(&folder.log())?.head().await?;
             let pool = Database::from_url(&database_url(config, &folder)?)?.pool(1);
-            let checkpoint = squareoff_projections::checkpoint(&pool).await.context("the read database does not answer")?;
+            let checkpoint = squareoff_projections::checkpoint(&pool)
+                .await
+                .context("the read database does not answer")?;
             let lag = head.as_u64().saturating_sub(checkpoint.as_u64());
             if lag > LAG_EVENTS_MAX {
                 bail!("the read model is {lag} events behind the log");

@@ -7,8 +7,8 @@ use squareoff::demo::{self, Kill};
 use squareoff::folder::Folder;
 use squareoff::{book, health, platform, rebuild, replay, roles, shutdown, up};
 use squareoff_api::DevelopmentKey;
-use squareoff_domain::platform::PlatformRequest;
 use squareoff_domain::TradingDate;
+use squareoff_domain::platform::PlatformRequest;
 use squareoff_primary::book::Existing;
 use squareoff_store::{EventStore, Position};
 use std::path::PathBuf;
@@ -16,7 +16,10 @@ use std::process::ExitCode;
 
 /// Close a broker's open positions while its primary trading platform is down.
 #[derive(Parser)]
-#[command(version, after_help = "Settings come from squareoff.toml and from the environment: see `squareoff settings`.")]
+#[command(
+    version,
+    after_help = "Settings come from squareoff.toml and from the environment: see `squareoff settings`."
+)]
 struct Arguments {
     /// The configuration file; default squareoff.toml when it exists.
     #[arg(long, env = "SQUAREOFF_CONFIG", global = true, value_name = "FILE")]
@@ -137,12 +140,19 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     match arguments.command {
         Command::Up => up::run(config, shutdown::listen(false)?).await?,
-        Command::Demo { orders, kill } => return demo::run(config, orders, kill, shutdown::listen(false)?).await,
+        Command::Demo { orders, kill } => {
+            return demo::run(config, orders, kill, shutdown::listen(false)?).await;
+        }
         Command::Api(role) => roles::api(&config, stop(&role)?).await?,
         Command::Gateway(role) => roles::gateway(&config, stop(&role)?).await?,
         Command::Projections(role) => roles::projections(&config, stop(&role)?).await?,
-        Command::Replay { stream, from } => replay::run(&store()?.1, stream.as_deref(), from).await?,
-        Command::Rebuild { compare_only, replace } => {
+        Command::Replay { stream, from } => {
+            replay::run(&store()?.1, stream.as_deref(), from).await?
+        }
+        Command::Rebuild {
+            compare_only,
+            replace,
+        } => {
             let (folder, store) = store()?;
             let url = roles::database_url(&config, &folder)?;
             return rebuild::run(&store, &url, compare_only, replace).await;
@@ -151,8 +161,21 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let folder = Folder::open(&config.data)?;
             let out = out.unwrap_or_else(|| folder.book());
             let book = book::generate(&config)?;
-            book.write(&out, if replace { Existing::Replace } else { Existing::Keep })?;
-            println!("{} contracts, {} clients, {} positions in {}", book.contracts.len(), book.clients.len(), book.positions.len(), out.display());
+            book.write(
+                &out,
+                if replace {
+                    Existing::Replace
+                } else {
+                    Existing::Keep
+                },
+            )?;
+            println!(
+                "{} contracts, {} clients, {} positions in {}",
+                book.contracts.len(),
+                book.clients.len(),
+                book.positions.len(),
+                out.display()
+            );
         }
         Command::Book(Book::Import { folder: from }) => {
             let (folder, store) = store()?;
@@ -160,7 +183,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let report = book::import(&store, &book, OPERATOR).await?;
             println!(
                 "{} contracts, {} clients, {} positions: {} events recorded, {} known already, {} contradicted",
-                report.contracts, report.clients, report.positions, report.events_appended, report.unchanged, report.contradicted
+                report.contracts,
+                report.clients,
+                report.positions,
+                report.events_appended,
+                report.unchanged,
+                report.contradicted
             );
         }
         Command::Platform(command) => {
@@ -169,9 +197,21 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 Platform::Activate { reason, date } => {
                     let trading_date = match date {
                         Some(date) => date,
-                        None => book::read(&folder.book()).context("without --date the book says the trading date")?.trading_date,
+                        None => {
+                            book::read(&folder.book())
+                                .context("without --date the book says the trading date")?
+                                .trading_date
+                        }
                     };
-                    platform::ask(&store, OPERATOR, PlatformRequest::Activate { trading_date, reason }).await?;
+                    platform::ask(
+                        &store,
+                        OPERATOR,
+                        PlatformRequest::Activate {
+                            trading_date,
+                            reason,
+                        },
+                    )
+                    .await?;
                 }
                 Platform::StandDown { reason } => {
                     platform::ask(&store, OPERATOR, PlatformRequest::StandDown { reason }).await?;
@@ -182,7 +222,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Token { actor } => {
             let folder = Folder::open(&config.data)?;
-            println!("{}", DevelopmentKey::load_or_create(&folder.development_key())?.token(&actor)?);
+            println!(
+                "{}",
+                DevelopmentKey::load_or_create(&folder.development_key())?.token(&actor)?
+            );
         }
         Command::Health { role } => {
             if let Err(error) = health::check(&config, role).await {
@@ -199,7 +242,9 @@ const OPERATOR: &str = "operator";
 
 fn log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(&config.log);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => subscriber.with_ansi(false).init(),
         LogFormat::Json => subscriber.json().init(),

@@ -11,15 +11,35 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// When the log does not take it.
-pub async fn activate_for(store: &EventStore, date: TradingDate, actor: &str, reason: &str) -> Result<()> {
+pub async fn activate_for(
+    store: &EventStore,
+    date: TradingDate,
+    actor: &str,
+    reason: &str,
+) -> Result<()> {
     let now = state(store).await?;
     if now.phase == Phase::Active && now.trading_date == Some(date) {
         return Ok(());
     }
     if now.phase == Phase::Active {
-        ask(store, actor, PlatformRequest::StandDown { reason: format!("another trading date begins: {date}") }).await?;
+        ask(
+            store,
+            actor,
+            PlatformRequest::StandDown {
+                reason: format!("another trading date begins: {date}"),
+            },
+        )
+        .await?;
     }
-    ask(store, actor, PlatformRequest::Activate { trading_date: date, reason: reason.to_owned() }).await?;
+    ask(
+        store,
+        actor,
+        PlatformRequest::Activate {
+            trading_date: date,
+            reason: reason.to_owned(),
+        },
+    )
+    .await?;
     Ok(())
 }
 
@@ -36,12 +56,25 @@ pub async fn state(store: &EventStore) -> Result<Platform> {
 ///
 /// # Errors
 /// The refusal, or an outage of the log.
-pub async fn ask(store: &EventStore, actor: &str, request: PlatformRequest) -> Result<Committed<()>> {
+pub async fn ask(
+    store: &EventStore,
+    actor: &str,
+    request: PlatformRequest,
+) -> Result<Committed<()>> {
     let request_id = Uuid::now_v7();
     let epoch = state(store).await?.epoch;
-    let caller = Caller { actor: actor.into(), request_id, correlation_id: request_id, epoch, now: now() };
+    let caller = Caller {
+        actor: actor.into(),
+        request_id,
+        correlation_id: request_id,
+        epoch,
+        now: now(),
+    };
     let decide = |platform: &Platform| Ok((platform::decide(platform, request.clone())?, ()));
-    match Streams::<Platform>::new(store.clone()).transact(STREAM, &caller, decide).await {
+    match Streams::<Platform>::new(store.clone())
+        .transact(STREAM, &caller, decide)
+        .await
+    {
         Ok(committed) => Ok(committed),
         Err(TransactError::Refused(refusal)) => {
             let refusal: platform::PlatformRefusal = refusal;
@@ -53,7 +86,9 @@ pub async fn ask(store: &EventStore, actor: &str, request: PlatformRequest) -> R
 
 /// The clock of the command line.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
@@ -64,5 +99,6 @@ pub fn describe(platform: &Platform) -> String {
         Phase::Dormant => "dormant",
     };
     let date = platform.trading_date.map(|date| date.to_string());
-    serde_json::json!({ "platform": phase, "epoch": platform.epoch, "trading_date": date }).to_string()
+    serde_json::json!({ "platform": phase, "epoch": platform.epoch, "trading_date": date })
+        .to_string()
 }

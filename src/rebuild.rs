@@ -10,7 +10,12 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// When the rebuild could not be done; the live read models are as they were.
-pub async fn run(store: &EventStore, url: &str, compare_only: bool, replace: bool) -> Result<ExitCode> {
+pub async fn run(
+    store: &EventStore,
+    url: &str,
+    compare_only: bool,
+    replace: bool,
+) -> Result<ExitCode> {
     let database = Database::from_url(url).context("DATABASE_URL")?;
     let swap = match (compare_only, replace) {
         (true, _) => SwapWhen::Never,
@@ -18,7 +23,9 @@ pub async fn run(store: &EventStore, url: &str, compare_only: bool, replace: boo
         (false, false) => SwapWhen::Equal,
     };
     let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{msg:<12} {bar:40} {pos}/{len} events, {per_sec}, {eta} left");
+    let style = ProgressStyle::with_template(
+        "{msg:<12} {bar:40} {pos}/{len} events, {per_sec}, {eta} left",
+    );
     bar.set_style(style.context("the progress bar's template")?);
     let report = rebuild(store, &database, RebuildOptions { swap }, |progress| {
         bar.set_length(progress.target.as_u64());
@@ -30,7 +37,11 @@ pub async fn run(store: &EventStore, url: &str, compare_only: bool, replace: boo
     let report = report?;
     print!("{}", describe(&report));
     let mended = replace && report.swapped;
-    Ok(if report.equal() || mended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.equal() || mended {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn stage(stage: Stage) -> &'static str {
@@ -46,21 +57,40 @@ fn stage(stage: Stage) -> &'static str {
 
 /// What a rebuild did, in a few lines.
 pub fn describe(report: &RebuildReport) -> String {
-    let mut text = format!("{} events rebuilt in {:.2} s ({} events/s)\n", report.events, report.elapsed.as_secs_f64(), report.events_per_s());
+    let mut text = format!(
+        "{} events rebuilt in {:.2} s ({} events/s)\n",
+        report.events,
+        report.elapsed.as_secs_f64(),
+        report.events_per_s()
+    );
     match &report.comparison {
         None => text.push_str("the live read models were empty: nothing to compare with\n"),
         Some(comparison) if comparison.equal() => {
-            text.push_str(&format!("equal to the live read models at position {} (SHA-256 {})\n", comparison.position, comparison.hash_live));
+            text.push_str(&format!(
+                "equal to the live read models at position {} (SHA-256 {})\n",
+                comparison.position, comparison.hash_live
+            ));
         }
         Some(comparison) => {
-            text.push_str(&format!("NOT equal to the live read models at position {}:\n", comparison.position));
+            text.push_str(&format!(
+                "NOT equal to the live read models at position {}:\n",
+                comparison.position
+            ));
             for difference in &comparison.differences {
-                let rows = |what: &str, rows: &[String]| rows.iter().map(|row| format!("  {} {what}: {row}\n", difference.table)).collect::<String>();
+                let rows = |what: &str, rows: &[String]| {
+                    rows.iter()
+                        .map(|row| format!("  {} {what}: {row}\n", difference.table))
+                        .collect::<String>()
+                };
                 text.push_str(&rows("only live", &difference.only_live));
                 text.push_str(&rows("only rebuilt", &difference.only_next));
             }
         }
     }
-    text.push_str(if report.swapped { "swapped in\n" } else { "the live read models stay in place\n" });
+    text.push_str(if report.swapped {
+        "swapped in\n"
+    } else {
+        "the live read models stay in place\n"
+    });
     text
 }

@@ -42,7 +42,11 @@ pub async fn run(store: &EventStore, stream: Option<&str>, from: Position) -> Re
         (version, position) = (last.version + 1, last.position);
         for event in &events {
             match print(&mut out, event) {
-                Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) => {
+                Err(error)
+                    if error
+                        .downcast_ref::<std::io::Error>()
+                        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) =>
+                {
                     return Ok(());
                 }
                 printed => printed?,
@@ -56,7 +60,8 @@ pub async fn run(store: &EventStore, stream: Option<&str>, from: Position) -> Re
 }
 
 fn print(out: &mut impl Write, event: &StoredEvent) -> Result<()> {
-    let body = std::str::from_utf8(&event.body).with_context(|| format!("the event at position {} is no text", event.position))?;
+    let body = std::str::from_utf8(&event.body)
+        .with_context(|| format!("the event at position {} is no text", event.position))?;
     let line = Line {
         position: event.position.to_string(),
         stream: &event.stream,
@@ -70,7 +75,8 @@ fn print(out: &mut impl Write, event: &StoredEvent) -> Result<()> {
         request_id: event.request_id,
         correlation_id: event.correlation_id,
         epoch: event.epoch,
-        data: serde_json::from_str(body).with_context(|| format!("the event at position {} is no JSON", event.position))?,
+        data: serde_json::from_str(body)
+            .with_context(|| format!("the event at position {} is no JSON", event.position))?,
     };
     let mut text = serde_json::to_vec(&line)?;
     text.push(b'\n');

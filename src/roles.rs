@@ -20,14 +20,19 @@ const READ_CONNECTIONS: u32 = 16;
 /// # Errors
 /// When nobody said and no supervisor runs one.
 pub fn database_url(config: &Config, folder: &Folder) -> Result<String> {
-    let url = config.database_url.clone().or_else(|| folder.database_url());
+    let url = config
+        .database_url
+        .clone()
+        .or_else(|| folder.database_url());
     url.context("there is no read database: set DATABASE_URL, or start `squareoff up`, which runs one of its own")
 }
 
 pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
     let folder = Folder::open(&config.data)?;
     let store = EventStore::open(&folder.log())?;
-    let reads = Database::from_url(&database_url(config, &folder)?).context("DATABASE_URL")?.pool(READ_CONNECTIONS);
+    let reads = Database::from_url(&database_url(config, &folder)?)
+        .context("DATABASE_URL")?
+        .pool(READ_CONNECTIONS);
     let app = App {
         positions: Streams::new(store.clone()),
         directory: Directory::follow(store.clone()),
@@ -56,7 +61,10 @@ pub async fn gateway(config: &Config, stop: watch::Receiver<bool>) -> Result<()>
         journal: folder.journal(&format!("{venue}-{}", config.comp_id)),
     });
     // One session that cannot go on ends the role: its supervisor starts all of them afresh.
-    try_join_all(sessions.map(|session| squareoff_gateway::run(session, store.clone(), stop.clone()))).await?;
+    try_join_all(
+        sessions.map(|session| squareoff_gateway::run(session, store.clone(), stop.clone())),
+    )
+    .await?;
     tracing::info!("the gateway has finished");
     Ok(())
 }

@@ -61,10 +61,22 @@ impl Stack {
         let folder = Folder::open(&config.data)?;
         let held = folder.hold("up")?;
         check_free("the API", config.api_listen, "SQUAREOFF_API_LISTEN")?;
-        check_free("the exchange", resolve(&config.exchange_address)?, "SQUAREOFF_EXCHANGE_ADDRESS")?;
+        check_free(
+            "the exchange",
+            resolve(&config.exchange_address)?,
+            "SQUAREOFF_EXCHANGE_ADDRESS",
+        )?;
         let store = EventStore::open(&folder.log())?;
         let url = format!("http://{}", config.api_listen);
-        let mut stack = Stack { config, folder, store, url, children: vec![], postgres: None, _held: held };
+        let mut stack = Stack {
+            config,
+            folder,
+            store,
+            url,
+            children: vec![],
+            postgres: None,
+            _held: held,
+        };
         match stack.start_parts(&say).await {
             Ok(()) => Ok(stack),
             Err(error) => {
@@ -79,20 +91,37 @@ impl Stack {
             Some(_) => say("using the Postgres of DATABASE_URL"),
             None => self.start_postgres(say).await?,
         }
-        let url = self.config.database_url.as_deref().context("the read database has an address by now")?;
-        Database::from_url(url).context("DATABASE_URL")?.migrate().await.context("the read database cannot be used")?;
+        let url = self
+            .config
+            .database_url
+            .as_deref()
+            .context("the read database has an address by now")?;
+        Database::from_url(url)
+            .context("DATABASE_URL")?
+            .migrate()
+            .await
+            .context("the read database cannot be used")?;
 
         let book = book::ensure(&self.config, &self.folder, say)?;
         say("starting the simulated exchange");
         self.start_exchange(book.trading_date)?;
         let report = book::import(&self.store, &book, ACTOR).await?;
-        say(&format!("the book has {} contracts, {} clients and {} positions", report.contracts, report.clients, report.positions));
+        say(&format!(
+            "the book has {} contracts, {} clients and {} positions",
+            report.contracts, report.clients, report.positions
+        ));
         say("starting the gateway, the projections and the API");
         for role in ["gateway", "projections", "api"] {
             let arguments = vec![role.to_owned(), "--exit-with-parent".to_owned()];
             self.start_child(role_name(role), std::env::current_exe()?, arguments)?;
         }
-        platform::activate_for(&self.store, book.trading_date, ACTOR, "all parts were started together").await?;
+        platform::activate_for(
+            &self.store,
+            book.trading_date,
+            ACTOR,
+            "all parts were started together",
+        )
+        .await?;
         self.wait_ready().await?;
         say(&format!("the platform is active for {}", book.trading_date));
         Ok(())
@@ -116,29 +145,57 @@ impl Stack {
         let (pid, is_pid) = watch::channel(cluster.pid());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(keep_postgres(cluster, pid, stopped));
-        self.postgres = Some(Postgres { pid: is_pid, stop, task });
+        self.postgres = Some(Postgres {
+            pid: is_pid,
+            stop,
+            task,
+        });
         Ok(())
     }
 
     fn start_exchange(&mut self, date: TradingDate) -> Result<()> {
-        let venues: Vec<_> = self.config.venues.iter().map(|venue| format!("{venue}:{}", self.config.comp_id)).collect();
+        let venues: Vec<_> = self
+            .config
+            .venues
+            .iter()
+            .map(|venue| format!("{venue}:{}", self.config.comp_id))
+            .collect();
         let text = |path: PathBuf| path.display().to_string();
         let arguments = [
-            ("--listen", resolve(&self.config.exchange_address)?.to_string()),
+            (
+                "--listen",
+                resolve(&self.config.exchange_address)?.to_string(),
+            ),
             ("--data", text(self.folder.exchange())),
-            ("--contracts", text(self.folder.book().join("contracts.csv"))),
+            (
+                "--contracts",
+                text(self.folder.book().join("contracts.csv")),
+            ),
             ("--sessions", venues.join(",")),
             ("--seed", self.config.sample_seed.to_string()),
             ("--trade-date", date.to_string()),
         ];
-        let arguments = arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+        let arguments = arguments
+            .into_iter()
+            .flat_map(|(name, value)| [name.to_owned(), value]);
         let arguments = arguments.chain(["--exit-with-parent".to_owned()]).collect();
         self.start_child("exchange", exchange_binary()?, arguments)
     }
 
-    fn start_child(&mut self, name: &'static str, file: PathBuf, arguments: Vec<String>) -> Result<()> {
+    fn start_child(
+        &mut self,
+        name: &'static str,
+        file: PathBuf,
+        arguments: Vec<String>,
+    ) -> Result<()> {
         let log = self.folder.log_file(name);
-        let program = Program { name, file, arguments, environment: self.config.environment(), log };
+        let program = Program {
+            name,
+            file,
+            arguments,
+            environment: self.config.environment(),
+            log,
+        };
         self.children.push(Supervised::start(program)?);
         Ok(())
     }
@@ -150,12 +207,22 @@ impl Stack {
         loop {
             let head = self.store.head().await?.as_u64();
             let state = readiness(&client, &self.url).await;
-            if state.as_ref().is_some_and(|state| is_ready(state, head, self.config.venues.len())) {
+            if state
+                .as_ref()
+                .is_some_and(|state| is_ready(state, head, self.config.venues.len()))
+            {
                 return Ok(());
             }
             if begun.elapsed() > READY_TIME_LIMIT {
-                let state = state.map_or_else(|| "the API does not answer".to_owned(), |state| state.to_string());
-                bail!("the platform was not ready after {} seconds ({state}); see {}", READY_TIME_LIMIT.as_secs(), self.folder.path().join("logs").display());
+                let state = state.map_or_else(
+                    || "the API does not answer".to_owned(),
+                    |state| state.to_string(),
+                );
+                bail!(
+                    "the platform was not ready after {} seconds ({state}); see {}",
+                    READY_TIME_LIMIT.as_secs(),
+                    self.folder.path().join("logs").display()
+                );
             }
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
@@ -167,9 +234,15 @@ impl Stack {
     /// The process of a role or of `postgres`, while it runs.
     pub fn pid(&self, part: &str) -> Option<u32> {
         if part == "postgres" {
-            return self.postgres.as_ref().and_then(|postgres| *postgres.pid.borrow());
+            return self
+                .postgres
+                .as_ref()
+                .and_then(|postgres| *postgres.pid.borrow());
         }
-        self.children.iter().find(|child| child.name == part).and_then(Supervised::pid)
+        self.children
+            .iter()
+            .find(|child| child.name == part)
+            .and_then(Supervised::pid)
     }
 
     /// Ends only when a part can't be kept running, saying why.
@@ -186,7 +259,11 @@ impl Stack {
         if self.children.is_empty() {
             return postgres.await;
         }
-        let children = futures::future::select_all(self.children.iter_mut().map(|child| Box::pin(child.given_up())));
+        let children = futures::future::select_all(
+            self.children
+                .iter_mut()
+                .map(|child| Box::pin(child.given_up())),
+        );
         tokio::select! {
             error = postgres => error,
             (error, _, _) = children => error,
@@ -207,7 +284,11 @@ impl Stack {
     }
 }
 
-async fn keep_postgres(mut cluster: Cluster, pid: watch::Sender<Option<u32>>, mut stop: oneshot::Receiver<()>) -> Result<()> {
+async fn keep_postgres(
+    mut cluster: Cluster,
+    pid: watch::Sender<Option<u32>>,
+    mut stop: oneshot::Receiver<()>,
+) -> Result<()> {
     loop {
         tokio::select! {
             status = cluster.wait_exit() => tracing::warn!(?status, "Postgres ended and is started again"),
@@ -230,18 +311,37 @@ async fn keep_postgres(mut cluster: Cluster, pid: watch::Sender<Option<u32>>, mu
 }
 
 async fn readiness(client: &reqwest::Client, url: &str) -> Option<serde_json::Value> {
-    let response = client.get(format!("{url}/readyz")).timeout(Duration::from_secs(2)).send().await.ok()?;
+    let response = client
+        .get(format!("{url}/readyz"))
+        .timeout(Duration::from_secs(2))
+        .send()
+        .await
+        .ok()?;
     response.json().await.ok()
 }
 
 fn is_ready(state: &serde_json::Value, head: u64, venues: usize) -> bool {
-    let seen = |part: &str| state[part]["position"].as_str().and_then(|text| text.parse::<u64>().ok()).is_some_and(|position| position >= head);
-    let sessions = state["sessions"].as_object().map_or(0, |sessions| sessions.values().filter(|state| *state == "ready").count());
-    state["ready"] == true && state["platform"] == "active" && seen("read_model") && seen("event_log") && sessions >= venues
+    let seen = |part: &str| {
+        state[part]["position"]
+            .as_str()
+            .and_then(|text| text.parse::<u64>().ok())
+            .is_some_and(|position| position >= head)
+    };
+    let sessions = state["sessions"].as_object().map_or(0, |sessions| {
+        sessions.values().filter(|state| *state == "ready").count()
+    });
+    state["ready"] == true
+        && state["platform"] == "active"
+        && seen("read_model")
+        && seen("event_log")
+        && sessions >= venues
 }
 
 fn role_name(role: &str) -> &'static str {
-    ROLES.iter().find(|name| **name == role).expect("one of the roles")
+    ROLES
+        .iter()
+        .find(|name| **name == role)
+        .expect("one of the roles")
 }
 
 /// # Errors
@@ -250,21 +350,37 @@ fn check_free(who: &str, address: SocketAddr, setting: &str) -> Result<()> {
     match TcpListener::bind(address) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            bail!("port {} of {who} is taken by another process: stop it, or set {setting} to another address", address.port())
+            bail!(
+                "port {} of {who} is taken by another process: stop it, or set {setting} to another address",
+                address.port()
+            )
         }
-        Err(error) => Err(error).with_context(|| format!("{who} cannot listen on {address} ({setting})")),
+        Err(error) => {
+            Err(error).with_context(|| format!("{who} cannot listen on {address} ({setting})"))
+        }
     }
 }
 
 fn resolve(address: &str) -> Result<SocketAddr> {
-    let mut found = address.to_socket_addrs().with_context(|| format!("the exchange's address {address} cannot be resolved"))?;
-    found.next().with_context(|| format!("the exchange's address {address} cannot be resolved"))
+    let mut found = address
+        .to_socket_addrs()
+        .with_context(|| format!("the exchange's address {address} cannot be resolved"))?;
+    found
+        .next()
+        .with_context(|| format!("the exchange's address {address} cannot be resolved"))
 }
 
 /// The exchange's program beside ours (also when ours is a test in `deps`).
 fn exchange_binary() -> Result<PathBuf> {
     let ours = std::env::current_exe()?;
     let folders = ours.ancestors().skip(1).take(2);
-    let found = folders.map(|folder| folder.join(EXCHANGE)).find(|path| path.is_file());
-    found.with_context(|| format!("{EXCHANGE} is not beside {}: build it with `cargo build --workspace --bins`", ours.display()))
+    let found = folders
+        .map(|folder| folder.join(EXCHANGE))
+        .find(|path| path.is_file());
+    found.with_context(|| {
+        format!(
+            "{EXCHANGE} is not beside {}: build it with `cargo build --workspace --bins`",
+            ours.display()
+        )
+    })
 }

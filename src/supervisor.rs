@@ -55,7 +55,12 @@ impl Supervised {
         let (stop, stopped) = oneshot::channel();
         let name = program.name;
         let task = tokio::spawn(keep(program, child, pid, stopped));
-        Ok(Supervised { name, pid: is_pid, stop, task })
+        Ok(Supervised {
+            name,
+            pid: is_pid,
+            stop,
+            task,
+        })
     }
 
     /// The process that runs now.
@@ -80,7 +85,12 @@ impl Supervised {
     }
 }
 
-async fn keep(program: Program, mut child: Child, pid: watch::Sender<Option<u32>>, mut stop: oneshot::Receiver<()>) -> Result<()> {
+async fn keep(
+    program: Program,
+    mut child: Child,
+    pid: watch::Sender<Option<u32>>,
+    mut stop: oneshot::Receiver<()>,
+) -> Result<()> {
     let mut ends: Vec<Instant> = Vec::new();
     loop {
         let ended = tokio::select! {
@@ -101,7 +111,9 @@ async fn keep(program: Program, mut child: Child, pid: watch::Sender<Option<u32>
             );
         }
         tracing::warn!(role = program.name, %how, "a role ended and is started again");
-        let pause = PAUSE_MAX.min(PAUSE_MIN * 2_u32.saturating_pow(u32::try_from(ends.len() - 1).unwrap_or(u32::MAX)));
+        let pause = PAUSE_MAX.min(
+            PAUSE_MIN * 2_u32.saturating_pow(u32::try_from(ends.len() - 1).unwrap_or(u32::MAX)),
+        );
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = &mut stop => return Ok(()),
@@ -113,15 +125,27 @@ async fn keep(program: Program, mut child: Child, pid: watch::Sender<Option<u32>
 
 async fn end(program: &Program, mut child: Child) -> Result<()> {
     signal(&child, Signal::TERM);
-    if tokio::time::timeout(STOP_TIME_LIMIT, child.wait()).await.is_err() {
-        tracing::warn!(role = program.name, "a role did not end in time and is killed");
-        child.kill().await.with_context(|| format!("{} cannot be killed", program.name))?;
+    if tokio::time::timeout(STOP_TIME_LIMIT, child.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            role = program.name,
+            "a role did not end in time and is killed"
+        );
+        child
+            .kill()
+            .await
+            .with_context(|| format!("{} cannot be killed", program.name))?;
     }
     Ok(())
 }
 
 fn spawn(program: &Program) -> Result<Child> {
-    let log = OpenOptions::new().create(true).append(true).open(&program.log);
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&program.log);
     let log = log.with_context(|| format!("cannot write {}", program.log.display()))?;
     Command::new(&program.file)
         .args(&program.arguments)
@@ -134,11 +158,20 @@ fn spawn(program: &Program) -> Result<Child> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("{} cannot be started ({})", program.name, program.file.display()))
+        .with_context(|| {
+            format!(
+                "{} cannot be started ({})",
+                program.name,
+                program.file.display()
+            )
+        })
 }
 
 fn signal(child: &Child, signal: Signal) {
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    let pid = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .and_then(Pid::from_raw);
     if let Some(Err(error)) = pid.map(|pid| kill_process(pid, signal)) {
         tracing::debug!(%error, "a role had ended before it was asked to");
     }
@@ -162,7 +195,10 @@ fn put_aside(log: &Path) {
 fn last_lines(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("  {line}\n")).collect()
+    lines[lines.len().saturating_sub(LINES_SHOWN)..]
+        .iter()
+        .map(|line| format!("  {line}\n"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -170,7 +206,13 @@ mod tests {
     use super::*;
 
     fn program(folder: &Path, script: &str) -> Program {
-        Program { name: "script", file: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()], environment: vec![], log: folder.join("script.log") }
+        Program {
+            name: "script",
+            file: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            environment: vec![],
+            log: folder.join("script.log"),
+        }
     }
 
     #[tokio::test]
@@ -178,8 +220,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut supervised = Supervised::start(program(folder.path(), "cat")).unwrap();
         let first = supervised.pid().unwrap();
-        kill_process(Pid::from_raw(i32::try_from(first).unwrap()).unwrap(), Signal::KILL).unwrap();
-        supervised.pid.wait_for(|pid| pid.is_some_and(|pid| pid != first)).await.unwrap();
+        kill_process(
+            Pid::from_raw(i32::try_from(first).unwrap()).unwrap(),
+            Signal::KILL,
+        )
+        .unwrap();
+        supervised
+            .pid
+            .wait_for(|pid| pid.is_some_and(|pid| pid != first))
+            .await
+            .unwrap();
         let second = supervised.pid().unwrap();
         supervised.stop().await;
         assert!(!Path::new(&format!("/proc/{second}")).exists());
@@ -189,8 +239,12 @@ mod tests {
     async fn a_program_that_ends_again_and_again_is_given_up_with_its_last_words() {
         tokio::time::pause();
         let folder = tempfile::tempdir().unwrap();
-        let mut supervised = Supervised::start(program(folder.path(), "echo no such port; exit 3")).unwrap();
+        let mut supervised =
+            Supervised::start(program(folder.path(), "echo no such port; exit 3")).unwrap();
         let message = supervised.given_up().await.to_string();
-        assert!(message.contains("exit code 3") && message.contains("no such port"), "{message}");
+        assert!(
+            message.contains("exit code 3") && message.contains("no such port"),
+            "{message}"
+        );
     }
 }

@@ -8,7 +8,11 @@ use squareoff_api::DevelopmentKey;
 use tokio::sync::watch;
 
 /// The sample log-ins. Rights come with log-in; until then the name alone differs.
-const ACTORS: &[(&str, &str)] = &[("desk-asha", "operations desk"), ("supervisor-ravi", "supervisor"), ("auditor-meera", "auditor")];
+const ACTORS: &[(&str, &str)] = &[
+    ("desk-asha", "operations desk"),
+    ("supervisor-ravi", "supervisor"),
+    ("auditor-meera", "auditor"),
+];
 
 pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<()> {
     let say = |step: &str| println!("· {step}");
@@ -38,7 +42,10 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<()> {
 
 async fn banner(stack: &Stack) -> Result<String> {
     let key = DevelopmentKey::load_or_create(&stack.folder.development_key())?;
-    let logins = ACTORS.iter().map(|(actor, role)| Ok(format!("  {role:<16} {}\n", key.token(actor)?))).collect::<Result<String>>()?;
+    let logins = ACTORS
+        .iter()
+        .map(|(actor, role)| Ok(format!("  {role:<16} {}\n", key.token(actor)?)))
+        .collect::<Result<String>>()?;
     let token = key.token(ACTORS[0].0)?;
     let url = &stack.url;
     let book = crate::book::read(&stack.folder.book())?;

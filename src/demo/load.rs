@@ -48,11 +48,15 @@ struct Accepted {
 
 impl Load {
     pub fn new(stack: &Stack, book: &Book) -> Result<Self> {
-        let open = book.positions.iter().filter(|line| line.net_quantity.0 != 0);
+        let open = book
+            .positions
+            .iter()
+            .filter(|line| line.net_quantity.0 != 0);
         Ok(Load {
             http: Client::builder().timeout(Duration::from_secs(10)).build()?,
             url: stack.url.clone(),
-            token: DevelopmentKey::load_or_create(&stack.folder.development_key())?.token("demo")?,
+            token: DevelopmentKey::load_or_create(&stack.folder.development_key())?
+                .token("demo")?,
             positions: open.map(|line| line.key.clone()).collect(),
             accepted: watch::Sender::new(0),
         })
@@ -75,11 +79,16 @@ impl Load {
     pub async fn run(&self) -> Result<Ran> {
         let begun = Instant::now();
         let closings = stream::iter(&self.positions).map(|position| self.close(position));
-        let closed: Vec<(usize, f64)> = closings.buffer_unordered(CONCURRENCY).try_collect().await?;
+        let closed: Vec<(usize, f64)> =
+            closings.buffer_unordered(CONCURRENCY).try_collect().await?;
         let elapsed = begun.elapsed();
         let mut latencies_ms: Vec<f64> = closed.iter().map(|(_, latency)| *latency).collect();
         latencies_ms.sort_by(f64::total_cmp);
-        Ok(Ran { orders: closed.iter().map(|(orders, _)| orders).sum(), elapsed, latencies_ms })
+        Ok(Ran {
+            orders: closed.iter().map(|(orders, _)| orders).sum(),
+            elapsed,
+            latencies_ms,
+        })
     }
 
     /// Closes one position; how many orders it took, and the milliseconds from the request to the last fill visible.
@@ -98,7 +107,10 @@ impl Load {
                 return Ok((orders, begun.elapsed().as_secs_f64() * 1_000.0));
             }
         }
-        bail!("{} was not closed in {ROUNDS_MAX} rounds", position.stream())
+        bail!(
+            "{} was not closed in {ROUNDS_MAX} rounds",
+            position.stream()
+        )
     }
 
     async fn square_off(&self, position: &PositionKey) -> Result<Accepted> {
@@ -110,7 +122,12 @@ impl Load {
             "product": position.product,
             "quantity": "all",
         });
-        let ask = || self.http.post(format!("{}/v1/square-offs", self.url)).header("Idempotency-Key", &key).json(&body);
+        let ask = || {
+            self.http
+                .post(format!("{}/v1/square-offs", self.url))
+                .header("Idempotency-Key", &key)
+                .json(&body)
+        };
         let (status, answer) = self.until_answered(ask).await?;
         if status != StatusCode::ACCEPTED {
             bail!("{} was not accepted: {status} {answer}", position.stream());
@@ -129,11 +146,17 @@ impl Load {
                 bail!("the order {order_id} is not shown: {status} {order}");
             }
             let state = order["status"].as_str().unwrap_or_default();
-            if matches!(state, "filled" | "canceled" | "expired" | "rejected" | "not-delivered") {
+            if matches!(
+                state,
+                "filled" | "canceled" | "expired" | "rejected" | "not-delivered"
+            ) {
                 return Ok(state.to_owned());
             }
             if begun.elapsed() > PATIENCE {
-                bail!("the order {order_id} is still {state} after {} seconds", PATIENCE.as_secs());
+                bail!(
+                    "the order {order_id} is still {state} after {} seconds",
+                    PATIENCE.as_secs()
+                );
             }
             tokio::time::sleep(pause).await;
             pause = LOOK_MAX.min(pause * 3 / 2);
@@ -141,7 +164,10 @@ impl Load {
     }
 
     /// Asks until there is an answer: while parts are down there is none, or a 503 that says so. The key makes asking again safe.
-    async fn until_answered(&self, ask: impl Fn() -> RequestBuilder) -> Result<(StatusCode, Value)> {
+    async fn until_answered(
+        &self,
+        ask: impl Fn() -> RequestBuilder,
+    ) -> Result<(StatusCode, Value)> {
         let begun = Instant::now();
         loop {
             let answer = async {

@@ -68,12 +68,21 @@ struct Outcome {
 
 /// # Errors
 /// When the run could not be done; what differs is no error but exit code 1.
-pub async fn run(config: Config, square_offs: u32, kill: Option<Kill>, stop: watch::Receiver<bool>) -> Result<ExitCode> {
-    let mut folder = tempfile::Builder::new().prefix("squareoff-demo-").tempdir()?;
+pub async fn run(
+    config: Config,
+    square_offs: u32,
+    kill: Option<Kill>,
+    stop: watch::Receiver<bool>,
+) -> Result<ExitCode> {
+    let mut folder = tempfile::Builder::new()
+        .prefix("squareoff-demo-")
+        .tempdir()?;
     // The server of a private Postgres runs as another user and must get through.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
     let database = match (&config.database_url, kill) {
-        (Some(_), Some(Kill::Postgres)) => bail!("the Postgres of DATABASE_URL is not ours to kill: unset it for --kill postgres"),
+        (Some(_), Some(Kill::Postgres)) => {
+            bail!("the Postgres of DATABASE_URL is not ours to kill: unset it for --kill postgres")
+        }
         (Some(url), _) => Some(OwnDatabase::create(url).await?),
         (None, _) => None,
     };
@@ -100,7 +109,11 @@ pub async fn run(config: Config, square_offs: u32, kill: Option<Kill>, stop: wat
         eprintln!("· everything is kept in {}", folder.path().display());
     }
     println!("{}", serde_json::to_string(&worked?)?);
-    Ok(if outcome { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn work(config: Config, kill: Option<Kill>, say: impl Fn(&str)) -> Result<Outcome> {
@@ -122,11 +135,31 @@ async fn prove(stack: &mut Stack, kill: Option<Kill>, say: impl Fn(&str)) -> Res
     };
     let (ran, kills) = tokio::try_join!(load.run(), kills)?;
     say("comparing the log, the read model and the exchange's ledger");
-    let url = stack.config.database_url.as_deref().context("the stack has a read database")?;
+    let url = stack
+        .config
+        .database_url
+        .as_deref()
+        .context("the stack has a read database")?;
     let database = Database::from_url(url)?;
-    let mut checked = check::check(&stack.store, &database, &stack.folder.exchange().join(squareoff_exchange::ledger::FILE_NAME)).await?;
+    let mut checked = check::check(
+        &stack.store,
+        &database,
+        &stack
+            .folder
+            .exchange()
+            .join(squareoff_exchange::ledger::FILE_NAME),
+    )
+    .await?;
     say("replaying the log into a fresh read model");
-    let replay = rebuild(&stack.store, &database, RebuildOptions { swap: SwapWhen::Never }, |_| {}).await?;
+    let replay = rebuild(
+        &stack.store,
+        &database,
+        RebuildOptions {
+            swap: SwapWhen::Never,
+        },
+        |_| {},
+    )
+    .await?;
     if !replay.equal() || replay.comparison.is_none() {
         checked.differences.push(crate::rebuild::describe(&replay));
     }
@@ -145,20 +178,33 @@ async fn prove(stack: &mut Stack, kill: Option<Kill>, say: impl Fn(&str)) -> Res
 }
 
 /// Kills the part each time another share of the square-offs has been accepted, while others are under way.
-async fn kill_again_and_again(stack: &Stack, kill: Kill, load: &Load, say: &impl Fn(&str)) -> Result<u32> {
+async fn kill_again_and_again(
+    stack: &Stack,
+    kill: Kill,
+    load: &Load,
+    say: &impl Fn(&str),
+) -> Result<u32> {
     let part = kill.part();
     for number in 1..=KILLS {
-        load.accepted(load.positions() * number as usize / (KILLS as usize + 1)).await;
-        let pid = stack.pid(part).with_context(|| format!("{part} does not run"))?;
+        load.accepted(load.positions() * number as usize / (KILLS as usize + 1))
+            .await;
+        let pid = stack
+            .pid(part)
+            .with_context(|| format!("{part} does not run"))?;
         say(&format!("killing {part} (process {pid})"));
-        let process = i32::try_from(pid).ok().and_then(Pid::from_raw).context("a process id")?;
+        let process = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a process id")?;
         kill_process(process, Signal::KILL).with_context(|| format!("{part} cannot be killed"))?;
         let again = async {
             while stack.pid(part).is_none_or(|now| now == pid) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(RESTART_TIME_LIMIT, again).await.with_context(|| format!("{part} was not started again"))?;
+        tokio::time::timeout(RESTART_TIME_LIMIT, again)
+            .await
+            .with_context(|| format!("{part} was not started again"))?;
     }
     Ok(KILLS)
 }
@@ -189,9 +235,14 @@ impl OwnDatabase {
     async fn create(url: &str) -> Result<Self> {
         let server: PgConnectOptions = url.parse().context("DATABASE_URL")?;
         let name = format!("squareoff_demo_{}", std::process::id());
-        let mut connection = PgConnection::connect_with(&server).await.context("the Postgres of DATABASE_URL does not answer")?;
+        let mut connection = PgConnection::connect_with(&server)
+            .await
+            .context("the Postgres of DATABASE_URL does not answer")?;
         // Safe: the name is ours and a number.
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.context("the demo needs the right to create a database")?;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut connection)
+            .await
+            .context("the demo needs the right to create a database")?;
         connection.close().await?;
         let url = server.clone().database(&name).to_url_lossy().to_string();
         Ok(OwnDatabase { server, name, url })
@@ -199,7 +250,12 @@ impl OwnDatabase {
 
     async fn drop(self) -> Result<()> {
         let mut connection = PgConnection::connect_with(&self.server).await?;
-        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name))).execute(&mut connection).await?;
+        sqlx::query(AssertSqlSafe(format!(
+            "DROP DATABASE {} WITH (FORCE)",
+            self.name
+        )))
+        .execute(&mut connection)
+        .await?;
         Ok(connection.close().await?)
     }
 }
@@ -211,7 +267,21 @@ mod tests {
     #[test]
     fn a_percentile_is_one_of_the_values() {
         let values: Vec<f64> = (1..=200).map(f64::from).collect();
-        assert_eq!((percentile(&values, 50), percentile(&values, 99), percentile(&values, 100)), (100.0, 198.0, 200.0));
-        assert_eq!((percentile(&[3.0], 50), percentile(&[3.0], 99), percentile(&[], 50)), (3.0, 3.0, 0.0));
+        assert_eq!(
+            (
+                percentile(&values, 50),
+                percentile(&values, 99),
+                percentile(&values, 100)
+            ),
+            (100.0, 198.0, 200.0)
+        );
+        assert_eq!(
+            (
+                percentile(&[3.0], 50),
+                percentile(&[3.0], 99),
+                percentile(&[], 50)
+            ),
+            (3.0, 3.0, 0.0)
+        );
     }
 }

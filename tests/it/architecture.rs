@@ -1,0 +1,168 @@
+//! Who may import whom (docs/ARCHITECTURE.md), held by the compiler's own metadata.
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each crate of ours, and which of ours it may import.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("squareoff-domain", &[]),
+    ("squareoff-fix", &[]),
+    ("squareoff-store", &["squareoff-domain"]),
+    (
+        "squareoff-projections",
+        &["squareoff-domain", "squareoff-store"],
+    ),
+    (
+        "squareoff-gateway",
+        &["squareoff-domain", "squareoff-fix", "squareoff-store"],
+    ),
+    ("squareoff-exchange", &["squareoff-fix"]),
+    (
+        "squareoff-primary",
+        &["squareoff-domain", "squareoff-store"],
+    ),
+    (
+        "squareoff-api",
+        &[
+            "squareoff-domain",
+            "squareoff-projections",
+            "squareoff-store",
+        ],
+    ),
+    (
+        "squareoff",
+        &[
+            "squareoff-api",
+            "squareoff-domain",
+            "squareoff-exchange",
+            "squareoff-gateway",
+            "squareoff-primary",
+            "squareoff-projections",
+            "squareoff-store",
+        ],
+    ),
+    (
+        "squareoff-bench",
+        &[
+            "squareoff-domain",
+            "squareoff-fix",
+            "squareoff-projections",
+            "squareoff-store",
+        ],
+    ),
+];
+
+/// The rules need no IO, no clock, no runtime.
+const DOMAIN_MAY_USE: &[&str] = &["serde", "thiserror", "uuid"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_crate_imports_only_what_its_place_in_the_house_allows() {
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()
+        .unwrap();
+    let known: BTreeSet<_> = MAY_IMPORT.iter().map(|(name, _)| *name).collect();
+    let found: BTreeSet<_> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
+    assert_eq!(
+        found,
+        known.iter().map(|name| (*name).to_owned()).collect(),
+        "every crate has its line in the table"
+    );
+    for package in &metadata.packages {
+        let (_, allowed) = MAY_IMPORT
+            .iter()
+            .find(|(name, _)| *name == package.name.as_str())
+            .unwrap();
+        // Tests may reach further, except that the exchange stays a stranger to what it tests.
+        let normal = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal);
+        for dependency in normal.filter(|dependency| dependency.name.starts_with("squareoff")) {
+            assert!(
+                allowed.contains(&dependency.name.as_str()),
+                "{} imports {}",
+                package.name,
+                dependency.name
+            );
+        }
+        if package.name.as_str() == "squareoff-domain" {
+            let used = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal);
+            let used: BTreeSet<_> = used.map(|dependency| dependency.name.as_str()).collect();
+            assert_eq!(used, DOMAIN_MAY_USE.iter().copied().collect());
+        }
+        if package.name.as_str() == "squareoff-exchange" {
+            let strangers = ["squareoff-domain", "squareoff-store", "squareoff-gateway"];
+            assert!(
+                package
+                    .dependencies
+                    .iter()
+                    .all(|dependency| !strangers.contains(&dependency.name.as_str()))
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_configuration_reads_the_environment() {
+    let readers: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| text.contains("env::var"))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(readers, [PathBuf::from("src/config.rs")]);
+}
+
+#[test]
+fn only_the_store_knows_sqlite() {
+    let users = sources()
+        .into_iter()
+        .filter(|(_, text)| text.contains("rusqlite"))
+        .map(|(path, _)| path);
+    for path in users {
+        assert!(
+            path.starts_with("crates/store/src"),
+            "{} uses rusqlite",
+            path.display()
+        );
+    }
+}
+
+/// Every source file of the programs (not of their tests), by its path from the root.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let crates = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("src"));
+    for folder in crates.chain([root().join("src")]) {
+        walk(&folder, &mut found);
+    }
+    assert!(found.len() > 30, "the sources are where this test looks");
+    found
+}
+
+fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root()).unwrap().to_owned();
+            found.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+}

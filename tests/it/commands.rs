@@ -1,0 +1,187 @@
+//! The command line as an operator meets it: mistakes are one clear sentence and a non-zero exit.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn squareoff(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_squareoff"))
+        .args(arguments)
+        .env_remove("DATABASE_URL")
+        .env("SQUAREOFF_DATA", data)
+        .envs(environment.iter().copied())
+        .current_dir(data)
+        .output()
+        .unwrap()
+}
+
+/// The sentence of a command that must fail.
+fn refused(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{text}");
+    let sentence = text.lines().find(|line| line.starts_with("squareoff: "));
+    sentence
+        .unwrap_or_else(|| panic!("no sentence in {text}"))
+        .to_owned()
+}
+
+fn said(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_setting_that_moves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (setting, who) in [
+        ("SQUAREOFF_API_LISTEN", "the API"),
+        ("SQUAREOFF_EXCHANGE_ADDRESS", "the exchange"),
+    ] {
+        let free = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string();
+        let other = if setting == "SQUAREOFF_API_LISTEN" {
+            "SQUAREOFF_EXCHANGE_ADDRESS"
+        } else {
+            "SQUAREOFF_API_LISTEN"
+        };
+        let sentence = refused(&squareoff(
+            folder.path(),
+            &["up"],
+            &[(setting, &address), (other, &free)],
+        ));
+        let expected = format!(
+            "squareoff: port {} of {who} is taken by another process: stop it, or set {setting} to another address",
+            taken.local_addr().unwrap().port()
+        );
+        assert_eq!(sentence, expected);
+    }
+}
+
+#[test]
+fn a_data_folder_of_another_release_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("format"), "9").unwrap();
+    let sentence = refused(&squareoff(folder.path(), &["up"], &[]));
+    assert!(
+        sentence.contains("has format 9, this release knows format 1"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn missing_postgres_programs_are_said_and_how_to_get_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = || {
+        TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string()
+    };
+    let empty = tempfile::tempdir().unwrap();
+    let environment = [
+        ("SQUAREOFF_PG_BIN", empty.path().to_str().unwrap()),
+        ("SQUAREOFF_API_LISTEN", &free()),
+        ("SQUAREOFF_EXCHANGE_ADDRESS", &free()),
+    ];
+    let sentence = refused(&squareoff(folder.path(), &["up"], &environment));
+    assert!(
+        sentence.contains("initdb") && sentence.contains(empty.path().to_str().unwrap()),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_mistaken_configuration_is_reported_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("squareoff.toml"),
+        "heartbeat_s = 0\nlisten = \"x\"\n",
+    )
+    .unwrap();
+    let output = squareoff(
+        folder.path(),
+        &["platform", "status"],
+        &[("SQUAREOFF_API_LISTEN", "nowhere")],
+    );
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        refused(&output).ends_with("the configuration has 3 mistakes:"),
+        "{text}"
+    );
+    for part in [
+        "heartbeat_s in squareoff.toml",
+        "listen in squareoff.toml",
+        "SQUAREOFF_API_LISTEN `nowhere`",
+    ] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+}
+
+#[test]
+fn the_set_up_of_a_data_folder_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        squareoff(
+            folder.path(),
+            arguments,
+            &[
+                ("SQUAREOFF_TRADING_DATE", "2026-11-20"),
+                ("SQUAREOFF_SAMPLE_POSITIONS", "40"),
+            ],
+        )
+    };
+    assert_eq!(
+        said(&run(&["platform", "status"])),
+        "{\"epoch\":0,\"platform\":\"dormant\",\"trading_date\":null}\n"
+    );
+    assert!(
+        refused(&run(&["platform", "activate", "--reason", "drill"]))
+            .contains("without --date the book says the trading date")
+    );
+    said(&run(&["book", "sample"]));
+    assert!(refused(&run(&["book", "sample"])).contains("already there"));
+    assert!(said(&run(&["book", "import"])).contains("0 known already"));
+    assert!(said(&run(&["book", "import"])).contains(": 0 events recorded"));
+    assert_eq!(
+        said(&run(&["platform", "activate", "--reason", "drill"])),
+        "{\"epoch\":1,\"platform\":\"active\",\"trading_date\":\"2026-11-20\"}\n"
+    );
+    assert!(
+        refused(&run(&["platform", "activate", "--reason", "drill"]))
+            .contains("already active (epoch 1)")
+    );
+    said(&run(&["platform", "stand-down", "--reason", "drill over"]));
+    let log = said(&run(&["replay", "--stream", "platform"]));
+    let types: Vec<_> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].clone())
+        .collect();
+    assert_eq!(types, ["PlatformActivated", "PlatformStoodDown"]);
+    let whole = said(&run(&["replay"]));
+    assert_eq!(
+        whole
+            .lines()
+            .filter(|line| line.contains("\"BodLoaded\""))
+            .count(),
+        40
+    );
+    assert!(
+        !whole.contains("@example.com") && !whole.contains("+91"),
+        "no identity enters the log"
+    );
+    assert!(refused(&run(&["rebuild"])).contains("there is no read database: set DATABASE_URL"));
+    assert!(refused(&run(&["health", "gateway"])).contains("no gateway runs"));
+    let token = said(&run(&["token", "desk-asha"]));
+    assert!(token.starts_with("sqo.desk-asha.") && token == said(&run(&["token", "desk-asha"])));
+    assert!(refused(&run(&["token", "Desk Asha"])).contains("cannot be an actor"));
+}
