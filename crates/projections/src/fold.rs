@@ -157,7 +157,10 @@ impl Fold {
         for (stored, _) in decoded.iter().filter(|(stored, _)| stored.version == 1) {
             missing.remove(&stored.stream);
         }
-        let loads = missing.into_values().map(|first| load(store, first));
+        let mut loads = Vec::with_capacity(missing.len());
+        for first in missing.into_values() {
+            loads.push(load(store, first));
+        }
         let loaded: Vec<_> = stream::iter(loads)
             .buffer_unordered(LOADS_MAX)
             .try_collect()

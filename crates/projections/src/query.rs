@@ -1,8 +1,10 @@
 //! What every query of the read models has in common: the log position it reflects, and a bounded page.
 
 use crate::units::stored_position;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::postgres::types::Oid;
+use sqlx::{PgPool, Postgres, Transaction};
 use squareoff_store::Position;
+use std::ops::ControlFlow;
 
 /// Rows of a page when the caller doesn't say.
 pub const PAGE_ROWS_DEFAULT: i64 = 100;
@@ -34,40 +36,78 @@ pub(crate) fn page_size(limit: Option<i64>) -> i64 {
     limit.unwrap_or(PAGE_ROWS_DEFAULT).clamp(1, PAGE_ROWS_MAX)
 }
 
-/// Runs `read` and reads the checkpoint in one snapshot.
+/// One snapshot of rows and checkpoint: read in it, then ask [`Snapshot::answer`] whether the reading holds.
 ///
 /// A snapshot covers rows, not names: after a swap the same name means another table, whose rows the snapshot can't see. So the
 /// name is looked up before and after, and the whole read is done again when it changed its meaning.
-pub(crate) async fn reflecting<T>(
-    pool: &PgPool,
-    read: impl AsyncFn(&mut PgConnection) -> Result<T, sqlx::Error>,
-) -> Result<Reflecting<T>, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    for _ in 0..TRIES_MAX {
-        let mut snapshot = connection
+pub(crate) struct Snapshot {
+    pool: PgPool,
+    pub(crate) transaction: Transaction<'static, Postgres>,
+    position: Position,
+    table: Oid,
+    tries: usize,
+}
+
+impl Snapshot {
+    pub(crate) async fn begin(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        Self::begin_again(pool.clone(), 1).await
+    }
+
+    async fn begin_again(pool: PgPool, tries: usize) -> Result<Self, sqlx::Error> {
+        let mut transaction = pool
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await?;
-        let before = sqlx::query!(
+        let found = sqlx::query!(
             r#"SELECT position, 'checkpoint'::regclass::oid AS "table!" FROM checkpoint"#
         )
-        .fetch_one(&mut *snapshot)
+        .fetch_one(&mut *transaction)
         .await?;
-        let value = read(&mut snapshot).await?;
-        let after = sqlx::query_scalar!(r#"SELECT to_regclass('checkpoint')::oid AS "table""#)
-            .fetch_one(&mut *snapshot)
-            .await?;
-        snapshot.commit().await?;
-        if after == Some(before.table) {
-            return Ok(Reflecting {
-                value,
-                position: stored_position(before.position),
-            });
-        }
+        Ok(Snapshot {
+            pool,
+            transaction,
+            position: stored_position(found.position),
+            table: found.table,
+            tries,
+        })
     }
-    Err(sqlx::Error::Protocol(
-        "the read models were replaced during each of several tries".into(),
-    ))
+
+    /// The value that was read, or a new snapshot to read it in again.
+    pub(crate) async fn answer<T>(
+        mut self,
+        value: T,
+    ) -> Result<ControlFlow<Reflecting<T>, Self>, sqlx::Error> {
+        let table = sqlx::query_scalar!(r#"SELECT to_regclass('checkpoint')::oid AS "table""#)
+            .fetch_one(&mut *self.transaction)
+            .await?;
+        self.transaction.commit().await?;
+        if table == Some(self.table) {
+            let position = self.position;
+            return Ok(ControlFlow::Break(Reflecting { value, position }));
+        }
+        if self.tries == TRIES_MAX {
+            let reason = "the read models were replaced during each of several tries";
+            return Err(sqlx::Error::Protocol(reason.into()));
+        }
+        let again = Self::begin_again(self.pool, self.tries + 1).await?;
+        Ok(ControlFlow::Continue(again))
+    }
 }
+
+/// Reads `$query` and the checkpoint in one snapshot; `$connection` names the connection in it.
+macro_rules! reflecting {
+    ($pool:expr, |$connection:ident| $query:expr) => {{
+        let mut snapshot = $crate::query::Snapshot::begin($pool).await?;
+        loop {
+            let $connection = &mut *snapshot.transaction;
+            let value = $query.await?;
+            match snapshot.answer(value).await? {
+                std::ops::ControlFlow::Break(answer) => break Ok(answer),
+                std::ops::ControlFlow::Continue(again) => snapshot = again,
+            }
+        }
+    }};
+}
+pub(crate) use reflecting;
 
 #[cfg(test)]
 mod tests {

@@ -77,16 +77,12 @@ pub async fn client(
     pool: &PgPool,
     client_code: &str,
 ) -> Result<Reflecting<Option<ClientRow>>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_as!(
-            ClientRow,
-            "SELECT client_code, category, branch, segments, version, updated_position
+    reflecting!(pool, |connection| sqlx::query_as!(
+        ClientRow,
+        "SELECT client_code, category, branch, segments, version, updated_position
              FROM clients
              WHERE client_code = $1",
-            client_code,
-        )
-        .fetch_optional(connection)
-        .await
-    })
-    .await
+        client_code,
+    )
+    .fetch_optional(connection))
 }

@@ -16,6 +16,8 @@ mod place;
 
 pub use binaries::{Binaries, find_binaries};
 pub use error::ClusterError;
+#[cfg(feature = "testing")]
+pub(crate) use orphan::clear as clear_orphan;
 
 use place::Place;
 use rustix::fs::{FlockOperation, flock};

@@ -14,7 +14,7 @@ const ORPHAN_KILL_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Ends a server that still runs on `data`, and removes a pid file whose number now belongs to somebody else.
-pub(super) async fn clear(data: &Path) -> Result<(), ClusterError> {
+pub(crate) async fn clear(data: &Path) -> Result<(), ClusterError> {
     let file = data.join("postmaster.pid");
     let Ok(text) = std::fs::read_to_string(&file) else {
         return Ok(());

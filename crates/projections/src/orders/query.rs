@@ -2,7 +2,7 @@
 
 use super::OrderRow;
 use crate::query::{Reflecting, page_size, reflecting};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 /// Which orders of a list; every field that is set must match.
@@ -27,21 +27,17 @@ pub async fn orders(
     pool: &PgPool,
     filter: &OrderFilter,
 ) -> Result<Reflecting<Vec<OrderRow>>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_file_as!(
-            OrderRow,
-            "src/orders/list.sql",
-            filter.client_code.as_deref(),
-            filter.status.as_deref(),
-            filter.venue.as_deref(),
-            filter.symbol.as_deref(),
-            filter.before,
-            page_size(filter.limit),
-        )
-        .fetch_all(connection)
-        .await
-    })
-    .await
+    reflecting!(pool, |connection| sqlx::query_file_as!(
+        OrderRow,
+        "src/orders/list.sql",
+        filter.client_code.as_deref(),
+        filter.status.as_deref(),
+        filter.venue.as_deref(),
+        filter.symbol.as_deref(),
+        filter.before,
+        page_size(filter.limit),
+    )
+    .fetch_all(connection))
 }
 
 /// The order of this id.
@@ -52,10 +48,10 @@ pub async fn order(
     pool: &PgPool,
     order_id: Uuid,
 ) -> Result<Reflecting<Option<OrderRow>>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_file_as!(OrderRow, "src/orders/by_id.sql", order_id)
-            .fetch_optional(connection)
-            .await
-    })
-    .await
+    reflecting!(pool, |connection| sqlx::query_file_as!(
+        OrderRow,
+        "src/orders/by_id.sql",
+        order_id
+    )
+    .fetch_optional(connection))
 }

@@ -109,17 +109,13 @@ pub async fn positions_of_client(
     client_code: &str,
     trading_date: Option<Date>,
 ) -> Result<Reflecting<Vec<PositionRow>>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_file_as!(
-            PositionRow,
-            "src/positions/of_client.sql",
-            client_code,
-            trading_date
-        )
-        .fetch_all(connection)
-        .await
-    })
-    .await
+    reflecting!(pool, |connection| sqlx::query_file_as!(
+        PositionRow,
+        "src/positions/of_client.sql",
+        client_code,
+        trading_date
+    )
+    .fetch_all(connection))
 }
 
 /// How many positions are not flat; of one trading day, or of all.
@@ -130,15 +126,11 @@ pub async fn positions_open(
     pool: &PgPool,
     trading_date: Option<Date>,
 ) -> Result<Reflecting<i64>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!"
+    reflecting!(pool, |connection| sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!"
                FROM positions
                WHERE net_quantity <> 0 AND ($1::date IS NULL OR trading_date = $1)"#,
-            trading_date,
-        )
-        .fetch_one(connection)
-        .await
-    })
-    .await
+        trading_date,
+    )
+    .fetch_one(connection))
 }

@@ -2,7 +2,7 @@
 
 use super::TradeRow;
 use crate::query::{Reflecting, page_size, reflecting};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 /// Which trades of a list; every field that is set must match.
@@ -45,21 +45,17 @@ pub async fn trades(
     pool: &PgPool,
     filter: &TradeFilter,
 ) -> Result<Reflecting<Vec<TradeRow>>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_file_as!(
-            TradeRow,
-            "src/trades/list.sql",
-            filter.client_code.as_deref(),
-            filter.order_id,
-            filter.venue.as_deref(),
-            filter.symbol.as_deref(),
-            filter.before,
-            page_size(filter.limit),
-        )
-        .fetch_all(connection)
-        .await
-    })
-    .await
+    reflecting!(pool, |connection| sqlx::query_file_as!(
+        TradeRow,
+        "src/trades/list.sql",
+        filter.client_code.as_deref(),
+        filter.order_id,
+        filter.venue.as_deref(),
+        filter.symbol.as_deref(),
+        filter.before,
+        page_size(filter.limit),
+    )
+    .fetch_all(connection))
 }
 
 /// Every total, in order of client, venue, symbol and side.
@@ -67,25 +63,20 @@ pub async fn trades(
 /// # Errors
 /// When Postgres is away.
 pub async fn trade_totals(pool: &PgPool) -> Result<Reflecting<Vec<TradeTotal>>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_file_as!(TradeTotal, "src/trades/totals.sql")
-            .fetch_all(connection)
-            .await
-    })
-    .await
+    reflecting!(pool, |connection| sqlx::query_file_as!(
+        TradeTotal,
+        "src/trades/totals.sql"
+    )
+    .fetch_all(connection))
 }
 
 /// # Errors
 /// When Postgres is away.
 pub async fn trade_count(pool: &PgPool) -> Result<Reflecting<TradeCount>, sqlx::Error> {
-    reflecting(pool, async |connection: &mut PgConnection| {
-        sqlx::query_as!(
-            TradeCount,
-            r#"SELECT count(*) AS "trades!", count(DISTINCT execution_key) AS "executions!"
+    reflecting!(pool, |connection| sqlx::query_as!(
+        TradeCount,
+        r#"SELECT count(*) AS "trades!", count(DISTINCT execution_key) AS "executions!"
                FROM trades"#,
-        )
-        .fetch_one(connection)
-        .await
-    })
-    .await
+    )
+    .fetch_one(connection))
 }

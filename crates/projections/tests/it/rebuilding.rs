@@ -1,0 +1,178 @@
+//! Rebuild: the same events give the same rows, beside a live projection that never stops.
+
+use crate::story::{Desk, Projecting, reach, start};
+use sqlx::Executor;
+use squareoff_projections::orders::{OrderFilter, orders};
+use squareoff_projections::{RebuildError, RebuildOptions, Stage, SwapWhen, checkpoint, rebuild};
+use squareoff_store::Position;
+
+const COMPARE: RebuildOptions = RebuildOptions {
+    swap: SwapWhen::Never,
+};
+const SWAP: RebuildOptions = RebuildOptions {
+    swap: SwapWhen::Equal,
+};
+
+#[tokio::test]
+async fn any_history_gives_the_same_rows_live_and_rebuilt() {
+    let (_test, database) = start().await;
+    for seed in 100..112 {
+        let mut desk = Desk::new(seed);
+        let pool = database.pool(1);
+        pool.execute("DROP SCHEMA read_live CASCADE").await.unwrap();
+        pool.close().await;
+        let projecting_early = async {
+            database.migrate().await.unwrap();
+            Projecting::start(&desk.store, &database)
+        };
+        let projecting = projecting_early.await;
+        let head = desk.many_things(150).await;
+        reach(&database, head).await;
+        projecting.stop().await;
+        let report = rebuild(&desk.store, &database, COMPARE, |_| {})
+            .await
+            .unwrap();
+        let comparison = report
+            .comparison
+            .expect("there was something to compare with");
+        assert_eq!(
+            comparison.hash_live, comparison.hash_next,
+            "seed {seed}: {:?}",
+            comparison.differences
+        );
+        assert_eq!((comparison.position, report.swapped), (head, false));
+        assert!(report.events > 50 && comparison.hash_live.len() == 64);
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_swaps_in_while_live_projection_and_reads_go_on() {
+    let (_test, database) = start().await;
+    let mut desk = Desk::new(20);
+    let head = desk.many_things(400).await;
+    let projecting = Projecting::start(&desk.store, &database);
+    reach(&database, head).await;
+
+    let (store, other) = (desk.store.clone(), database.clone());
+    let rebuilding = tokio::spawn(async move {
+        for _ in 0..3 {
+            let report = rebuild(&store, &other, SWAP, |_| {}).await.unwrap();
+            assert!(report.swapped && report.equal(), "{report:?}");
+        }
+    });
+    let pool = database.pool(4);
+    let mut seen = Position::START;
+    while !rebuilding.is_finished() {
+        desk.something().await;
+        let answer = orders(&pool, &OrderFilter::default())
+            .await
+            .expect("reads never stop");
+        assert!(
+            answer.position >= seen,
+            "a read went back from {seen} to {}",
+            answer.position
+        );
+        assert!(!answer.value.is_empty(), "a read fell into the gap");
+        seen = answer.position;
+    }
+    rebuilding.await.unwrap();
+    let head = desk.store.head().await.unwrap();
+    reach(&database, head).await;
+    projecting.stop().await;
+    let last = rebuild(&desk.store, &database, COMPARE, |_| {})
+        .await
+        .unwrap();
+    assert!(last.equal(), "{last:?}");
+    assert_eq!(checkpoint(&pool).await.unwrap(), head);
+}
+
+#[tokio::test]
+async fn empty_read_models_are_rebuilt_to_the_end_of_the_log() {
+    let (_test, database) = start().await;
+    let mut desk = Desk::new(21);
+    let head = desk.many_things(200).await;
+    let mut stages = vec![];
+    let report = rebuild(&desk.store, &database, SWAP, |progress| {
+        stages.push(progress.stage)
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        (report.comparison.is_none(), report.swapped, report.position),
+        (true, true, head)
+    );
+    stages.dedup();
+    use Stage::*;
+    assert_eq!(
+        stages,
+        [Folding, Copying, Indexing, CatchingUp, Comparing, Swapping]
+    );
+    assert_eq!(checkpoint(&database.pool(1)).await.unwrap(), head);
+    // The live runner goes on from there, on the swapped-in tables with all their keys.
+    let projecting = Projecting::start(&desk.store, &database);
+    let head = desk.many_things(100).await;
+    reach(&database, head).await;
+    projecting.stop().await;
+    assert!(
+        rebuild(&desk.store, &database, COMPARE, |_| {})
+            .await
+            .unwrap()
+            .equal()
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_differs_is_named_and_nothing_is_swapped_unless_told_to() {
+    let (_test, database) = start().await;
+    let mut desk = Desk::new(22);
+    let head = desk.many_things(200).await;
+    let projecting = Projecting::start(&desk.store, &database);
+    reach(&database, head).await;
+    projecting.stop().await;
+    let pool = database.pool(1);
+    pool.execute("UPDATE trades SET quantity = quantity + 1 WHERE position = (SELECT max(position) FROM trades)").await.unwrap();
+
+    let report = rebuild(&desk.store, &database, SWAP, |_| {}).await.unwrap();
+    assert!(!report.equal() && !report.swapped);
+    let differences = report.comparison.unwrap().differences;
+    let [difference] = differences.as_slice() else {
+        panic!("{differences:?}")
+    };
+    assert_eq!(
+        (
+            difference.table,
+            difference.only_live.len(),
+            difference.only_next.len()
+        ),
+        ("trades", 1, 1)
+    );
+
+    let always = RebuildOptions {
+        swap: SwapWhen::Always,
+    };
+    assert!(
+        rebuild(&desk.store, &database, always, |_| {})
+            .await
+            .unwrap()
+            .swapped
+    );
+    assert!(
+        rebuild(&desk.store, &database, COMPARE, |_| {})
+            .await
+            .unwrap()
+            .equal()
+    );
+}
+
+#[tokio::test]
+async fn a_second_rebuild_at_the_same_time_is_refused() {
+    let (_test, database) = start().await;
+    let mut desk = Desk::new(23);
+    desk.many_things(100).await;
+    let (one, two) = tokio::join!(
+        rebuild(&desk.store, &database, COMPARE, |_| {}),
+        rebuild(&desk.store, &database, COMPARE, |_| {}),
+    );
+    let busy = |result: &Result<_, RebuildError>| matches!(result, Err(RebuildError::Busy));
+    assert!(busy(&one) ^ busy(&two), "{one:?} {two:?}");
+}
