@@ -162,7 +162,7 @@ fn fits(socket: &Path) -> bool {
     let plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
     let bytes = socket.as_os_str().as_encoded_bytes();
-    bytes.len() <= SOCKET_FOLDER_BYTES_MAX && bytes.iter().all(|byte| plain(byte))
+    bytes.len() <= SOCKET_FOLDER_BYTES_MAX && bytes.iter().all(plain)
 }
 
 fn digest(path: &Path) -> String {
