@@ -6,9 +6,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run demo test fmt lint unit doc deploy-check bench setup test-setup sqlx-prepare
 
-# The checked queries are compiled from the committed offline data, whatever DATABASE_URL says to the running program.
-export SQLX_OFFLINE := true
-
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 RELEASE := $(CARGO_TARGET_DIR)/release

@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -50,11 +50,11 @@ impl Supervised {
     /// When it cannot even be started once.
     pub fn start(program: Program) -> Result<Self> {
         put_aside(&program.log);
-        let child = spawn(&program)?;
-        let (pid, is_pid) = watch::channel(child.id());
+        let running = spawn(&program)?;
+        let (pid, is_pid) = watch::channel(running.child.id());
         let (stop, stopped) = oneshot::channel();
         let name = program.name;
-        let task = tokio::spawn(keep(program, child, pid, stopped));
+        let task = tokio::spawn(keep(program, running, pid, stopped));
         Ok(Supervised {
             name,
             pid: is_pid,
@@ -87,15 +87,15 @@ impl Supervised {
 
 async fn keep(
     program: Program,
-    mut child: Child,
+    mut running: Running,
     pid: watch::Sender<Option<u32>>,
     mut stop: oneshot::Receiver<()>,
 ) -> Result<()> {
     let mut ends: Vec<Instant> = Vec::new();
     loop {
         let ended = tokio::select! {
-            ended = child.wait() => ended,
-            _ = &mut stop => return end(&program, child).await,
+            ended = running.child.wait() => ended,
+            _ = &mut stop => return end(&program, running).await,
         };
         pid.send_replace(None);
         ends.push(Instant::now());
@@ -118,13 +118,14 @@ async fn keep(
             () = tokio::time::sleep(pause) => {}
             _ = &mut stop => return Ok(()),
         }
-        child = spawn(&program)?;
-        pid.send_replace(child.id());
+        running = spawn(&program)?;
+        pid.send_replace(running.child.id());
     }
 }
 
-async fn end(program: &Program, mut child: Child) -> Result<()> {
-    signal(&child, Signal::TERM);
+async fn end(program: &Program, mut running: Running) -> Result<()> {
+    let child = &mut running.child;
+    signal(child, Signal::TERM);
     if tokio::time::timeout(STOP_TIME_LIMIT, child.wait())
         .await
         .is_err()
@@ -141,16 +142,21 @@ async fn end(program: &Program, mut child: Child) -> Result<()> {
     Ok(())
 }
 
-fn spawn(program: &Program) -> Result<Child> {
+/// A running program, and the other end of its standard input: held open by us, its end tells the program that we are gone.
+struct Running {
+    child: Child,
+    _stdin: Option<ChildStdin>,
+}
+
+fn spawn(program: &Program) -> Result<Running> {
     let log = OpenOptions::new()
         .create(true)
         .append(true)
         .open(&program.log);
     let log = log.with_context(|| format!("cannot write {}", program.log.display()))?;
-    Command::new(&program.file)
+    let mut child = Command::new(&program.file)
         .args(&program.arguments)
         .envs(program.environment.iter().cloned())
-        // Held open by us: its end tells the child that we are gone.
         .stdin(Stdio::piped())
         .stdout(log.try_clone().context("cannot share a log file")?)
         .stderr(log)
@@ -164,7 +170,13 @@ fn spawn(program: &Program) -> Result<Child> {
                 program.name,
                 program.file.display()
             )
-        })
+        })?;
+    // Taken out, because waiting for the child would close it.
+    let stdin = child.stdin.take();
+    Ok(Running {
+        child,
+        _stdin: stdin,
+    })
 }
 
 fn signal(child: &Child, signal: Signal) {
