@@ -12,6 +12,8 @@ use std::str::FromStr;
 /// The file that is read when none is named and it exists.
 pub const DEFAULT_FILE: &str = "squareoff.toml";
 
+const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn";
+
 /// Key in the file, and what it is. The environment's name is `SQUAREOFF_` and the key in capitals, but for `DATABASE_URL`.
 pub const SETTINGS: &[(&str, &str)] = &[
     (
@@ -62,7 +64,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "log",
-        "what is logged, as `info` or `info,squareoff_gateway=debug`; default info",
+        "what is logged, as `info` or `info,squareoff_gateway=debug`; default info without the notices of Postgres",
     ),
     ("log_format", "text or json; default text"),
 ];
@@ -206,7 +208,7 @@ impl Config {
             }),
             sample_seed: reader.get("sample_seed", 7, |_| None),
             trading_date: reader.optional("trading_date", |_| None),
-            log: reader.get("log", "info".to_owned(), |text: &String| {
+            log: reader.get("log", DEFAULT_LOG.to_owned(), |text: &String| {
                 tracing_subscriber::EnvFilter::try_new(text)
                     .is_err()
                     .then_some("expected a filter such as info or info,squareoff_gateway=debug")
