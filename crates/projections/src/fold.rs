@@ -97,6 +97,8 @@ pub(crate) struct Touched {
     clients: BTreeMap<String, ClientRow>,
     orders: BTreeMap<Arc<str>, BTreeSet<OrderId>>,
     trades: Vec<TradeRow>,
+    /// A rebuild makes every other row at its end, whatever was touched.
+    trades_only: bool,
 }
 
 #[derive(Debug)]
@@ -134,7 +136,8 @@ impl Fold {
     ) -> Result<Rows, FoldError> {
         let decoded = decode(events)?;
         self.load(store, &decoded).await?;
-        let touched = self.apply(decoded)?;
+        let mut touched = Touched::default();
+        self.apply(decoded, &mut touched)?;
         Ok(self.rows(touched))
     }
 
@@ -171,15 +174,28 @@ impl Fold {
         Ok(())
     }
 
-    pub(crate) fn apply(
+    /// The trades of events that are folded for a rebuild.
+    pub(crate) fn trades(
         &mut self,
         decoded: Vec<(StoredEvent, Event)>,
-    ) -> Result<Touched, FoldError> {
-        let mut touched = Touched::default();
+    ) -> Result<Vec<TradeRow>, FoldError> {
+        let mut touched = Touched {
+            trades_only: true,
+            ..Touched::default()
+        };
+        self.apply(decoded, &mut touched)?;
+        Ok(touched.trades)
+    }
+
+    fn apply(
+        &mut self,
+        decoded: Vec<(StoredEvent, Event)>,
+        touched: &mut Touched,
+    ) -> Result<(), FoldError> {
         for (stored, event) in decoded {
             self.last = stored.position;
             match event {
-                Event::Position(event) => self.apply_position(&stored, event, &mut touched)?,
+                Event::Position(event) => self.apply_position(&stored, event, touched)?,
                 Event::Client(event) => {
                     let row = clients::row(&stored, event);
                     touched.clients.insert(row.client_code.clone(), row);
@@ -194,7 +210,7 @@ impl Fold {
         if let Some(clients) = &mut self.clients {
             clients.append(&mut touched.clients.clone());
         }
-        Ok(touched)
+        Ok(())
     }
 
     fn apply_position(
@@ -216,6 +232,9 @@ impl Fold {
             touched
                 .trades
                 .push(trades::row(stored, &folded.key, executed));
+        }
+        if touched.trades_only {
+            return Ok(());
         }
         let orders = match touched.orders.get_mut(&stored.stream) {
             Some(orders) => orders,
@@ -271,12 +290,6 @@ impl Fold {
                 .keys()
                 .filter_map(move |id| folded.order_row(stream, *id))
         })
-    }
-}
-
-impl Touched {
-    pub(crate) fn into_trades(self) -> Vec<TradeRow> {
-        self.trades
     }
 }
 

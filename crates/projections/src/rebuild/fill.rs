@@ -1,7 +1,7 @@
 //! From the log's first event to full tables with their indexes: three things at a time, each bounded.
 //!
 //! One task reads and decodes ahead, this one folds, and the server takes the trades in as they come; positions, orders and
-//! clients, which change until the end, are copied when everything is folded.
+//! clients, which change until the end, are copied when everything is folded, while the trades are indexed on the first connection.
 
 use super::indexes::set_aside;
 use super::{Progress, RebuildError, Rebuilt, Stage};
@@ -35,9 +35,9 @@ pub(super) async fn fill(
     while let Some(chunk) = chunks.recv().await {
         let chunk = chunk?;
         events += units::count(chunk.len());
-        let touched = rebuilt.fold.apply(chunk)?;
+        let trades = rebuilt.fold.trades(chunk)?;
         copying
-            .rows(touched.into_trades().iter(), |row, rows: &mut CopyRows| {
+            .rows(trades.iter(), |row, rows: &mut CopyRows| {
                 trades::copy(row, rows)
             })
             .await?;
@@ -52,41 +52,43 @@ pub(super) async fn fill(
     reader.await.expect("reading ahead does not panic");
     rebuilt.position = target;
 
-    progress(Progress {
-        stage: Stage::Copying,
+    let tell = |stage| Progress {
+        stage,
         position: target,
         target,
         events,
-    });
+    };
+    progress(tell(Stage::Copying));
     let Rebuilt {
-        connection, fold, ..
+        connection,
+        beside,
+        fold,
+        ..
     } = rebuilt;
-    copy(
-        connection,
-        clients::COPY,
-        fold.all_clients(),
-        |row, rows| clients::copy(row, rows),
-    )
-    .await?;
-    copy(
-        connection,
-        positions::COPY,
-        fold.all_positions(),
-        positions::copy,
-    )
-    .await?;
-    copy(connection, orders::COPY, fold.all_orders(), orders::copy).await?;
-
-    progress(Progress {
-        stage: Stage::Indexing,
-        position: target,
-        target,
-        events,
-    });
-    set_aside.build(connection).await?;
-    connection
-        .execute("ANALYZE clients, positions, orders, trades")
+    let index_trades = async {
+        set_aside.build(connection, &["trades"]).await?;
+        connection.execute("ANALYZE trades").await
+    };
+    let copy_the_rest = async {
+        copy(beside, clients::COPY, fold.all_clients(), |row, rows| {
+            clients::copy(row, rows)
+        })
         .await?;
+        copy(
+            beside,
+            positions::COPY,
+            fold.all_positions(),
+            positions::copy,
+        )
+        .await?;
+        copy(beside, orders::COPY, fold.all_orders(), orders::copy).await?;
+        progress(tell(Stage::Indexing));
+        set_aside
+            .build(beside, &["clients", "positions", "orders"])
+            .await?;
+        beside.execute("ANALYZE clients, positions, orders").await
+    };
+    tokio::try_join!(index_trades, copy_the_rest)?;
     sqlx::query!(
         "UPDATE checkpoint SET position = $1",
         units::position(target)

@@ -4,10 +4,10 @@
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-/// The statements that build again what was taken off.
-pub(super) struct SetAside(Vec<String>);
+/// The statements that build again what was taken off, with their tables.
+pub(super) struct SetAside(Vec<(String, String)>);
 
-/// Takes off every index and key of the tables in the connection's schema, except those of a single row or of the migrations.
+/// Takes off every index and key of the read models' tables in the connection's schema.
 pub(super) async fn set_aside(connection: &mut PgConnection) -> Result<SetAside, sqlx::Error> {
     let found = sqlx::query_file!("src/rebuild/indexes.sql")
         .fetch_all(&mut *connection)
@@ -16,15 +16,22 @@ pub(super) async fn set_aside(connection: &mut PgConnection) -> Result<SetAside,
     for index in found {
         // Both statements were put together, and their names quoted, by the server itself.
         connection.execute(AssertSqlSafe(index.take_off)).await?;
-        build.push(index.build);
+        build.push((index.table, index.build));
     }
     Ok(SetAside(build))
 }
 
 impl SetAside {
-    pub(super) async fn build(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        for statement in self.0 {
-            connection.execute(AssertSqlSafe(statement)).await?;
+    /// Builds what was taken off these tables.
+    pub(super) async fn build(
+        &self,
+        connection: &mut PgConnection,
+        tables: &[&str],
+    ) -> Result<(), sqlx::Error> {
+        for (table, statement) in &self.0 {
+            if tables.contains(&table.as_str()) {
+                connection.execute(AssertSqlSafe(statement.clone())).await?;
+            }
         }
         Ok(())
     }

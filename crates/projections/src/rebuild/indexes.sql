@@ -1,4 +1,5 @@
 SELECT
+    table_class.relname::text AS "table!",
     CASE
         WHEN held.oid IS NULL THEN format('DROP INDEX %I', index_class.relname)
         ELSE format('ALTER TABLE %I DROP CONSTRAINT %I', table_class.relname, held.conname)

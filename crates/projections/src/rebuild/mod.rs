@@ -126,6 +126,8 @@ impl From<ReadError> for RebuildError {
 /// The log, folded up to `position`, and the tables that hold it.
 struct Rebuilt {
     connection: PgConnection,
+    /// The server works on one table per connection: a second one halves the time of copying and indexing.
+    beside: PgConnection,
     fold: Fold,
     position: Position,
 }
@@ -214,11 +216,8 @@ pub async fn rebuild(
 
 /// Empty tables in a schema of their own; what a killed rebuild left is dropped.
 async fn prepare(database: &Database) -> Result<Rebuilt, RebuildError> {
-    let mut connection = database.connect(NEXT).await?;
+    let mut connection = connect(database).await?;
     for statement in [
-        "SET synchronous_commit = off",
-        // One session, a few indexes at a time: the sort stays in memory for some millions of rows.
-        "SET maintenance_work_mem = '256MB'",
         "DROP SCHEMA IF EXISTS read_old CASCADE",
         "DROP SCHEMA IF EXISTS read_next CASCADE",
     ] {
@@ -229,9 +228,20 @@ async fn prepare(database: &Database) -> Result<Rebuilt, RebuildError> {
         .map_err(DatabaseError::from)?;
     Ok(Rebuilt {
         connection,
+        beside: connect(database).await?,
         fold: Fold::whole(),
         position: Position::START,
     })
+}
+
+async fn connect(database: &Database) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = database.connect(NEXT).await?;
+    connection.execute("SET synchronous_commit = off").await?;
+    // An index at a time per connection: the sort stays in memory for some millions of rows.
+    connection
+        .execute("SET maintenance_work_mem = '256MB'")
+        .await?;
+    Ok(connection)
 }
 
 /// Both at the same position, in one snapshot; live projection goes on as soon as the snapshot is taken. `None` when the rebuilt

@@ -1,5 +1,7 @@
 //! The read database against a real PostgreSQL server, one per test.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+
 mod cluster;
 mod offline_data;
 mod projecting;
