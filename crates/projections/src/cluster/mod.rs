@@ -352,6 +352,17 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        self.end();
+        if !self.place.socket.starts_with(&self.place.home) {
+            // One in /tmp is nobody's to find again; it stays if anything is in it.
+            let _ = fs::remove_dir(&self.place.socket);
+        }
+    }
+}
+
+impl Cluster {
+    /// As [`Cluster::shut_down`], where nothing can be awaited.
+    fn end(&mut self) {
         let Some(server) = self.server.as_mut() else {
             return;
         };

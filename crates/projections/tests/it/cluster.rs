@@ -270,3 +270,27 @@ impl Drop for UnsafeServer {
         self.server.wait().unwrap();
     }
 }
+
+#[tokio::test]
+async fn where_the_servers_user_cannot_go_the_cluster_lives_elsewhere_and_says_so() {
+    let folder = folder();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let cluster = Cluster::start(config(folder.path())).await.unwrap();
+    let as_root = rustix::process::geteuid().is_root();
+    assert_eq!(cluster.note().is_some(), as_root, "{:?}", cluster.note());
+    cluster.create_database_if_missing("desk").await.unwrap();
+    cluster.stop().await;
+    if !as_root {
+        return;
+    }
+    let pointer = folder.path().join("postgres/cluster-is-at");
+    let home = fs::read_to_string(&pointer).unwrap().trim().to_owned();
+    // Emptied by hand and begun anew: the old cluster is not taken for the new folder's.
+    fs::remove_file(&pointer).unwrap();
+    let cluster = Cluster::start(config(folder.path())).await.unwrap();
+    let options = cluster.connect_options("desk");
+    assert!(PgConnection::connect_with(&options).await.is_err());
+    cluster.stop().await;
+    fs::remove_dir_all(&home).unwrap();
+    fs::remove_dir_all(format!("{home}.old1")).unwrap();
+}
