@@ -26,9 +26,13 @@ pub struct DevelopmentKey(Arc<[u8; 32]>);
 pub enum KeyError {
     #[error("the development key {path} cannot be used: {source}")]
     Io { path: String, source: io::Error },
-    #[error("the development key {path} is damaged: it must hold 64 hexadecimal digits; remove it to get a new one, all tokens change")]
+    #[error(
+        "the development key {path} is damaged: it must hold 64 hexadecimal digits; remove it to get a new one, all tokens change"
+    )]
     Damaged { path: String },
-    #[error("`{0}` cannot be an actor: 1 to 64 small letters, digits, `-` and `_`, beginning with a letter")]
+    #[error(
+        "`{0}` cannot be an actor: 1 to 64 small letters, digits, `-` and `_`, beginning with a letter"
+    )]
     NotAnActor(String),
 }
 
@@ -38,23 +42,41 @@ impl DevelopmentKey {
     /// # Errors
     /// [`KeyError::Io`], [`KeyError::Damaged`].
     pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
-        let failed = |source| KeyError::Io { path: path.display().to_string(), source };
+        let failed = |source| KeyError::Io {
+            path: path.display().to_string(),
+            source,
+        };
         match fs::read_to_string(path) {
-            Ok(text) => Self::parse(text.trim()).ok_or_else(|| KeyError::Damaged { path: path.display().to_string() }),
+            Ok(text) => Self::parse(text.trim()).ok_or_else(|| KeyError::Damaged {
+                path: path.display().to_string(),
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key: [u8; 32] = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()]
-                    .concat()
-                    .try_into()
-                    .expect("two times sixteen bytes");
+                let key: [u8; 32] = [
+                    uuid::Uuid::new_v4().into_bytes(),
+                    uuid::Uuid::new_v4().into_bytes(),
+                ]
+                .concat()
+                .try_into()
+                .expect("two times sixteen bytes");
                 // A role started at the same moment makes one too: written aside, then linked, so that one of them wins whole.
                 let aside = path.with_extension(format!("{}.new", std::process::id()));
-                let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).map_err(failed)?;
-                file.write_all(hex(&key).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+                let mut file = fs::OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .mode(0o600)
+                    .open(&aside)
+                    .map_err(failed)?;
+                file.write_all(hex(&key).as_bytes())
+                    .and_then(|()| file.sync_all())
+                    .map_err(failed)?;
                 let linked = fs::hard_link(&aside, path);
                 fs::remove_file(&aside).map_err(failed)?;
                 match linked {
                     Ok(()) => Ok(DevelopmentKey(Arc::new(key))),
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::load_or_create(path),
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        Self::load_or_create(path)
+                    }
                     Err(error) => Err(failed(error)),
                 }
             }
@@ -75,7 +97,10 @@ impl DevelopmentKey {
         if !is_actor(actor) {
             return Err(KeyError::NotAnActor(actor.to_owned()));
         }
-        Ok(format!("{PREFIX}{actor}.{}", hex(&self.mac(actor).finalize().into_bytes())))
+        Ok(format!(
+            "{PREFIX}{actor}.{}",
+            hex(&self.mac(actor).finalize().into_bytes())
+        ))
     }
 
     /// The actor a token speaks for, compared in constant time.
@@ -89,15 +114,20 @@ impl DevelopmentKey {
     }
 
     fn mac(&self, actor: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice())
+            .expect("HMAC takes a key of any length");
         mac.update(actor.as_bytes());
         mac
     }
 }
 
 fn is_actor(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-    text.len() <= ACTOR_BYTES_MAX && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(allowed)
+    let allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+    };
+    text.len() <= ACTOR_BYTES_MAX
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(allowed)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -108,7 +138,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
 }
 
 /// The person or program that asks; taking it as an argument makes a route closed to anyone else.
@@ -123,11 +156,25 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let key = <DevelopmentKey as axum::extract::FromRef<S>>::from_ref(state);
-        let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Who is asking is not known", detail);
-        let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| refuse("send `Authorization: Bearer <token>`"))?;
+        let refuse = |detail: &str| {
+            Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "Who is asking is not known",
+                detail,
+            )
+        };
+        let header = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .ok_or_else(|| refuse("send `Authorization: Bearer <token>`"))?;
         let token = header.to_str().ok().and_then(|value| value.split_once(' '));
-        let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-        let actor = token.and_then(|token| key.actor(token)).ok_or_else(|| refuse("the bearer token is not valid"))?;
+        let token = token
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        let actor = token
+            .and_then(|token| key.actor(token))
+            .ok_or_else(|| refuse("the bearer token is not valid"))?;
         Ok(Actor(actor.into()))
     }
 }
@@ -144,10 +191,20 @@ mod tests {
         let other = DevelopmentKey(Arc::new([8; 32]));
         assert_eq!(other.actor(&token), None);
         let renamed = token.replace("desk-asha", "desk-ravi");
-        for bad in ["", "sqo.", "sqo.desk-asha", "sqo.desk-asha.", "sqo.desk-asha.00", renamed.as_str(), &token[..token.len() - 1]] {
+        for bad in [
+            "",
+            "sqo.",
+            "sqo.desk-asha",
+            "sqo.desk-asha.",
+            "sqo.desk-asha.00",
+            renamed.as_str(),
+            &token[..token.len() - 1],
+        ] {
             assert_eq!(key.actor(bad), None, "{bad}");
         }
-        assert!(key.token("Desk Asha").is_err() && key.token("").is_err() && key.token("a.b").is_err());
+        assert!(
+            key.token("Desk Asha").is_err() && key.token("").is_err() && key.token("a.b").is_err()
+        );
     }
 
     #[test]
@@ -158,8 +215,14 @@ mod tests {
         let first = DevelopmentKey::load_or_create(&path).unwrap();
         let again = DevelopmentKey::load_or_create(&path).unwrap();
         assert_eq!(first.0, again.0);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::write(&path, "xyz").unwrap();
-        assert!(matches!(DevelopmentKey::load_or_create(&path), Err(KeyError::Damaged { .. })));
+        assert!(matches!(
+            DevelopmentKey::load_or_create(&path),
+            Err(KeyError::Damaged { .. })
+        ));
     }
 }

@@ -3,13 +3,21 @@
 use crate::auth::Actor;
 use crate::problem::Problem;
 use crate::server::{App, now};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use squareoff_domain::position::{self, Context, PositionEvent, Request};
-use squareoff_domain::{PositionKey, Refusal, RequestId};
+use squareoff_domain::{OrderId, PositionKey, Refusal, RequestId};
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{Caller, LoadError, Position, TransactError};
+use std::time::Duration;
+use uuid::Uuid;
 
 /// Events of one read while the first answer is looked for.
 const PAGE: usize = 1_000;
+
+/// The longest that a request waits until this process has read its own order back from the log; that takes a millisecond.
+const DIRECTORY_WAIT: Duration = Duration::from_secs(1);
 
 /// What the log holds for an accepted request.
 pub struct Answer {
@@ -22,13 +30,86 @@ pub struct Answer {
     pub replayed: bool,
 }
 
+/// Nothing is decided on half of the log: a platform that was stood down would look active, a client unknown.
+///
+/// # Errors
+/// `event-log-behind` until the log was read to its end, and again when it holds what this release can't read.
+pub fn check_knowing(app: &App) -> Result<(), Problem> {
+    let progress = app.directory.progress();
+    if progress.caught_up {
+        Ok(())
+    } else {
+        let reason = progress.stopped;
+        Err(behind(reason.unwrap_or_else(|| {
+            "still reading the event log".to_owned()
+        })))
+    }
+}
+
+/// The position stream an order stands in. An order is durable, and its id with the client, before the directory has read it, and
+/// another process may have placed it: an id is unknown only when the whole log doesn't hold it.
+///
+/// # Errors
+/// `unknown-order`, `event-log-behind`.
+pub async fn stream_of(app: &App, order: OrderId) -> Result<String, Problem> {
+    if let Some(stream) = app.directory.stream_of(order) {
+        return Ok(stream);
+    }
+    check_knowing(app)?;
+    let head = app.store.head().await?;
+    if !app.directory.reach(head, DIRECTORY_WAIT).await {
+        return Err(behind("this order may be in what is still to be read"));
+    }
+    let stream = app.directory.stream_of(order);
+    stream.ok_or_else(|| unknown_order(order))
+}
+
+pub fn unknown_order(order: OrderId) -> Problem {
+    Problem {
+        detail: format!("no order has the id {order}"),
+        ..Refusal::UnknownOrder.into()
+    }
+}
+
+fn behind(detail: impl Into<String>) -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "event-log-behind",
+        "The event log is not read to its end yet",
+        detail,
+    )
+}
+
+/// 202: it is durable. The same for each repetition, save for the header that says it is one.
+pub fn accepted(body: &impl Serialize, order: Option<Uuid>, replayed: bool) -> Response {
+    let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
+    let location = order.and_then(|id| HeaderValue::from_str(&format!("/v1/orders/{id}")).ok());
+    if let Some(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    if replayed {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert("idempotency-replayed", yes);
+    }
+    response
+}
+
 /// # Errors
 /// A problem for every refusal and outage; in each of these cases nothing was appended, save for `outcome-unknown`.
-pub async fn decide(app: &App, actor: &Actor, key: &PositionKey, request_id: RequestId, request: &Request) -> Result<Answer, Problem> {
+pub async fn decide(
+    app: &App,
+    actor: &Actor,
+    key: &PositionKey,
+    request_id: RequestId,
+    request: &Request,
+) -> Result<Answer, Problem> {
     let platform = app.directory.platform();
     let contract = app.directory.contract(key.date, key.venue, &key.symbol);
-    let context =
-        Context { platform: &platform, session_ready: app.directory.session_ready(key.venue), contract: contract.as_deref() };
+    let context = Context {
+        platform: &platform,
+        session_ready: app.directory.session_ready(key.venue),
+        contract: contract.as_deref(),
+    };
     let stream = key.stream();
     let caller = Caller {
         actor: actor.0.clone(),
@@ -41,42 +122,83 @@ pub async fn decide(app: &App, actor: &Actor, key: &PositionKey, request_id: Req
         let events = position::decide(position, request, &context)?;
         Ok::<_, Refusal>((events.clone(), events))
     };
-    let committed = app.positions.transact(&stream, &caller, decide).await.map_err(problem)?;
+    let committed = app
+        .positions
+        .transact(&stream, &caller, decide)
+        .await
+        .map_err(|error| problem(error, key))?;
     match committed.position {
-        Some(position) if committed.appended > 0 => {
-            Ok(Answer { stream, events: committed.value, version: committed.version, position, replayed: false })
-        }
+        Some(position) if committed.appended > 0 => Ok(Answer {
+            stream,
+            events: committed.value,
+            version: committed.version,
+            position,
+            replayed: false,
+        }),
         _ => first_answer(app, stream, request_id).await,
     }
 }
 
 /// The events that the log holds for a request that was accepted before.
 async fn first_answer(app: &App, stream: String, request_id: RequestId) -> Result<Answer, Problem> {
-    let mut answer = Answer { stream, events: vec![], version: 0, position: Position::START, replayed: true };
+    let mut answer = Answer {
+        stream,
+        events: vec![],
+        version: 0,
+        position: Position::START,
+        replayed: true,
+    };
     let mut from = 1;
     loop {
         let page = app.store.read_stream(&answer.stream, from, PAGE).await?;
         let Some(last) = page.last() else { break };
         from = last.version + 1;
-        for stored in page.iter().filter(|stored| stored.request_id == request_id.0) {
-            answer.events.push(PositionEvent::decode(stored).map_err(Problem::bug)?);
+        for stored in page
+            .iter()
+            .filter(|stored| stored.request_id == request_id.0)
+        {
+            answer
+                .events
+                .push(PositionEvent::decode(stored).map_err(Problem::bug)?);
             (answer.version, answer.position) = (stored.version, stored.position);
         }
     }
     if answer.events.is_empty() {
-        return Err(Problem::bug(format!("request {request_id} was accepted but {} does not hold it", answer.stream)));
+        return Err(Problem::bug(format!(
+            "request {request_id} was accepted but {} does not hold it",
+            answer.stream
+        )));
     }
     Ok(answer)
 }
 
-fn problem(error: TransactError<Refusal>) -> Problem {
+fn problem(error: TransactError<Refusal>, key: &PositionKey) -> Problem {
     match error {
+        TransactError::Refused(Refusal::UnknownPosition) => {
+            let PositionKey {
+                date,
+                client,
+                venue,
+                symbol,
+                product,
+            } = key;
+            let detail =
+                format!("{client} has no {product} position in {venue}:{symbol} on {date}");
+            Problem {
+                detail,
+                ..Refusal::UnknownPosition.into()
+            }
+        }
+        TransactError::Refused(Refusal::SessionNotReady) => Problem {
+            detail: format!("the session with the {} is not ready", key.venue),
+            ..Refusal::SessionNotReady.into()
+        },
         TransactError::Refused(refusal) => refusal.into(),
         TransactError::Append(error) => error.into(),
         TransactError::Load(LoadError::Read(error)) => error.into(),
         TransactError::Load(LoadError::Decode(error)) => Problem::bug(error),
         TransactError::Contended { .. } => Problem::new(
-            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::SERVICE_UNAVAILABLE,
             "busy",
             "Others are changing the same position",
             error.to_string(),

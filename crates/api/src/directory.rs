@@ -5,7 +5,9 @@ use squareoff_domain::platform::Platform;
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::reference::{ClientEvent, ContractEvent};
 use squareoff_domain::session::Session;
-use squareoff_domain::{ClientCode, Contract, Event, OrderId, Symbol, TradingDate, Venue, platform, session};
+use squareoff_domain::{
+    ClientCode, Contract, Event, OrderId, Symbol, TradingDate, Venue, platform, session,
+};
 use squareoff_store::codec::{self, DecodeError};
 use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
 use std::collections::{HashMap, HashSet};
@@ -61,11 +63,24 @@ impl Directory {
         let known = Arc::new(RwLock::new(Known::default()));
         let (progress, receiver) = watch::channel(Progress::default());
         tokio::spawn(run(store, Arc::clone(&known), progress));
-        Directory { known, progress: receiver }
+        Directory {
+            known,
+            progress: receiver,
+        }
     }
 
     pub fn progress(&self) -> Progress {
         self.progress.borrow().clone()
+    }
+
+    /// Waits until the directory holds the log up to `position`, at most `patience`; says whether it does.
+    pub async fn reach(&self, position: Position, patience: Duration) -> bool {
+        let mut progress = self.progress.clone();
+        let there = |progress: &Progress| {
+            progress.position >= position && progress.caught_up || progress.stopped.is_some()
+        };
+        let waited = tokio::time::timeout(patience, progress.wait_for(there)).await;
+        waited.is_ok_and(|progress| progress.is_ok_and(|progress| progress.stopped.is_none()))
     }
 
     pub fn platform(&self) -> Platform {
@@ -74,18 +89,33 @@ impl Directory {
 
     /// Whether a session of the venue is logged on and reconciled.
     pub fn session_ready(&self, venue: Venue) -> bool {
-        self.read(|known| known.sessions.values().any(|(of, session)| *of == venue && session.ready))
+        self.read(|known| {
+            known
+                .sessions
+                .values()
+                .any(|(of, session)| *of == venue && session.ready)
+        })
     }
 
     /// Each session's stream and whether it is ready, by name.
     pub fn sessions(&self) -> Vec<(String, bool)> {
-        let mut sessions: Vec<_> =
-            self.read(|known| known.sessions.iter().map(|(stream, (_, session))| (stream.to_string(), session.ready)).collect());
+        let mut sessions: Vec<_> = self.read(|known| {
+            known
+                .sessions
+                .iter()
+                .map(|(stream, (_, session))| (stream.to_string(), session.ready))
+                .collect()
+        });
         sessions.sort();
         sessions
     }
 
-    pub fn contract(&self, date: TradingDate, venue: Venue, symbol: &Symbol) -> Option<Arc<Contract>> {
+    pub fn contract(
+        &self,
+        date: TradingDate,
+        venue: Venue,
+        symbol: &Symbol,
+    ) -> Option<Arc<Contract>> {
         self.read(|known| known.contracts.get(&(date, venue, symbol.clone())).cloned())
     }
 
@@ -120,7 +150,9 @@ async fn run(store: EventStore, known: Arc<RwLock<Known>>, progress: watch::Send
                 progress.send_modify(|progress| progress.position = subscription.position());
             }
             Ok(Delivery::CaughtUp(position)) => {
-                progress.send_modify(|progress| (progress.position, progress.caught_up) = (position, true));
+                progress.send_modify(|progress| {
+                    (progress.position, progress.caught_up) = (position, true)
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "the event log could not be read, trying again");
@@ -132,8 +164,12 @@ async fn run(store: EventStore, known: Arc<RwLock<Known>>, progress: watch::Send
 
 fn learn(known: &RwLock<Known>, events: &[StoredEvent]) -> Result<(), DecodeError> {
     // Decoded before the lock is taken: whoever decides an order waits for the changes only.
-    let read = events.iter().filter(|stored| READ.contains(&&*stored.event_type));
-    let decoded: Vec<_> = read.map(|stored| Ok((stored, codec::decode(stored)?))).collect::<Result<_, _>>()?;
+    let read = events
+        .iter()
+        .filter(|stored| READ.contains(&&*stored.event_type));
+    let decoded: Vec<_> = read
+        .map(|stored| Ok((stored, codec::decode(stored)?)))
+        .collect::<Result<_, _>>()?;
     let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
     for (stored, event) in decoded {
         known.learn(stored, event);
@@ -149,20 +185,33 @@ impl Known {
             }
             Event::Contract(ContractEvent::ContractListed(listed)) => {
                 let contract = listed.contract;
-                self.contracts.insert((contract.trading_date, contract.venue, contract.symbol.clone()), Arc::new(contract));
+                self.contracts.insert(
+                    (
+                        contract.trading_date,
+                        contract.venue,
+                        contract.symbol.clone(),
+                    ),
+                    Arc::new(contract),
+                );
             }
-            Event::Platform(event) => self.platform = platform::evolve(std::mem::take(&mut self.platform), &event),
+            Event::Platform(event) => {
+                self.platform = platform::evolve(std::mem::take(&mut self.platform), &event)
+            }
             Event::Session(event) => {
                 let venue = match &event {
                     session::SessionEvent::SessionClaimed(event) => event.venue,
                     session::SessionEvent::SessionReady(event) => event.venue,
                     session::SessionEvent::SessionDown(event) => event.venue,
                 };
-                let entry = self.sessions.entry(stored.stream.clone()).or_insert((venue, Session::default()));
+                let entry = self
+                    .sessions
+                    .entry(stored.stream.clone())
+                    .or_insert((venue, Session::default()));
                 entry.1 = session::evolve(std::mem::take(&mut entry.1), &event);
             }
             Event::Position(PositionEvent::OrderPlaced(placed)) => {
-                self.orders.insert(placed.order_id, stored.stream.to_string());
+                self.orders
+                    .insert(placed.order_id, stored.stream.to_string());
             }
             Event::Position(_) | Event::Suspense(_) => {}
         }

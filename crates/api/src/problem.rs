@@ -36,16 +36,36 @@ struct Body<'a> {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Problem { status, code, title, detail: detail.into() }
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Problem {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+        }
     }
 
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read", detail)
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-request",
+            "The request cannot be read",
+            detail,
+        )
     }
 
     pub fn invalid_parameter(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter has no such value", detail)
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-parameter",
+            "A parameter has no such value",
+            detail,
+        )
     }
 
     pub fn not_found(code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
@@ -53,36 +73,74 @@ impl Problem {
     }
 
     pub fn read_model_unavailable(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "read-model-unavailable", "The read database does not answer", detail)
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "read-model-unavailable",
+            "The read database does not answer",
+            detail,
+        )
     }
 
     /// A mistake of ours: `detail` goes to the log, not to the caller.
     pub fn bug(detail: impl std::fmt::Display) -> Self {
         tracing::error!(error = %detail, "a request failed by our own mistake");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "The server made a mistake", "it is logged; a retry with the same key is safe")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal-error",
+            "The server made a mistake",
+            "it is logged; a retry with the same key is safe",
+        )
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (status, title) = match &refusal {
-            Refusal::RequestIdReused => (StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key was used for another request"),
+            Refusal::RequestIdReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key was used for another request",
+            ),
             Refusal::PlatformNotActive => (StatusCode::CONFLICT, "The platform is not active"),
-            Refusal::SessionNotReady => (StatusCode::SERVICE_UNAVAILABLE, "The exchange is not connected"),
+            Refusal::SessionNotReady => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The exchange is not connected",
+            ),
             Refusal::UnknownPosition => (StatusCode::NOT_FOUND, "There is no such position"),
             Refusal::UnknownInstrument => (StatusCode::NOT_FOUND, "There is no such instrument"),
-            Refusal::QuantityNotPositive => (StatusCode::UNPROCESSABLE_ENTITY, "The quantity is not more than zero"),
+            Refusal::QuantityNotPositive => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The quantity is not more than zero",
+            ),
             Refusal::NothingToClose { .. } => (StatusCode::CONFLICT, "Nothing is left to close"),
-            Refusal::ExceedsOpenQuantity { .. } => (StatusCode::CONFLICT, "The quantity is more than can still be closed"),
-            Refusal::NotWholeLots { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The quantity is not in whole lots"),
-            Refusal::FreezeBelowLot { .. } => (StatusCode::CONFLICT, "The venue freezes even one lot"),
-            Refusal::TooManySlices { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The quantity needs too many orders"),
-            Refusal::PriceOffTick { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The price is not on a tick"),
-            Refusal::PriceOutOfBand { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "The price is outside the band"),
+            Refusal::ExceedsOpenQuantity { .. } => (
+                StatusCode::CONFLICT,
+                "The quantity is more than can still be closed",
+            ),
+            Refusal::NotWholeLots { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The quantity is not in whole lots",
+            ),
+            Refusal::FreezeBelowLot { .. } => {
+                (StatusCode::CONFLICT, "The venue freezes even one lot")
+            }
+            Refusal::TooManySlices { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The quantity needs too many orders",
+            ),
+            Refusal::PriceOffTick { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The price is not on a tick",
+            ),
+            Refusal::PriceOutOfBand { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The price is outside the band",
+            ),
             Refusal::UnknownOrder => (StatusCode::NOT_FOUND, "There is no such order"),
             Refusal::OrderEnded { .. } => (StatusCode::CONFLICT, "The order has ended"),
             Refusal::CancelPending => (StatusCode::CONFLICT, "A cancel is already on its way"),
-            Refusal::TooManyCancels { .. } => (StatusCode::CONFLICT, "The order was cancelled too often"),
+            Refusal::TooManyCancels { .. } => {
+                (StatusCode::CONFLICT, "The order was cancelled too often")
+            }
             Refusal::NothingToCancel => (StatusCode::CONFLICT, "No order is working"),
         };
         Problem::new(status, refusal.code(), title, refusal.to_string())
@@ -91,23 +149,45 @@ impl From<Refusal> for Problem {
 
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
-        let outage = |code, title| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title, error.to_string());
+        let outage = |code, title| {
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                code,
+                title,
+                error.to_string(),
+            )
+        };
         match &error {
             AppendError::EventIdReused { .. } => Refusal::RequestIdReused.into(),
-            AppendError::Overloaded => outage("overloaded", "More requests than the event log takes"),
-            AppendError::ReadOnly { .. } | AppendError::Closed => outage("event-log-unavailable", "The event log takes nothing now"),
-            AppendError::Unknown { .. } => outage("outcome-unknown", "The outcome is unknown: ask again with the same key"),
-            AppendError::WrongVersion { .. } => outage("busy", "Others are changing the same position"),
-            AppendError::TooLarge { .. } | AppendError::Empty | AppendError::EventIdTwice { .. } | AppendError::StreamUnnamed => {
-                Problem::bug(&error)
+            AppendError::Overloaded => {
+                outage("overloaded", "More requests than the event log takes")
             }
+            AppendError::ReadOnly { .. } | AppendError::Closed => {
+                outage("event-log-unavailable", "The event log takes nothing now")
+            }
+            AppendError::Unknown { .. } => outage(
+                "outcome-unknown",
+                "The outcome is unknown: ask again with the same key",
+            ),
+            AppendError::WrongVersion { .. } => {
+                outage("busy", "Others are changing the same position")
+            }
+            AppendError::TooLarge { .. }
+            | AppendError::Empty
+            | AppendError::EventIdTwice { .. }
+            | AppendError::StreamUnnamed => Problem::bug(&error),
         }
     }
 }
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "event-log-unavailable", "The event log cannot be read now", error.to_string())
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "event-log-unavailable",
+            "The event log cannot be read now",
+            error.to_string(),
+        )
     }
 }
 
@@ -121,7 +201,10 @@ impl IntoResponse for Problem {
         };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         }
@@ -129,5 +212,142 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squareoff_store::Position;
+    use std::collections::HashMap;
+    use uuid::Uuid;
+
+    #[test]
+    fn what_the_log_says_is_told_apart_by_what_a_caller_can_do() {
+        let reason = || "disk".to_owned();
+        let stream = || "platform".to_owned();
+        let (id, position) = (Uuid::nil(), Position::START);
+        let reused = AppendError::EventIdReused {
+            id,
+            stream: stream(),
+            version: 1,
+            position,
+        };
+        let wrong = AppendError::WrongVersion {
+            stream: stream(),
+            expected: 1,
+            actual: 2,
+        };
+        let large = AppendError::TooLarge {
+            what: "append in events",
+            actual: 2,
+            limit: 1,
+        };
+        for (error, status, code) in [
+            (reused, 422, "idempotency-key-reused"),
+            (wrong, 503, "busy"),
+            (AppendError::Overloaded, 503, "overloaded"),
+            (
+                AppendError::ReadOnly { reason: reason() },
+                503,
+                "event-log-unavailable",
+            ),
+            (AppendError::Closed, 503, "event-log-unavailable"),
+            (
+                AppendError::Unknown { reason: reason() },
+                503,
+                "outcome-unknown",
+            ),
+            (large, 500, "internal-error"),
+            (AppendError::Empty, 500, "internal-error"),
+            (AppendError::StreamUnnamed, 500, "internal-error"),
+            (AppendError::EventIdTwice { id }, 500, "internal-error"),
+        ] {
+            let problem = Problem::from(error.clone());
+            assert_eq!(
+                (problem.status.as_u16(), problem.code),
+                (status, code),
+                "{error}"
+            );
+            let response = problem.into_response();
+            let retry = response.headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(retry, status == 503, "{error}");
+        }
+        let unread = Problem::from(ReadError::Io { reason: reason() });
+        assert_eq!(
+            (unread.status.as_u16(), unread.code),
+            (503, "event-log-unavailable")
+        );
+    }
+
+    #[test]
+    fn a_mistake_of_ours_keeps_its_words_to_the_log() {
+        let problem = Problem::bug("stream position-2026-11-20-C00001 holds garbage");
+        assert!(!problem.detail.contains("C00001"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn each_refusal_has_a_type_and_a_title_of_its_own() {
+        let quantity = |units| squareoff_domain::Quantity::new(units).unwrap();
+        let price = squareoff_domain::Price;
+        let refusals = [
+            Refusal::RequestIdReused,
+            Refusal::PlatformNotActive,
+            Refusal::SessionNotReady,
+            Refusal::UnknownPosition,
+            Refusal::UnknownInstrument,
+            Refusal::QuantityNotPositive,
+            Refusal::NothingToClose {
+                open: quantity(1),
+                working: quantity(1),
+            },
+            Refusal::ExceedsOpenQuantity {
+                requested: 2,
+                closable: quantity(1),
+            },
+            Refusal::NotWholeLots {
+                requested: 2,
+                lot: quantity(5),
+            },
+            Refusal::FreezeBelowLot {
+                freeze: quantity(4),
+                lot: quantity(5),
+            },
+            Refusal::TooManySlices {
+                slices: 201,
+                limit: 200,
+            },
+            Refusal::PriceOffTick {
+                price: price(1),
+                tick: price(5),
+            },
+            Refusal::PriceOutOfBand {
+                price: price(1),
+                low: price(2),
+                high: price(3),
+            },
+            Refusal::UnknownOrder,
+            Refusal::OrderEnded {
+                status: squareoff_domain::position::OrderStatus::Filled,
+            },
+            Refusal::CancelPending,
+            Refusal::TooManyCancels { limit: 128 },
+            Refusal::NothingToCancel,
+        ];
+        let (mut codes, mut titles) = (HashMap::new(), HashMap::new());
+        for refusal in refusals {
+            let problem = Problem::from(refusal.clone());
+            assert!(problem.status.is_client_error() || problem.code == "exchange-not-connected");
+            assert_eq!(
+                codes.insert(problem.code, refusal.clone()),
+                None,
+                "{refusal}"
+            );
+            assert_eq!(
+                titles.insert(problem.title, refusal.clone()),
+                None,
+                "{refusal}"
+            );
+        }
     }
 }

@@ -45,7 +45,10 @@ pub enum ServeError {
     #[error("{0} is not a loopback address: until log-in exists the API listens on loopback only")]
     NotLoopback(SocketAddr),
     #[error("the API cannot listen on {address}: {source}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error("the API stopped: {0}")]
     Stopped(std::io::Error),
 }
@@ -58,22 +61,34 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
-    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
 }
 
 /// Serves until `shutdown` ends, then finishes the requests that are under way.
 ///
 /// # Errors
 /// [`ServeError::Stopped`].
-pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).await.map_err(ServeError::Stopped)
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    axum::serve(listener, router(app))
+        .with_graceful_shutdown(shutdown)
+        .await
+        .map_err(ServeError::Stopped)
 }
 
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/v1/square-offs", post(square_offs::create))
         .route("/v1/clients/{client_code}", get(clients::show))
-        .route("/v1/clients/{client_code}/positions", get(clients::positions))
+        .route(
+            "/v1/clients/{client_code}/positions",
+            get(clients::positions),
+        )
         .route("/v1/orders", get(orders::list))
         .route("/v1/orders/{order_id}", get(orders::show))
         .route("/v1/orders/{order_id}/cancel", post(orders::cancel))
@@ -82,30 +97,59 @@ pub fn router(app: App) -> Router {
         .route("/v1/streams/{stream}", get(events::stream))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .fallback(async || Problem::not_found("no-such-resource", "There is nothing here", "the path names no resource of this API"))
+        .fallback(async || {
+            Problem::not_found(
+                "no-such-resource",
+                "There is nothing here",
+                "the path names no resource of this API",
+            )
+        })
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The resource has no such method", "see the Allow header")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "The resource has no such method",
+                "see the Allow header",
+            )
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CatchPanicLayer::custom(|_| Problem::bug("a handler panicked").into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::bug("a handler panicked").into_response()
+        }))
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log).on_request(()).on_failure(()))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_response(log)
+                .on_request(())
+                .on_failure(()),
+        )
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .with_state(app)
 }
 
 /// The fields of a request's log lines: never the query, a header or the body.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
-    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let id = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|id| id.to_str().ok())
+        .unwrap_or_default();
     tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id)
 }
 
 fn log(response: &Response, latency: std::time::Duration, _: &tracing::Span) {
-    tracing::debug!(http.status = response.status().as_u16(), latency_us = latency.as_micros() as u64, "answered");
+    tracing::debug!(
+        http.status = response.status().as_u16(),
+        latency_us = latency.as_micros() as u64,
+        "answered"
+    );
 }
 
 /// The clock of this role.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/clients/{client_code}` and its positions.
 
-use super::{outage, rupees, wait_for};
+use super::{outage, parameter, rupees, wait_for};
 use crate::auth::Actor;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
@@ -8,6 +8,7 @@ use crate::server::App;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use squareoff_domain::ClientCode;
 use squareoff_projections::clients::{ClientRow, client};
 use squareoff_projections::positions::{PositionRow, positions_of_client};
 use time::OffsetDateTime;
@@ -61,10 +62,23 @@ pub async fn show(
     Path(client_code): Path<String>,
     Query(query): Query<Reading>,
 ) -> Result<Json<Client>, Problem> {
+    let code: ClientCode = parameter("client_code", &client_code)?;
     wait_for(&app, query.at_least.as_deref()).await?;
-    let found = client(&app.reads, &client_code).await.map_err(outage)?;
-    let ClientRow { client_code, category, branch, segments, .. } = found.value.ok_or_else(|| unknown(&client_code))?;
-    Ok(Json(Client { client_code, category, branch, segments, position: found.position.to_string() }))
+    let found = client(&app.reads, code.as_str()).await.map_err(outage)?;
+    let ClientRow {
+        client_code,
+        category,
+        branch,
+        segments,
+        ..
+    } = found.value.ok_or_else(|| unknown(&code))?;
+    Ok(Json(Client {
+        client_code,
+        category,
+        branch,
+        segments,
+        position: found.position.to_string(),
+    }))
 }
 
 pub async fn positions(
@@ -73,18 +87,32 @@ pub async fn positions(
     Path(client_code): Path<String>,
     Query(query): Query<Reading>,
 ) -> Result<Json<Positions>, Problem> {
+    let code: ClientCode = parameter("client_code", &client_code)?;
     wait_for(&app, query.at_least.as_deref()).await?;
     let date = app.directory.platform().trading_date;
     let date = date.map(|date| {
         let month = time::Month::try_from(date.month()).expect("a trading date's month is one");
-        time::Date::from_calendar_date(i32::from(date.year()), month, date.day()).expect("a trading date is in the calendar")
+        time::Date::from_calendar_date(i32::from(date.year()), month, date.day())
+            .expect("a trading date is in the calendar")
     });
-    let found = positions_of_client(&app.reads, &client_code, date).await.map_err(outage)?;
-    if found.value.is_empty() && client(&app.reads, &client_code).await.map_err(outage)?.value.is_none() {
-        return Err(unknown(&client_code));
+    let found = positions_of_client(&app.reads, code.as_str(), date)
+        .await
+        .map_err(outage)?;
+    if found.value.is_empty()
+        && client(&app.reads, code.as_str())
+            .await
+            .map_err(outage)?
+            .value
+            .is_none()
+    {
+        return Err(unknown(&code));
     }
     let positions = found.value.into_iter().map(Position::from).collect();
-    Ok(Json(Positions { client_code, positions, position: found.position.to_string() }))
+    Ok(Json(Positions {
+        client_code,
+        positions,
+        position: found.position.to_string(),
+    }))
 }
 
 impl From<PositionRow> for Position {
@@ -106,6 +134,10 @@ impl From<PositionRow> for Position {
     }
 }
 
-fn unknown(client_code: &str) -> Problem {
-    Problem::not_found("unknown-client", "There is no such client", format!("no client has the code {client_code}"))
+pub fn unknown(client_code: &ClientCode) -> Problem {
+    Problem::not_found(
+        "unknown-client",
+        "There is no such client",
+        format!("no client has the code {client_code}"),
+    )
 }

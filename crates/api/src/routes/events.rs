@@ -1,6 +1,6 @@
 //! `GET /v1/events` and `GET /v1/streams/{stream}`: the log as it is, for auditors.
 
-use super::rfc3339;
+use super::{parameter, rfc3339, whole};
 use crate::auth::Actor;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
@@ -12,23 +12,24 @@ use serde_json::value::RawValue;
 use squareoff_store::{Position, StoredEvent};
 use uuid::Uuid;
 
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
+/// Events of a page; the largest is some megabytes.
+const LIMIT_DEFAULT: i64 = 100;
+const LIMIT_MAX: i64 = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogQuery {
     /// Events behind this position; absent: from the beginning.
     from: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamQuery {
     /// Events from this version on, the first is 1.
-    from_version: Option<u64>,
-    limit: Option<usize>,
+    from_version: Option<String>,
+    limit: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -63,12 +64,22 @@ struct Event {
     data: Box<RawValue>,
 }
 
-pub async fn log(State(app): State<App>, _: Actor, Query(query): Query<LogQuery>) -> Result<Json<LogPage>, Problem> {
+pub async fn log(
+    State(app): State<App>,
+    _: Actor,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<LogPage>, Problem> {
     let from = query.from.as_deref().unwrap_or("0");
-    let from: Position = from.parse().map_err(|error| Problem::invalid_parameter(format!("`from`: {error}")))?;
-    let stored = app.store.read_all(from, limit(query.limit)?).await?;
+    let from: Position = parameter("from", from)?;
+    let stored = app
+        .store
+        .read_all(from, limit(query.limit.as_deref())?)
+        .await?;
     let next = stored.last().map_or(from, |last| last.position);
-    Ok(Json(LogPage { events: events(stored)?, next: next.to_string() }))
+    Ok(Json(LogPage {
+        events: events(stored)?,
+        next: next.to_string(),
+    }))
 }
 
 pub async fn stream(
@@ -77,20 +88,28 @@ pub async fn stream(
     Path(stream): Path<String>,
     Query(query): Query<StreamQuery>,
 ) -> Result<Json<StreamPage>, Problem> {
-    let from = query.from_version.unwrap_or(1).max(1);
-    let stored = app.store.read_stream(&stream, from, limit(query.limit)?).await?;
+    let from = whole("from_version", query.from_version.as_deref(), 1, i64::MAX)?;
+    let from = u64::try_from(from).expect("at least 1");
+    let limit = limit(query.limit.as_deref())?;
+    let stored = app.store.read_stream(&stream, from, limit).await?;
     if stored.is_empty() && app.store.read_stream(&stream, 1, 1).await?.is_empty() {
-        return Err(Problem::not_found("unknown-stream", "There is no such stream", format!("no event was ever appended to `{stream}`")));
+        return Err(Problem::not_found(
+            "unknown-stream",
+            "There is no such stream",
+            format!("no event was ever appended to `{stream}`"),
+        ));
     }
     let next_version = stored.last().map_or(from, |last| last.version + 1);
-    Ok(Json(StreamPage { stream, events: events(stored)?, next_version }))
+    Ok(Json(StreamPage {
+        stream,
+        events: events(stored)?,
+        next_version,
+    }))
 }
 
-fn limit(asked: Option<usize>) -> Result<usize, Problem> {
-    match asked.unwrap_or(LIMIT_DEFAULT) {
-        limit @ 1..=LIMIT_MAX => Ok(limit),
-        other => Err(Problem::invalid_parameter(format!("`limit` is 1 to {LIMIT_MAX}, not {other}"))),
-    }
+fn limit(asked: Option<&str>) -> Result<usize, Problem> {
+    let limit = whole("limit", asked, LIMIT_DEFAULT, LIMIT_MAX)?;
+    Ok(usize::try_from(limit).expect("1 to LIMIT_MAX"))
 }
 
 fn events(stored: Vec<StoredEvent>) -> Result<Vec<Event>, Problem> {

@@ -7,6 +7,10 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use squareoff_domain::platform::Phase;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Who asks for readiness asks often, and gives up sooner than a query does.
+const READY_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 pub struct Readiness {
@@ -36,11 +40,26 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let event_log = Part {
         ready: progress.caught_up,
         position: Some(progress.position.to_string()),
-        reason: progress.stopped.or_else(|| (!progress.caught_up).then(|| "still reading the event log".to_owned())),
+        reason: progress
+            .stopped
+            .or_else(|| (!progress.caught_up).then(|| "still reading the event log".to_owned())),
     };
-    let read_model = match squareoff_projections::checkpoint(&app.reads).await {
-        Ok(position) => Part { ready: true, position: Some(position.to_string()), reason: None },
-        Err(error) => Part { ready: false, position: None, reason: Some(error.to_string()) },
+    let asked = tokio::time::timeout(READY_WAIT, squareoff_projections::checkpoint(&app.reads));
+    let asked = asked
+        .await
+        .map_err(|_| "the read database does not answer".to_owned())
+        .and_then(|answer| answer.map_err(|error| error.to_string()));
+    let read_model = match asked {
+        Ok(position) => Part {
+            ready: true,
+            position: Some(position.to_string()),
+            reason: None,
+        },
+        Err(reason) => Part {
+            ready: false,
+            position: None,
+            reason: Some(reason),
+        },
     };
     let platform = app.directory.platform();
     let ready = event_log.ready && read_model.ready;
@@ -53,7 +72,19 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
             Phase::Dormant => "dormant",
         },
         epoch: platform.epoch,
-        sessions: app.directory.sessions().into_iter().map(|(stream, ready)| (stream, if ready { "ready" } else { "down" })).collect(),
+        sessions: app
+            .directory
+            .sessions()
+            .into_iter()
+            .map(|(stream, ready)| (stream, if ready { "ready" } else { "down" }))
+            .collect(),
     };
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(readiness))
+    (
+        if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(readiness),
+    )
 }

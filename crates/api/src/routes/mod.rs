@@ -13,9 +13,12 @@ use axum::http::StatusCode;
 use squareoff_domain::{Price, Timestamp};
 use squareoff_projections::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use squareoff_store::Position;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
 
 /// The longest that a query waits for the read model to reach `at_least`.
 const AT_LEAST_WAIT: Duration = Duration::from_secs(5);
@@ -23,20 +26,31 @@ const AT_LEAST_WAIT: Duration = Duration::from_secs(5);
 /// Waits until the read model shows everything up to `at_least`, when that is asked for.
 async fn wait_for(app: &App, at_least: Option<&str>) -> Result<(), Problem> {
     let Some(text) = at_least else { return Ok(()) };
-    let position: Position = text.parse().map_err(|error| Problem::invalid_parameter(format!("`at_least`: {error}")))?;
+    let position: Position = parameter("at_least", text)?;
     match app.watcher.wait_for(position, AT_LEAST_WAIT).await {
         Ok(_) => Ok(()),
         Err(not_yet) => {
-            let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "The read model has not seen that yet");
-            Err(Problem::new(status, "read-model-behind", title, not_yet.to_string()))
+            let (status, title) = (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The read model has not seen that yet",
+            );
+            Err(Problem::new(
+                status,
+                "read-model-behind",
+                title,
+                not_yet.to_string(),
+            ))
         }
     }
 }
 
 /// RFC 3339 in UTC, to the nanosecond.
 fn rfc3339(timestamp: Timestamp) -> String {
-    let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp.0)).expect("an i64 of nanoseconds is between 1677 and 2262");
-    instant.format(&Rfc3339).expect("RFC 3339 writes every year between 0 and 9999")
+    let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp.0))
+        .expect("an i64 of nanoseconds is between 1677 and 2262");
+    instant
+        .format(&Rfc3339)
+        .expect("RFC 3339 writes every year between 0 and 9999")
 }
 
 /// Rupees, as text.
@@ -50,23 +64,60 @@ fn outage(error: sqlx::Error) -> Problem {
     Problem::read_model_unavailable("queries fail until the read database is back; orders still go")
 }
 
-/// Where a page begins: a log position that an earlier page gave.
-fn cursor(before: Option<&str>) -> Result<Option<i64>, Problem> {
-    let parse = |text: &str| text.parse::<Position>().map_err(|error| Problem::invalid_parameter(format!("`before`: {error}")));
-    Ok(before.map(parse).transpose()?.map(|position| i64::try_from(position.as_u64()).unwrap_or(i64::MAX)))
+/// A parameter that has to be a `T`; the problem names it.
+fn parameter<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error| Problem::invalid_parameter(format!("`{name}`: {error}")))
 }
 
-fn page_rows(limit: Option<i64>) -> Result<Option<i64>, Problem> {
-    match limit {
-        Some(rows) if !(1..=PAGE_ROWS_MAX).contains(&rows) => {
-            Err(Problem::invalid_parameter(format!("`limit` is 1 to {PAGE_ROWS_MAX}, not {rows}")))
-        }
-        _ => Ok(limit),
-    }
+fn order_id(text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|_| {
+        let expected = format!("`order_id`: `{text}` is not an order id: a UUID");
+        Problem::invalid_parameter(expected)
+    })
+}
+
+/// A filter that has to be the text of a `T`: what can't be one would find nothing, and say nothing of the slip of the hand.
+fn filter<T: FromStr<Err: Display>>(
+    name: &str,
+    text: Option<String>,
+) -> Result<Option<String>, Problem> {
+    text.map(|text| parameter::<T>(name, &text).map(|_| text))
+        .transpose()
+}
+
+/// Where a page begins: a log position that an earlier page gave.
+fn cursor(before: Option<&str>) -> Result<Option<i64>, Problem> {
+    let position = before
+        .map(|text| parameter::<Position>("before", text))
+        .transpose()?;
+    Ok(position.map(|position| i64::try_from(position.as_u64()).unwrap_or(i64::MAX)))
+}
+
+/// A whole number, 1 to `max`.
+fn whole(name: &str, text: Option<&str>, default: i64, max: i64) -> Result<i64, Problem> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| {
+        let expected = format!("`{name}` is a whole number from 1 to {max}, not `{text}`");
+        Problem::invalid_parameter(expected)
+    })
+}
+
+/// How many rows a page of a read model may have.
+fn page_rows(limit: Option<&str>) -> Result<i64, Problem> {
+    whole("limit", limit, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX)
 }
 
 /// The cursor behind a full page.
-fn next<T>(rows: &[T], limit: Option<i64>, position: impl Fn(&T) -> i64) -> Option<String> {
-    let full = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit.unwrap_or(PAGE_ROWS_DEFAULT);
-    rows.last().filter(|_| full).map(|row| position(row).to_string())
+fn next<T>(rows: &[T], limit: i64, position: impl Fn(&T) -> i64) -> Option<String> {
+    let full = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit;
+    rows.last()
+        .filter(|_| full)
+        .map(|row| position(row).to_string())
 }

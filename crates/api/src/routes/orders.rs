@@ -1,24 +1,33 @@
 //! `GET /v1/orders`, `GET /v1/orders/{order_id}`, `POST /v1/orders/{order_id}/cancel`.
 
-use super::{cursor, outage, rupees, wait_for};
+use super::{cursor, filter, next, order_id, outage, page_rows, rupees, wait_for};
 use crate::auth::Actor;
-use crate::decide;
+use crate::decide::{accepted, decide, stream_of, unknown_order};
 use crate::extract::{IdempotencyKey, Path, Query};
 use crate::problem::Problem;
 use crate::server::App;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use squareoff_domain::position::Request;
-use squareoff_domain::{OrderId, PositionKey, Refusal};
+use squareoff_domain::{ClientCode, OrderId, PositionKey, Symbol, Venue};
 use squareoff_projections::orders::{OrderFilter, OrderRow, order, orders};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Every status an order can have, as the read model writes them.
 const STATUSES: &[&str] = &[
-    "placed", "sent", "new", "partially-filled", "pending-cancel", "filled", "canceled", "expired", "rejected", "not-delivered",
+    "placed",
+    "sent",
+    "new",
+    "partially-filled",
+    "pending-cancel",
+    "filled",
+    "canceled",
+    "expired",
+    "rejected",
+    "not-delivered",
 ];
 
 #[derive(Deserialize)]
@@ -30,7 +39,7 @@ pub struct ListQuery {
     symbol: Option<String>,
     /// `next` of the page before.
     before: Option<String>,
-    limit: Option<i64>,
+    limit: Option<String>,
     at_least: Option<String>,
 }
 
@@ -43,7 +52,7 @@ pub struct Reading {
 #[derive(Serialize)]
 pub struct Page {
     orders: Vec<Order>,
-    /// `before` of the next page; absent on the last.
+    /// `before` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     position: String,
@@ -90,7 +99,7 @@ pub struct Shown {
 }
 
 #[derive(Serialize)]
-pub struct CancelAccepted {
+struct CancelAccepted {
     request_id: Uuid,
     order_id: Uuid,
     stream: String,
@@ -98,56 +107,81 @@ pub struct CancelAccepted {
     position: String,
 }
 
-pub async fn list(State(app): State<App>, _: Actor, Query(query): Query<ListQuery>) -> Result<Json<Page>, Problem> {
-    if let Some(status) = query.status.as_deref().filter(|status| !STATUSES.contains(status)) {
-        return Err(Problem::invalid_parameter(format!("`status` is one of {}, not `{status}`", STATUSES.join(", "))));
+pub async fn list(
+    State(app): State<App>,
+    _: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page>, Problem> {
+    if let Some(status) = query
+        .status
+        .as_deref()
+        .filter(|status| !STATUSES.contains(status))
+    {
+        return Err(Problem::invalid_parameter(format!(
+            "`status` is one of {}, not `{status}`",
+            STATUSES.join(", ")
+        )));
     }
-    wait_for(&app, query.at_least.as_deref()).await?;
-    let filter = OrderFilter {
-        client_code: query.client_code,
+    let limit = page_rows(query.limit.as_deref())?;
+    let wanted = OrderFilter {
+        client_code: filter::<ClientCode>("client_code", query.client_code)?,
         status: query.status,
-        venue: query.venue,
-        symbol: query.symbol,
+        venue: filter::<Venue>("venue", query.venue)?,
+        symbol: filter::<Symbol>("symbol", query.symbol)?,
         before: cursor(query.before.as_deref())?,
-        limit: super::page_rows(query.limit)?,
+        limit: Some(limit),
     };
-    let found = orders(&app.reads, &filter).await.map_err(outage)?;
-    let next = super::next(&found.value, filter.limit, |row| row.placed_position);
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = orders(&app.reads, &wanted).await.map_err(outage)?;
+    let next = next(&found.value, limit, |row| row.placed_position);
     let orders = found.value.into_iter().map(Order::from).collect();
-    Ok(Json(Page { orders, next, position: found.position.to_string() }))
+    Ok(Json(Page {
+        orders,
+        next,
+        position: found.position.to_string(),
+    }))
 }
 
 pub async fn show(
     State(app): State<App>,
     _: Actor,
-    Path(order_id): Path<Uuid>,
+    Path(text): Path<String>,
     Query(query): Query<Reading>,
 ) -> Result<Json<Shown>, Problem> {
+    let id = order_id(&text)?;
     wait_for(&app, query.at_least.as_deref()).await?;
-    let found = order(&app.reads, order_id).await.map_err(outage)?;
-    let row = found.value.ok_or_else(|| unknown(order_id))?;
-    Ok(Json(Shown { order: row.into(), position: found.position.to_string() }))
+    let found = order(&app.reads, id).await.map_err(outage)?;
+    let row = found.value.ok_or_else(|| unknown_order(OrderId(id)))?;
+    Ok(Json(Shown {
+        order: row.into(),
+        position: found.position.to_string(),
+    }))
 }
 
 pub async fn cancel(
     State(app): State<App>,
     actor: Actor,
     key: IdempotencyKey,
-    Path(order_id): Path<Uuid>,
-) -> Result<(StatusCode, Json<CancelAccepted>), Problem> {
-    let order = OrderId(order_id);
-    let stream = app.directory.stream_of(order).ok_or_else(|| unknown(order_id))?;
-    let position = PositionKey::of_stream(&stream).ok_or_else(|| Problem::bug(format!("{stream} names no position")))?;
+    Path(text): Path<String>,
+) -> Result<Response, Problem> {
+    let order = OrderId(order_id(&text)?);
+    let stream = stream_of(&app, order).await?;
+    let position = PositionKey::of_stream(&stream)
+        .ok_or_else(|| Problem::bug(format!("{stream} names no position")))?;
     let request_id = key.request_id(&actor.0);
-    let answer = decide::decide(&app, &actor, &position, request_id, &Request::Cancel { request_id, order: Some(order) }).await?;
-    let accepted = CancelAccepted {
+    let request = Request::Cancel {
+        request_id,
+        order: Some(order),
+    };
+    let answer = decide(&app, &actor, &position, request_id, &request).await?;
+    let body = CancelAccepted {
         request_id: request_id.0,
-        order_id,
+        order_id: order.0,
         stream: answer.stream,
         version: answer.version,
         position: answer.position.to_string(),
     };
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    Ok(accepted(&body, Some(order.0), answer.replayed))
 }
 
 impl From<OrderRow> for Order {
@@ -179,8 +213,4 @@ impl From<OrderRow> for Order {
             version: row.version,
         }
     }
-}
-
-fn unknown(order_id: Uuid) -> Problem {
-    Problem { detail: format!("no order has the id {order_id}"), ..Refusal::UnknownOrder.into() }
 }

@@ -4,45 +4,95 @@ use crate::auth::Actor;
 use crate::decide::{self, Answer};
 use crate::extract::{IdempotencyKey, Json};
 use crate::problem::Problem;
+use crate::routes::clients::unknown as unknown_client;
 use crate::server::App;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
-use squareoff_domain::position::{PositionEvent, PricePolicy, Request, SquareOffTerms, TimeInForce, Wanted};
-use squareoff_domain::{PositionKey, Price, Refusal};
+use squareoff_domain::position::{
+    PositionEvent, PricePolicy, Request, SquareOffTerms, TimeInForce, Wanted,
+};
+use squareoff_domain::{ClientCode, PositionKey, Product, Quantity, Refusal, Symbol, Venue};
+use std::fmt;
 use uuid::Uuid;
 
 /// The longest reference to the client's instruction.
 const EVIDENCE_BYTES_MAX: usize = 200;
 
-/// The body. Texts are parsed one by one, so that the problem names the field.
+/// The body. Each field is checked as it is read, so that the problem names the field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    client_code: String,
-    venue: String,
-    symbol: String,
-    product: String,
-    quantity: Quantity,
-    /// Rupees, as text; absent: a marketable limit.
-    limit_price: Option<String>,
+    client_code: ClientCode,
+    venue: Venue,
+    symbol: Symbol,
+    product: Product,
+    #[serde(deserialize_with = "quantity")]
+    quantity: Wanted,
+    /// Absent: a marketable limit.
+    #[serde(default, deserialize_with = "price_policy")]
+    limit_price: Option<PricePolicy>,
     time_in_force: Option<TimeInForce>,
     /// Where the client's instruction is kept.
     evidence: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "`quantity` must be a whole number of units or \"all\"")]
-enum Quantity {
-    Units(i64),
-    All(All),
+fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
+    struct Expected;
+
+    impl Visitor<'_> for Expected {
+        type Value = Wanted;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let max = Quantity::MAX;
+            write!(f, "a whole number of units up to {max}, or \"all\"")
+        }
+
+        fn visit_u64<E: de::Error>(self, units: u64) -> Result<Wanted, E> {
+            Ok(Wanted::Units(units))
+        }
+
+        /// Less than zero is refused as zero is: by the rule, in its place.
+        fn visit_i64<E: de::Error>(self, units: i64) -> Result<Wanted, E> {
+            Ok(Wanted::Units(u64::try_from(units).unwrap_or(0)))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Wanted, E> {
+            match text {
+                "all" => Ok(Wanted::All),
+                _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_any(Expected)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum All {
-    All,
+fn price_policy<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PricePolicy>, D::Error> {
+    struct Expected;
+
+    impl Visitor<'_> for Expected {
+        type Value = Option<PricePolicy>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("rupees as text, such as \"1402.50\"")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            text.parse()
+                .map(|price| Some(PricePolicy::Limit(price)))
+                .map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_any(Expected)
 }
 
 #[derive(Serialize)]
@@ -64,46 +114,64 @@ struct Placed {
     limit_price: String,
 }
 
-pub async fn create(State(app): State<App>, actor: Actor, key: IdempotencyKey, Json(body): Json<Body>) -> Result<Response, Problem> {
-    let terms = body.terms()?;
-    let field = |name: &str, error: String| Problem::malformed(format!("`{name}`: {error}"));
-    let client = body.client_code.parse().map_err(|error| field("client_code", format!("{error}")))?;
-    let venue = body.venue.parse().map_err(|error| field("venue", format!("{error}")))?;
-    let symbol = body.symbol.parse().map_err(|error| field("symbol", format!("{error}")))?;
-    let product = body.product.parse().map_err(|error| field("product", format!("{error}")))?;
-
-    let date = app.directory.platform().trading_date.ok_or(Refusal::PlatformNotActive)?;
-    if !app.directory.knows_client(&client) {
-        return Err(Problem::not_found("unknown-client", "There is no such client", format!("no client has the code {client}")));
-    }
-    if app.directory.contract(date, venue, &symbol).is_none() {
-        return Err(Refusal::UnknownInstrument.into());
-    }
+pub async fn create(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    decide::check_knowing(&app)?;
+    let terms = terms(&body)?;
+    let position = position(&app, &body)?;
     let request_id = key.request_id(&actor.0);
-    let key = PositionKey { date, client, venue, symbol, product };
-    let answer = decide::decide(&app, &actor, &key, request_id, &Request::SquareOff { request_id, terms }).await?;
+    let request = Request::SquareOff { request_id, terms };
+    let answer = decide::decide(&app, &actor, &position, request_id, &request).await?;
     Ok(accepted(request_id.0, answer))
 }
 
-impl Body {
-    fn terms(&self) -> Result<SquareOffTerms, Problem> {
-        let quantity = match self.quantity {
-            Quantity::All(All::All) => Wanted::All,
-            // Less than zero is refused as zero is: by the rule, in its place.
-            Quantity::Units(units) => Wanted::Units(u64::try_from(units).unwrap_or(0)),
-        };
-        let price = match &self.limit_price {
-            None => PricePolicy::MarketableLimit,
-            Some(text) => PricePolicy::Limit(
-                text.parse::<Price>().map_err(|error| Problem::malformed(format!("`limit_price`: {error}")))?,
-            ),
-        };
-        let evidence = self.evidence.clone();
-        if evidence.as_ref().is_some_and(|text| text.len() > EVIDENCE_BYTES_MAX || text.chars().any(char::is_control)) {
-            return Err(Problem::malformed(format!("`evidence` may have at most {EVIDENCE_BYTES_MAX} bytes and no control characters")));
-        }
-        Ok(SquareOffTerms { quantity, price, time_in_force: self.time_in_force.unwrap_or(TimeInForce::Day), evidence })
+/// The position of the platform's trading day that the body names.
+fn position(app: &App, body: &Body) -> Result<PositionKey, Problem> {
+    let platform = app.directory.platform();
+    let date = platform.trading_date.ok_or(Refusal::PlatformNotActive)?;
+    let key = PositionKey {
+        date,
+        client: body.client_code.clone(),
+        venue: body.venue,
+        symbol: body.symbol.clone(),
+        product: body.product,
+    };
+    if !app.directory.knows_client(&key.client) {
+        return Err(unknown_client(&key.client));
     }
+    if app
+        .directory
+        .contract(date, key.venue, &key.symbol)
+        .is_none()
+    {
+        let detail = format!("{}:{} has no contract on {date}", key.venue, key.symbol);
+        return Err(Problem {
+            detail,
+            ..Refusal::UnknownInstrument.into()
+        });
+    }
+    Ok(key)
+}
+
+fn terms(body: &Body) -> Result<SquareOffTerms, Problem> {
+    let evidence = body.evidence.clone();
+    let unfit =
+        |text: &String| text.len() > EVIDENCE_BYTES_MAX || text.chars().any(char::is_control);
+    if evidence.as_ref().is_some_and(unfit) {
+        return Err(Problem::malformed(format!(
+            "`evidence` may have at most {EVIDENCE_BYTES_MAX} bytes and no control characters"
+        )));
+    }
+    Ok(SquareOffTerms {
+        quantity: body.quantity,
+        price: body.limit_price.unwrap_or(PricePolicy::MarketableLimit),
+        time_in_force: body.time_in_force.unwrap_or(TimeInForce::Day),
+        evidence,
+    })
 }
 
 fn accepted(request_id: Uuid, answer: Answer) -> Response {
@@ -126,12 +194,6 @@ fn accepted(request_id: Uuid, answer: Answer) -> Response {
         version: answer.version,
         position: answer.position.to_string(),
     };
-    let mut response = (StatusCode::ACCEPTED, axum::Json(&body)).into_response();
-    if let Some(location) = body.order_ids.first().and_then(|id| HeaderValue::from_str(&format!("/v1/orders/{id}")).ok()) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    if answer.replayed {
-        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    response
+    let first = body.order_ids.first().copied();
+    decide::accepted(&body, first, answer.replayed)
 }

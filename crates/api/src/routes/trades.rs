@@ -1,6 +1,6 @@
 //! `GET /v1/trades`.
 
-use super::{cursor, outage, rupees, wait_for};
+use super::{cursor, filter, next, order_id, outage, page_rows, rupees, wait_for};
 use crate::auth::Actor;
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -8,6 +8,7 @@ use crate::server::App;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use squareoff_domain::{ClientCode, Symbol, Venue};
 use squareoff_projections::trades::{TradeFilter, TradeRow, trades};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -16,19 +17,19 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     client_code: Option<String>,
-    order_id: Option<Uuid>,
+    order_id: Option<String>,
     venue: Option<String>,
     symbol: Option<String>,
     /// `next` of the page before.
     before: Option<String>,
-    limit: Option<i64>,
+    limit: Option<String>,
     at_least: Option<String>,
 }
 
 #[derive(Serialize)]
 pub struct Page {
     trades: Vec<Trade>,
-    /// `before` of the next page; absent on the last.
+    /// `before` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     position: String,
@@ -53,20 +54,29 @@ struct Trade {
     event_position: String,
 }
 
-pub async fn list(State(app): State<App>, _: Actor, Query(query): Query<ListQuery>) -> Result<Json<Page>, Problem> {
-    wait_for(&app, query.at_least.as_deref()).await?;
-    let filter = TradeFilter {
-        client_code: query.client_code,
-        order_id: query.order_id,
-        venue: query.venue,
-        symbol: query.symbol,
+pub async fn list(
+    State(app): State<App>,
+    _: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page>, Problem> {
+    let limit = page_rows(query.limit.as_deref())?;
+    let wanted = TradeFilter {
+        client_code: filter::<ClientCode>("client_code", query.client_code)?,
+        order_id: query.order_id.as_deref().map(order_id).transpose()?,
+        venue: filter::<Venue>("venue", query.venue)?,
+        symbol: filter::<Symbol>("symbol", query.symbol)?,
         before: cursor(query.before.as_deref())?,
-        limit: super::page_rows(query.limit)?,
+        limit: Some(limit),
     };
-    let found = trades(&app.reads, &filter).await.map_err(outage)?;
-    let next = super::next(&found.value, filter.limit, |row| row.position);
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = trades(&app.reads, &wanted).await.map_err(outage)?;
+    let next = next(&found.value, limit, |row| row.position);
     let trades = found.value.into_iter().map(Trade::from).collect();
-    Ok(Json(Page { trades, next, position: found.position.to_string() }))
+    Ok(Json(Page {
+        trades,
+        next,
+        position: found.position.to_string(),
+    }))
 }
 
 impl From<TradeRow> for Trade {

@@ -1,0 +1,301 @@
+//! A desk on one trading day: its log in a temporary folder, and what the primary, the exchange and the platform told it.
+
+use squareoff_api::server::now;
+use squareoff_domain::platform::{self, Platform, PlatformRequest};
+use squareoff_domain::position::{
+    Execution, ExecutionReport, Position, PositionEvent, Report, record,
+};
+use squareoff_domain::reference::{self, ContractList, InstrumentKind, Latest};
+use squareoff_domain::session::{self, Session, SessionReport};
+use squareoff_domain::{
+    Client, Contract, ExecutionKey, NetQuantity, OrderId, PositionKey, Price, Product, Quantity,
+    Segment, Timestamp, TradingDate, Venue,
+};
+use squareoff_store::codec::LogEvent;
+use squareoff_store::{
+    Aggregate, Caller, EventStore, Position as LogPosition, StoredEvent, Streams,
+};
+use std::convert::Infallible;
+use std::path::Path;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Guard against hanging; nothing waits for it on purpose.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+pub const DATE: &str = "2026-11-20";
+
+/// Venue, symbol, units in a lot, freeze quantity. Tick 0.05, reference 100.00, band 90.00 to 110.00, protection 3.00.
+const CONTRACTS: &[(Venue, &str, u64, u64)] = &[
+    (Venue::Nse, "NIFTY26NOVFUT", 5, 22),
+    (Venue::Nse, "RELIANCE", 1, 100_000),
+    (Venue::Nse, "M&M", 1, 100_000),
+    // The venue would freeze even one lot.
+    (Venue::Nse, "FROZEN", 5, 4),
+    (Venue::Bse, "TCS", 1, 100_000),
+];
+
+/// Whose, where, what, net quantity at the beginning of the day. C00003 has nothing.
+const BOOK: &[(&str, Venue, &str, Product, i64)] = &[
+    ("C00001", Venue::Nse, "NIFTY26NOVFUT", Product::Nrml, 40),
+    ("C00001", Venue::Nse, "RELIANCE", Product::Mis, -100),
+    ("C00001", Venue::Nse, "RELIANCE", Product::Cnc, 0),
+    ("C00001", Venue::Nse, "M&M", Product::Cnc, 10),
+    ("C00001", Venue::Nse, "FROZEN", Product::Nrml, 10),
+    ("C00001", Venue::Bse, "TCS", Product::Cnc, 10),
+    // One slice more than a request may place.
+    ("C00002", Venue::Nse, "NIFTY26NOVFUT", Product::Nrml, 4_005),
+    // No whole number of lots.
+    ("C00002", Venue::Nse, "NIFTY26NOVFUT", Product::Mis, 7),
+];
+
+pub fn date() -> TradingDate {
+    DATE.parse().unwrap()
+}
+
+pub fn key(client: &str, venue: Venue, symbol: &str, product: Product) -> PositionKey {
+    PositionKey {
+        date: date(),
+        client: client.parse().unwrap(),
+        venue,
+        symbol: symbol.parse().unwrap(),
+        product,
+    }
+}
+
+/// The position that most tests close: 40 long in lots of 5, sliced into orders of 20.
+pub fn nifty() -> PositionKey {
+    key("C00001", Venue::Nse, "NIFTY26NOVFUT", Product::Nrml)
+}
+
+/// 100 short.
+pub fn reliance() -> PositionKey {
+    key("C00001", Venue::Nse, "RELIANCE", Product::Mis)
+}
+
+pub struct Desk {
+    pub store: EventStore,
+    folder: TempDir,
+}
+
+impl Desk {
+    /// The book is loaded; the platform was never activated.
+    pub async fn dormant() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EventStore::open(&folder.path().join("log")).unwrap();
+        let desk = Desk { store, folder };
+        for venue in [Venue::Nse, Venue::Bse] {
+            let stream = reference::contracts_stream(date(), venue);
+            let listed = CONTRACTS.iter().filter(|line| line.0 == venue);
+            let contracts: Vec<_> = listed.map(contract).collect();
+            desk.tell(&stream, |list: &ContractList| {
+                list.record(contracts.clone())
+            })
+            .await;
+        }
+        for code in ["C00001", "C00002", "C00003"] {
+            let client = Client {
+                client: code.parse().unwrap(),
+                category: "retail".into(),
+                branch: "Pune".into(),
+                segments: vec![Segment::Cash, Segment::Derivatives],
+            };
+            let stream = reference::client_stream(&client.client);
+            desk.tell(&stream, |latest: &Latest<Client>| {
+                latest.record(client.clone())
+            })
+            .await;
+        }
+        for (client, venue, symbol, product, net) in BOOK {
+            let key = key(client, *venue, symbol, *product);
+            let bod = Report::Bod {
+                key: key.clone(),
+                quantity: NetQuantity(*net),
+                average_price: Price(995_000),
+                source: "sample".into(),
+            };
+            desk.report(&key, bod).await;
+        }
+        desk
+    }
+
+    /// Active, and connected to the NSE. The BSE's session is claimed and not ready.
+    pub async fn open() -> Self {
+        let desk = Self::dormant().await;
+        desk.activate().await;
+        desk.session(Venue::Bse, SessionReport::Claim).await;
+        desk.connect_first_time().await;
+        desk
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub async fn activate(&self) -> LogPosition {
+        let activate = PlatformRequest::Activate {
+            trading_date: date(),
+            reason: "primary down".into(),
+        };
+        self.platform(activate).await
+    }
+
+    pub async fn stand_down(&self) -> LogPosition {
+        let reason = "primary back".into();
+        self.platform(PlatformRequest::StandDown { reason }).await
+    }
+
+    async fn platform(&self, request: PlatformRequest) -> LogPosition {
+        self.tell(platform::STREAM, |platform: &Platform| {
+            platform::decide(platform, request.clone()).unwrap()
+        })
+        .await
+    }
+
+    pub async fn connect_first_time(&self) -> LogPosition {
+        self.session(Venue::Nse, SessionReport::Claim).await;
+        self.connect().await
+    }
+
+    pub async fn connect(&self) -> LogPosition {
+        self.session(Venue::Nse, SessionReport::Ready { fence: 1 })
+            .await
+    }
+
+    pub async fn disconnect(&self) -> LogPosition {
+        let reason = "connection lost".into();
+        self.session(Venue::Nse, SessionReport::Down { fence: 1, reason })
+            .await
+    }
+
+    async fn session(&self, venue: Venue, report: SessionReport) -> LogPosition {
+        self.tell(&session::stream(venue, "SQUAREOFF"), |state: &Session| {
+            session::record(state, venue, report.clone()).unwrap()
+        })
+        .await
+    }
+
+    pub async fn report(&self, key: &PositionKey, report: Report) -> LogPosition {
+        self.tell(&key.stream(), |position: &Position| {
+            record(position, &report)
+        })
+        .await
+    }
+
+    /// What the venue says of one order.
+    pub async fn venue(
+        &self,
+        key: &PositionKey,
+        order: OrderId,
+        execution: Execution,
+    ) -> LogPosition {
+        let position = Streams::<Position>::new(self.store.clone());
+        let position = position.load(&key.stream()).await.unwrap();
+        let report = ExecutionReport {
+            cl_ord_id: position.state.orders[&order].cl_ord_id.clone(),
+            exchange_order_id: "X1".parse().unwrap(),
+            execution,
+            cumulative: 0,
+            leaves: 0,
+        };
+        self.report(key, Report::Execution(report)).await
+    }
+
+    /// `price` in 1/10,000 rupee.
+    pub async fn fill(
+        &self,
+        key: &PositionKey,
+        order: OrderId,
+        execution: &str,
+        units: u64,
+        price: i64,
+    ) -> LogPosition {
+        let execution = Execution::Fill {
+            key: ExecutionKey::new(key.venue, key.date, execution).unwrap(),
+            quantity: Quantity::new(units).unwrap(),
+            price: Price(price),
+        };
+        self.venue(key, order, execution).await
+    }
+
+    async fn tell<A: Aggregate>(
+        &self,
+        stream: &str,
+        mut tell: impl FnMut(&A) -> Vec<A::Event>,
+    ) -> LogPosition {
+        let caller = Caller {
+            actor: "outside".into(),
+            request_id: Uuid::new_v4(),
+            correlation_id: Uuid::new_v4(),
+            epoch: 1,
+            now: now(),
+        };
+        let streams = Streams::<A>::new(self.store.clone());
+        let told = streams.transact(stream, &caller, |state| {
+            Ok::<_, Infallible>((tell(state), ()))
+        });
+        told.await.unwrap().position.unwrap()
+    }
+
+    pub async fn head(&self) -> LogPosition {
+        self.store.head().await.unwrap()
+    }
+
+    /// The whole log.
+    pub async fn log(&self) -> Vec<StoredEvent> {
+        let mut log: Vec<StoredEvent> = Vec::new();
+        loop {
+            let after = log.last().map_or(LogPosition::START, |last| last.position);
+            let page = self.store.read_all(after, 1_000).await.unwrap();
+            if page.is_empty() {
+                return log;
+            }
+            log.extend(page);
+        }
+    }
+
+    /// The events of one position.
+    pub async fn history(&self, key: &PositionKey) -> Vec<PositionEvent> {
+        let stream = key.stream();
+        let log = self.log().await;
+        let events = log.iter().filter(|stored| *stored.stream == stream);
+        events
+            .map(|stored| PositionEvent::decode(stored).unwrap())
+            .collect()
+    }
+
+    /// The quantities of the orders placed on one position, in order.
+    pub async fn placed(&self, key: &PositionKey) -> Vec<u64> {
+        let quantity = |event: &PositionEvent| match event {
+            PositionEvent::OrderPlaced(placed) => Some(placed.quantity.units()),
+            _ => None,
+        };
+        self.history(key)
+            .await
+            .iter()
+            .filter_map(quantity)
+            .collect()
+    }
+}
+
+fn contract((venue, symbol, lot, freeze): &(Venue, &str, u64, u64)) -> Contract {
+    Contract {
+        trading_date: date(),
+        venue: *venue,
+        segment: Segment::Cash,
+        symbol: symbol.parse().unwrap(),
+        kind: InstrumentKind::Equity,
+        expiry: None,
+        strike: None,
+        option_type: None,
+        lot: Quantity::new(*lot).unwrap(),
+        tick: Price(500),
+        freeze: Quantity::new(*freeze).unwrap(),
+        band_low: Price(900_000),
+        band_high: Price(1_100_000),
+        reference_price: Price(1_000_000),
+        reference_at: Timestamp(0),
+        price_protection: Price(30_000),
+        version: "2026-11-20/sample".into(),
+    }
+}

@@ -1,0 +1,14 @@
+//! The API over HTTP: the real router, a real event log, a real Postgres.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+
+mod auditing;
+mod bad_input;
+mod cancelling;
+mod desk;
+mod node;
+mod outages;
+mod reading;
+mod repeating;
+mod serving;
+mod squaring_off;

@@ -1,0 +1,304 @@
+//! One API process as others see it: an address. It opens the log by itself, so that two nodes share nothing but the folder.
+
+use crate::desk::{DATE, Desk, PATIENCE};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use squareoff_api::problem::TYPE_PREFIX;
+use squareoff_api::{App, DevelopmentKey, Directory};
+use squareoff_domain::{OrderId, PositionKey};
+use squareoff_projections::{Database, Watcher};
+use squareoff_store::{EventStore, Position, Streams};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+pub const ACTOR: &str = "desk-asha";
+
+pub struct Node {
+    pub app: App,
+    pub url: String,
+    http: Client,
+    served: JoinHandle<()>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.served.abort();
+    }
+}
+
+impl Node {
+    /// A node whose read database is away, which no order needs.
+    pub async fn start(desk: &Desk) -> Self {
+        Self::reading(desk, &nowhere()).await
+    }
+
+    /// What a node serves. It has begun to read the log when this task next waits.
+    pub fn app(desk: &Desk, database: &Database) -> App {
+        let store = EventStore::open(&desk.folder().join("log")).unwrap();
+        let reads = database.pool(8);
+        App {
+            positions: Streams::new(store.clone()),
+            directory: Directory::follow(store.clone()),
+            watcher: Watcher::start(reads.clone()),
+            key: DevelopmentKey::load_or_create(&desk.folder().join("development.key")).unwrap(),
+            store,
+            reads,
+        }
+    }
+
+    pub async fn reading(desk: &Desk, database: &Database) -> Self {
+        let app = Self::app(desk, database);
+        let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap())
+            .await
+            .unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let served = squareoff_api::serve(listener, app.clone(), std::future::pending());
+        let served = tokio::spawn(async { served.await.unwrap() });
+        let http = Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build()
+            .unwrap();
+        let node = Node {
+            app,
+            url,
+            http,
+            served,
+        };
+        node.knows(desk.head().await).await;
+        node
+    }
+
+    /// Waits until decisions are made on the log up to `position`.
+    pub async fn knows(&self, position: Position) {
+        assert!(self.app.directory.reach(position, PATIENCE).await);
+    }
+
+    pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    pub fn token(&self, actor: &str) -> String {
+        self.app.key.token(actor).unwrap()
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(self.token(ACTOR))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    /// What a 200 holds.
+    pub async fn read(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        answer.body
+    }
+
+    /// A square-off under a new key.
+    pub fn square_off(&self, body: &Value) -> RequestBuilder {
+        self.square_off_as(ACTOR, &Uuid::new_v4().to_string(), body)
+    }
+
+    pub fn square_off_as(&self, actor: &str, key: &str, body: &Value) -> RequestBuilder {
+        self.anonymous(Method::POST, "/v1/square-offs")
+            .bearer_auth(self.token(actor))
+            .header("Idempotency-Key", key)
+            .json(body)
+    }
+
+    /// Closes `quantity` of a position under a new key.
+    pub async fn close(&self, position: &PositionKey, quantity: impl Into<Value>) -> Accepted {
+        let body = with(&close_all(position), &[("quantity", quantity.into())]);
+        answer(self.square_off(&body)).await.accepted()
+    }
+
+    pub fn cancel(&self, order: OrderId, key: &str) -> RequestBuilder {
+        self.request(Method::POST, &format!("/v1/orders/{order}/cancel"))
+            .header("Idempotency-Key", key)
+    }
+}
+
+/// A read database that is not there.
+pub fn nowhere() -> Database {
+    Database::from_url("postgres://nobody@127.0.0.1:1/nothing").unwrap()
+}
+
+/// The body that closes all of a position.
+pub fn close_all(position: &PositionKey) -> Value {
+    json!({
+        "client_code": position.client,
+        "venue": position.venue,
+        "symbol": position.symbol,
+        "product": position.product,
+        "quantity": "all",
+    })
+}
+
+/// `body` with fields changed; `null` takes one away.
+pub fn with(body: &Value, changes: &[(&str, Value)]) -> Value {
+    let mut body = body.clone();
+    for (field, value) in changes {
+        if value.is_null() {
+            body.as_object_mut().unwrap().remove(*field);
+        } else {
+            body[*field] = value.clone();
+        }
+    }
+    body
+}
+
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// As it was sent.
+    pub text: String,
+    /// Parsed; null when it is no JSON.
+    pub body: Value,
+}
+
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    Answer {
+        status,
+        headers,
+        body: serde_json::from_str(&text).unwrap_or_default(),
+        text,
+    }
+}
+
+/// An accepted square-off.
+#[derive(Debug)]
+pub struct Accepted {
+    pub orders: Vec<OrderId>,
+    pub position: Position,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn accepted(&self) -> Accepted {
+        assert_eq!(self.status, 202, "{}", self.text);
+        let ids = self.body["order_ids"].as_array().unwrap().iter();
+        Accepted {
+            orders: ids
+                .map(|id| OrderId(id.as_str().unwrap().parse().unwrap()))
+                .collect(),
+            position: self.body["position"].as_str().unwrap().parse().unwrap(),
+        }
+    }
+
+    pub fn is_repetition(&self) -> bool {
+        self.header("idempotency-replayed") == Some("true")
+    }
+
+    /// The last part of the problem's type; empty when this is no problem.
+    pub fn problem(&self) -> &str {
+        let uri = self.body["type"].as_str().unwrap_or_default();
+        uri.strip_prefix(TYPE_PREFIX).unwrap_or_default()
+    }
+
+    /// What is wrong with this as the problem `code`, whose detail says `word`.
+    pub fn mistakes(&self, status: u16, code: &str, word: &str) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut check = |right: bool, what: &str| {
+            if !right {
+                mistakes.push(what.to_owned());
+            }
+        };
+        let text = |member: &str| self.body[member].as_str().unwrap_or_default();
+        check(self.status == status, "the status");
+        check(self.problem() == code, "the type");
+        check(
+            self.headers.get(CONTENT_TYPE).map(|value| value.as_bytes())
+                == Some(b"application/problem+json"),
+            "the content type",
+        );
+        check(
+            self.body["status"] == json!(self.status),
+            "the member `status`",
+        );
+        check(!text("title").is_empty(), "the title");
+        check(
+            !text("detail").is_empty() && text("detail").contains(word),
+            "the detail",
+        );
+        check(
+            self.body.as_object().is_some_and(|body| body.len() == 4),
+            "the members",
+        );
+        check(self.header("x-request-id").is_some(), "no request id");
+        check(
+            self.header("retry-after").is_some() == (status == 503),
+            "Retry-After",
+        );
+        check(
+            self.header("www-authenticate").is_some() == (status == 401),
+            "WWW-Authenticate",
+        );
+        check(self.header("allow").is_some() == (status == 405), "Allow");
+        mistakes
+    }
+
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, code: &str, word: &str) {
+        let mistakes = self.mistakes(status, code, word);
+        assert!(
+            mistakes.is_empty(),
+            "{mistakes:?} in {} {}",
+            self.status,
+            self.text
+        );
+    }
+}
+
+/// A line of a table: what is wrong, the request, status and type of the problem, and a word of its detail.
+pub type Refused = (
+    &'static str,
+    RequestBuilder,
+    u16,
+    &'static str,
+    &'static str,
+);
+
+/// Every line gets its problem, a type has one title, and nothing is appended.
+pub async fn assert_refused(desk: &Desk, lines: Vec<Refused>) {
+    let head = desk.head().await;
+    let mut titles = std::collections::BTreeMap::<String, Value>::new();
+    let mut wrong = Vec::new();
+    for (what, request, status, code, word) in lines {
+        let answer = answer(request).await;
+        let mut mistakes = answer.mistakes(status, code, word);
+        let title = titles
+            .entry(code.to_owned())
+            .or_insert_with(|| answer.body["title"].clone());
+        if *title != answer.body["title"] {
+            mistakes.push("another title than before".to_owned());
+        }
+        if desk.head().await != head {
+            mistakes.push("something was appended".to_owned());
+        }
+        if !mistakes.is_empty() {
+            wrong.push(format!(
+                "{what}: {} in {} {}",
+                mistakes.join(", "),
+                answer.status,
+                answer.text
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The stream of C00001's position in `symbol`.
+pub fn stream_text(symbol: &str, product: &str) -> String {
+    format!("position-{DATE}-C00001-NSE:{symbol}-{product}")
+}
