@@ -334,9 +334,12 @@ mod tests {
             Refusal::TooManyCancels { limit: 128 },
             Refusal::NothingToCancel,
         ];
+        let page = include_str!("../../../docs/API.md");
         let (mut codes, mut titles) = (HashMap::new(), HashMap::new());
         for refusal in refusals {
             let problem = Problem::from(refusal.clone());
+            let row = format!("| `{}` | {} |", problem.code, problem.status.as_u16());
+            assert!(page.contains(&row), "docs/API.md has no row {row}");
             assert!(problem.status.is_client_error() || problem.code == "exchange-not-connected");
             assert_eq!(
                 codes.insert(problem.code, refusal.clone()),

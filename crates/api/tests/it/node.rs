@@ -12,6 +12,9 @@ use squareoff_store::{EventStore, Position, Streams};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+/// Where callers look up what a problem means.
+const API_PAGE: &str = include_str!("../../../../docs/API.md");
+
 pub const ACTOR: &str = "desk-asha";
 
 pub struct Node {
@@ -244,6 +247,8 @@ impl Answer {
             self.header("www-authenticate").is_some() == (status == 401),
             "WWW-Authenticate",
         );
+        let row = format!("| `{code}` | {status} |");
+        check(API_PAGE.contains(&row), "no row in docs/API.md");
         check(self.header("allow").is_some() == (status == 405), "Allow");
         mistakes
     }

@@ -48,21 +48,26 @@ async fn the_server_ends_after_the_requests_under_way() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = squareoff_api::serve(listener, node.app.clone(), async { drop(stopped.await) });
     let served = tokio::spawn(served);
+    let body = close_all(&nifty()).to_string();
+    let head = format!(
+        "POST /v1/square-offs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nIdempotency-Key: one\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        node.token(ACTOR),
+        body.len()
+    );
     let mut connection = TcpStream::connect(address).await.unwrap();
-    connection
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
-        .await
-        .unwrap();
+    connection.write_all(head.as_bytes()).await.unwrap();
+    // Sent when the body is wanted: the request is under way.
+    let mut wanted = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    connection.read_exact(&mut wanted).await.unwrap();
+    assert!(wanted.starts_with(b"HTTP/1.1 100"));
     stop.send(()).unwrap();
-    connection.write_all(b"\r\n").await.unwrap();
+    connection.write_all(body.as_bytes()).await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
     served.await.unwrap().unwrap();
-    // Begun before the stop or not, it is never half an answer.
-    assert!(
-        answer.is_empty() || answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert_eq!(desk.placed(&nifty()).await, [20, 20]);
     assert!(TcpStream::connect(address).await.is_err());
 }
 
