@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, PATIENCE, reliance};
 use crate::node::{Node, answer};
-use crate::reading::Readable;
+use crate::readable::Readable;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
