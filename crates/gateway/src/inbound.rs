@@ -6,22 +6,18 @@
 //!    before the gap is filled over it.
 
 use crate::index::{Index, Known};
-use crate::record::{RecordError, Recorder, now};
+use crate::record::{Fact, Held, RecordError, Recorder, now};
+use crate::sent::Sent;
+use crate::suspend;
 use crate::translate;
-use futures::future::try_join_all;
-use squareoff_domain::position::{OrderStatus, Report};
+use squareoff_domain::position::{CancelState, Order, OrderStatus, Report};
 use squareoff_domain::session::SessionReport;
-use squareoff_domain::{TradingDate, Venue};
+use squareoff_domain::{ClOrdId, Venue};
 use squareoff_fix::message::AppMessage;
 use squareoff_fix::{Application, Inbound, NotRecorded, Record, Resend, SentRecord, SessionState};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio::sync::watch;
-
-/// How many sent messages are remembered by their number, to know what a session-level Reject (35=3) is about.
-const SENT_MAX: usize = 4_096;
 
 pub struct Inbounds {
     pub venue: Venue,
@@ -33,52 +29,64 @@ pub struct Inbounds {
     pub up: watch::Sender<bool>,
     /// Another gateway took the session over.
     pub fenced: watch::Sender<bool>,
-    pub sent: VecDeque<(u64, String)>,
+    pub sent: Sent,
+    /// The journal's generation: within one a sequence number is never used again.
+    pub generation: u64,
 }
 
 /// What one message of the venue is.
-enum Fact {
-    About(Arc<Known>, Report),
-    Suspended { date: TradingDate, key: String, reason: String, message: String },
+enum Meaning {
+    Fact(Fact),
+    /// A message of ours was refused before it reached the order book.
+    Refused {
+        known: Arc<Known>,
+        cl_ord_id: ClOrdId,
+        text: Option<String>,
+    },
+    Held(Held),
     Nothing,
 }
 
 impl Application for Inbounds {
     async fn receive(&mut self, batch: Vec<Inbound>) -> Result<(), NotRecorded> {
-        let mut positions: BTreeMap<Arc<str>, (Arc<Known>, Vec<Report>)> = BTreeMap::new();
-        let mut suspended = Vec::new();
-        for inbound in batch {
-            match self.fact(&inbound) {
-                Fact::About(known, report) => {
-                    positions.entry(Arc::clone(&known.stream)).or_insert_with(|| (known, vec![])).1.push(report);
-                }
-                Fact::Suspended { date, key, reason, message } => suspended.push(self.recorder.suspend(date, key, reason, message)),
-                Fact::Nothing => {}
+        let (mut facts, mut held) = (Vec::new(), Vec::new());
+        for inbound in &batch {
+            match self.read(inbound) {
+                Meaning::Fact(fact) => facts.push(fact),
+                Meaning::Refused {
+                    known,
+                    cl_ord_id,
+                    text,
+                } => match self.refused(&known, cl_ord_id, text).await? {
+                    Some(report) => facts.push((known, report)),
+                    None => {
+                        let reason = "it refuses an order that the venue has acknowledged";
+                        held.push(self.hold(inbound, Some(&known), reason.into()));
+                    }
+                },
+                Meaning::Held(report) => held.push(report),
+                Meaning::Nothing => {}
             }
         }
-        // All at once, so that they share a commit.
-        let recorded = positions.values_mut().map(|(known, reports)| self.recorder.record(known, std::mem::take(reports)));
-        let (positions, suspended) = tokio::join!(try_join_all(recorded), try_join_all(suspended));
-        positions.and(suspended).map(drop).map_err(not_recorded)
+        // At once, so that they share a commit.
+        let recorded = tokio::join!(self.recorder.record(facts), self.recorder.hold(held));
+        Ok(recorded.0.and(recorded.1)?)
     }
 
     async fn resend(&mut self, records: Vec<Record>) -> Result<Vec<Resend>, NotRecorded> {
         let mut decisions = Vec::with_capacity(records.len());
         for record in records {
-            decisions.push(self.decide_resend(&record).await.map_err(not_recorded)?);
+            decisions.push(self.decide_resend(&record).await?);
         }
         Ok(decisions)
     }
 
     async fn sent(&mut self, batch: &[SentRecord]) -> Result<(), NotRecorded> {
         for record in batch {
-            self.sent.push_back((record.seq, record.id.clone()));
-        }
-        while self.sent.len() > SENT_MAX {
-            self.sent.pop_front();
+            self.sent.push(record.seq, &record.id);
         }
         let batch = batch.iter().map(|record| (record.id.as_str(), record.seq));
-        dispatched(&self.recorder, &self.index, batch).await.map_err(not_recorded)
+        Ok(dispatched(&self.recorder, &self.index, batch).await?)
     }
 
     async fn state(&mut self, state: SessionState) -> Result<(), NotRecorded> {
@@ -87,109 +95,158 @@ impl Application for Inbounds {
             SessionState::LoggedOn => (true, SessionReport::Ready { fence }),
             SessionState::LoggedOff { reason } => (false, SessionReport::Down { fence, reason }),
             SessionState::NumbersReset { generation } => {
-                tracing::warn!(generation, "the session's sequence numbers start at 1 again");
+                tracing::warn!(
+                    generation,
+                    "the session's sequence numbers start at 1 again; what the venue had not delivered is lost"
+                );
+                self.generation = generation;
                 self.sent.clear();
                 return Ok(());
             }
         };
-        match self.recorder.session(report).await {
-            Ok(_) => {
-                self.up.send_replace(up);
-                Ok(())
-            }
-            Err(error) => {
-                self.up.send_replace(false);
-                if matches!(error, RecordError::Fenced(_)) {
-                    self.fenced.send_replace(true);
-                }
-                Err(not_recorded(error))
-            }
+        if !up {
+            // First: whatever becomes of the report, nothing more is handed on.
+            self.up.send_replace(false);
         }
+        let recorded = self.recorder.session(report).await;
+        if let Err(RecordError::Fenced(_)) = recorded {
+            self.fenced.send_replace(true);
+        }
+        recorded?;
+        self.up.send_replace(up);
+        Ok(())
     }
 }
 
 impl Inbounds {
-    /// Reads one message of the venue as a fact.
-    fn fact(&self, inbound: &Inbound) -> Fact {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let message = &inbound.message;
-        let suspend = |date: Option<TradingDate>, key: String, reason: String| {
-            // Without an order there is no trading date but that of the sending.
-            let date = date.unwrap_or_else(|| date_of(inbound.sending_time.0));
-            Fact::Suspended { date, key, reason, message: format!("{message:?}") }
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, inbound: &Inbound) -> Meaning {
+        let index = self.index();
+        let hold = |known: Option<&Known>, reason: String| {
+            Meaning::Held(self.hold(inbound, known, reason))
         };
-        match message {
+        let refused = |ids: [Option<&str>; 2], text: &Option<String>| {
+            let found = ids.into_iter().flatten().find_map(|id| index.find_text(id));
+            let Some((cl_ord_id, known)) = found else {
+                return hold(None, "it names no message of ours".into());
+            };
+            Meaning::Refused {
+                known,
+                cl_ord_id,
+                text: text.clone(),
+            }
+        };
+        match &inbound.message {
             AppMessage::ExecutionReport(report) => {
-                let ids = [report.cl_ord_id.as_deref(), report.orig_cl_ord_id.as_deref()];
-                let Some((cl_ord_id, known)) = ids.into_iter().flatten().find_map(|id| index.find_text(id)) else {
-                    let reason = format!("no order of ours has ClOrdID {:?}", report.cl_ord_id.as_deref().unwrap_or(""));
-                    return suspend(None, report.exec_id.clone(), reason);
+                let ids = [
+                    report.cl_ord_id.as_deref(),
+                    report.orig_cl_ord_id.as_deref(),
+                ];
+                let found = ids.into_iter().flatten().find_map(|id| index.find_text(id));
+                let Some((cl_ord_id, known)) = found else {
+                    let named = ids[0].unwrap_or_default();
+                    return hold(None, format!("no order of ours has ClOrdID {named:?}"));
                 };
-                match translate::execution(report, cl_ord_id, self.venue, known.key.date) {
-                    Ok(Some(report)) => Fact::About(known, report),
-                    Ok(None) => Fact::Nothing,
-                    Err(reason) => suspend(Some(known.key.date), report.exec_id.clone(), reason),
+                match translate::execution(report, cl_ord_id, &known, self.venue) {
+                    Ok(Some(report)) => Meaning::Fact((known, report)),
+                    Ok(None) => Meaning::Nothing,
+                    Err(reason) => hold(Some(&known), reason),
                 }
             }
             AppMessage::OrderCancelReject(reject) => match index.find_text(&reject.cl_ord_id) {
-                Some((cl_ord_id, known)) => Fact::About(known, translate::cancel_rejected(reject, cl_ord_id)),
-                None => suspend(None, format!("cancel-reject {}", reject.cl_ord_id), "no cancel of ours has this ClOrdID".into()),
+                Some((cl_ord_id, known)) if cl_ord_id != known.cl_ord_id => {
+                    Meaning::Fact((known, translate::cancel_rejected(reject, cl_ord_id)))
+                }
+                Some(_) | None => hold(None, "no cancel of ours has this ClOrdID".into()),
             },
             AppMessage::BusinessMessageReject(reject) => {
-                let id = reject.ref_id.clone().or_else(|| self.sent_as(reject.ref_seq_num?));
-                self.refused(&index, id, reject.text.clone().unwrap_or_default())
-                    .unwrap_or_else(|| suspend(None, format!("business-reject {}", inbound.seq), "it names no message of ours".into()))
+                let by_number = reject.ref_seq_num.and_then(|seq| self.sent.id(seq));
+                refused([reject.ref_id.as_deref(), by_number], &reject.text)
             }
             AppMessage::Reject(reject) => {
-                let id = self.sent_as(reject.ref_seq_num);
-                self.refused(&index, id, reject.text.clone().unwrap_or_default())
-                    .unwrap_or_else(|| suspend(None, format!("session-reject {}", inbound.seq), "it names no message of ours".into()))
+                refused([self.sent.id(reject.ref_seq_num), None], &reject.text)
             }
             AppMessage::NewOrderSingle(_)
             | AppMessage::OrderCancelRequest(_)
             | AppMessage::OrderStatusRequest(_)
             | AppMessage::OrderMassStatusRequest(_)
-            | AppMessage::Other(_) => {
-                suspend(None, format!("{} {}", message.kind(), inbound.seq), "a message that a venue does not send us".into())
-            }
+            | AppMessage::Other(_) => hold(None, "a message that a venue does not send us".into()),
         }
     }
 
-    fn refused(&self, index: &Index, id: Option<String>, text: String) -> Option<Fact> {
-        let (cl_ord_id, known) = index.find_text(&id?)?;
-        let of_order = cl_ord_id == known.cl_ord_id;
-        Some(Fact::About(known, translate::refused(cl_ord_id, of_order, text)))
+    fn hold(&self, inbound: &Inbound, known: Option<&Known>, reason: String) -> Held {
+        let of_session = format!("{} {}", self.recorder.session_name(), self.generation);
+        suspend::held(inbound, &of_session, known, reason)
     }
 
-    /// The id of the message that was sent under this number.
-    fn sent_as(&self, seq: u64) -> Option<String> {
-        self.sent.iter().rev().find(|(sent, _)| *sent == seq).map(|(_, id)| id.clone())
+    /// What a refusal says of the order; `None`: it contradicts what the venue itself said of it.
+    async fn refused(
+        &self,
+        known: &Known,
+        cl_ord_id: ClOrdId,
+        text: Option<String>,
+    ) -> Result<Option<Report>, RecordError> {
+        let of_order = cl_ord_id == known.cl_ord_id;
+        let position = self.recorder.position(known).await?;
+        let order = position.orders.get(&known.order_id);
+        let acknowledged = order.is_some_and(|order| order.exchange_order_id.is_some());
+        Ok((!of_order || !acknowledged)
+            .then(|| translate::refused(cl_ord_id, of_order, text.as_deref())))
     }
 
     /// The peer asks for this message again: it never processed it.
     async fn decide_resend(&self, record: &Record) -> Result<Resend, RecordError> {
-        let found = self.index.lock().unwrap_or_else(PoisonError::into_inner).find_text(&record.id);
-        let Some((cl_ord_id, known)) = found else { return Ok(Resend::GapFill) };
+        let found = self.index().find_text(&record.id);
+        let Some((cl_ord_id, known)) = found else {
+            tracing::error!(id = %record.id, seq = record.seq, "the journal holds a message that the log knows nothing of; it is not sent again");
+            return Ok(Resend::GapFill);
+        };
         let position = self.recorder.position(&known).await?;
-        let is_order = cl_ord_id == known.cl_ord_id;
-        let order = position.orders.get(&known.order_id);
-        let wanted = order.is_some_and(|order| match order.status() {
-            OrderStatus::Placed | OrderStatus::Sent => is_order,
-            OrderStatus::PendingCancel => true,
-            OrderStatus::New | OrderStatus::PartiallyFilled => false,
-            OrderStatus::Filled | OrderStatus::Canceled | OrderStatus::Expired | OrderStatus::Rejected | OrderStatus::NotDelivered => false,
-        });
-        let age = u64::try_from(now().0.saturating_sub(record.sending_time.0)).unwrap_or(0);
-        if wanted && Duration::from_nanos(age) <= self.resend_age_max {
-            return Ok(Resend::Again);
-        }
-        // Whatever the venue said of the order since, it has this message: then there is nothing to report as lost.
-        if order.is_some_and(|order| is_order && order.exchange_order_id.is_some()) {
+        let Some(order) = position.orders.get(&known.order_id) else {
+            return Ok(Resend::GapFill);
+        };
+        if !is_open(order, &cl_ord_id) {
             return Ok(Resend::GapFill);
         }
-        tracing::warn!(cl_ord_id = %cl_ord_id, age_s = age / 1_000_000_000, "the venue never received it and it is too old to send again");
-        self.recorder.record(&known, vec![Report::NotDelivered { cl_ord_id }]).await?;
+        let age = now().0.saturating_sub(record.sending_time.0);
+        let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
+        if age <= self.resend_age_max && is_wanted(order, &cl_ord_id) {
+            return Ok(Resend::Again);
+        }
+        tracing::warn!(cl_ord_id = %cl_ord_id, age_s = age.as_secs(), "the venue never received it, and it is not sent again: too old, or cancelled since");
+        self.recorder
+            .record([(known, Report::NotDelivered { cl_ord_id })])
+            .await?;
         Ok(Resend::GapFill)
+    }
+}
+
+/// Whether nothing is known yet of what became of a message: of the order, that it came to the venue's book or to an end; of the
+/// cancel, that it was answered.
+fn is_open(order: &Order, cl_ord_id: &ClOrdId) -> bool {
+    if order.cl_ord_id == *cl_ord_id {
+        order.ended.is_empty() && order.exchange_order_id.is_none()
+    } else {
+        order.cancels.get(cl_ord_id) == Some(&CancelState::Pending)
+    }
+}
+
+/// Whether an open message may still go. An order whose cancel waits behind it had better never arrive.
+fn is_wanted(order: &Order, cl_ord_id: &ClOrdId) -> bool {
+    let of_order = order.cl_ord_id == *cl_ord_id;
+    match order.status() {
+        OrderStatus::Placed | OrderStatus::Sent => of_order,
+        OrderStatus::PendingCancel => !of_order,
+        OrderStatus::New
+        | OrderStatus::PartiallyFilled
+        | OrderStatus::Filled
+        | OrderStatus::Canceled
+        | OrderStatus::Expired
+        | OrderStatus::Rejected
+        | OrderStatus::NotDelivered => false,
     }
 }
 
@@ -199,41 +256,29 @@ pub async fn dispatched<'a>(
     index: &Mutex<Index>,
     batch: impl Iterator<Item = (&'a str, u64)>,
 ) -> Result<(), RecordError> {
-    let mut reports = Vec::new();
+    let mut facts: Vec<Fact> = Vec::new();
     {
         let index = index.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, sequence) in batch {
-            let Some((cl_ord_id, known)) = index.find_text(id) else { continue };
+            let Some((cl_ord_id, known)) = index.find_text(id) else {
+                continue;
+            };
             if cl_ord_id == known.cl_ord_id && !index.is_dispatched(known.order_id) {
-                reports.push((known, Report::Dispatched { cl_ord_id, session: recorder.session_name(), sequence }));
+                let session = recorder.session_name();
+                let report = Report::Dispatched {
+                    cl_ord_id,
+                    session,
+                    sequence,
+                };
+                facts.push((known, report));
             }
         }
     }
-    try_join_all(reports.iter().map(|(known, report)| recorder.record(known, vec![report.clone()]))).await?;
-    Ok(())
+    recorder.record(facts).await
 }
 
-fn not_recorded(error: RecordError) -> NotRecorded {
-    NotRecorded(error.to_string())
-}
-
-/// The day in India (UTC+05:30) at an instant, in nanoseconds since 1970.
-fn date_of(nanos: i64) -> TradingDate {
-    const INDIA: time::UtcOffset = time::macros::offset!(+5:30);
-    let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos)).expect("an i64 of nanoseconds is between 1677 and 2262");
-    let date = instant.to_offset(INDIA).date();
-    let year = u16::try_from(date.year()).expect("between 1677 and 2262");
-    TradingDate::new(year.max(1900), date.month().into(), date.day()).expect("a calendar's day, and no clock is before 1900")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_day_is_the_one_in_india() {
-        for (seconds, day) in [(0, "1970-01-01"), (1_772_323_199 - 19_800, "2026-02-28"), (1_772_323_200 - 19_800, "2026-03-01"), (951_782_400, "2000-02-29")] {
-            assert_eq!(date_of(seconds * 1_000_000_000).to_string(), day);
-        }
+impl From<RecordError> for NotRecorded {
+    fn from(error: RecordError) -> Self {
+        NotRecorded(error.to_string())
     }
 }

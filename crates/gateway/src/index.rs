@@ -1,7 +1,9 @@
 //! Which order of which position a ClOrdID stands for: folded from the log, so that it survives every crash.
+//!
+//! It grows with every order the log holds, some 400 bytes each: a report may come days after its order.
 
 use squareoff_domain::position::{CancelRequested, OrderPlaced};
-use squareoff_domain::{ClOrdId, OrderId, PositionKey};
+use squareoff_domain::{ClOrdId, OrderId, PositionKey, Side};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -14,6 +16,7 @@ pub struct Known {
     pub cl_ord_id: ClOrdId,
     pub stream: Arc<str>,
     pub key: PositionKey,
+    pub side: Side,
     /// The request of the person that all of this goes back to.
     pub request_id: Uuid,
     pub epoch: u32,
@@ -22,7 +25,6 @@ pub struct Known {
 #[derive(Debug, Default)]
 pub struct Index {
     orders: HashMap<ClOrdId, Arc<Known>>,
-    ids: HashMap<OrderId, ClOrdId>,
     /// Orders whose dispatch the log knows.
     dispatched: HashSet<OrderId>,
 }
@@ -34,11 +36,12 @@ impl Index {
             cl_ord_id: placed.cl_ord_id.clone(),
             stream: Arc::clone(stream),
             key: placed.key.clone(),
+            side: placed.side,
             request_id: placed.request_id.0,
             epoch,
         };
-        self.ids.insert(placed.order_id, placed.cl_ord_id.clone());
-        self.orders.insert(placed.cl_ord_id.clone(), Arc::new(known));
+        self.orders
+            .insert(placed.cl_ord_id.clone(), Arc::new(known));
     }
 
     /// A cancel's own ClOrdID stands for the order it cancels.
@@ -54,11 +57,6 @@ impl Index {
 
     pub fn is_dispatched(&self, order_id: OrderId) -> bool {
         self.dispatched.contains(&order_id)
-    }
-
-    /// The ClOrdID of an order.
-    pub fn cl_ord_id_of(&self, order_id: OrderId) -> Option<ClOrdId> {
-        self.ids.get(&order_id).cloned()
     }
 
     pub fn find(&self, cl_ord_id: &ClOrdId) -> Option<Arc<Known>> {

@@ -13,25 +13,33 @@
 mod inbound;
 mod index;
 mod outbound;
+mod plan;
 mod queue;
 mod record;
+mod sent;
+mod suspend;
 mod translate;
 
 use inbound::Inbounds;
 use index::Index;
 use outbound::{Outbound, OutboundError};
 use record::{RecordError, Recorder};
+use sent::Sent;
 use squareoff_domain::Venue;
-use squareoff_domain::session::SessionReport;
+use squareoff_domain::session::{self, SessionReport};
 use squareoff_fix::session::Reset;
-use squareoff_fix::{DriverError, Endpoint, Journal, JournalError, Kind, Role, SessionConfig, Timestamp, connect_loop};
+use squareoff_fix::{
+    DriverError, Endpoint, Journal, JournalError, Kind, Role, SessionConfig, Timestamp,
+    connect_loop,
+};
 use squareoff_store::{EventStore, Position};
-use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
 
 /// Messages handed to a session and not yet journaled: some batches of the session's own.
 const SESSION_QUEUE: usize = 1_024;
@@ -60,7 +68,7 @@ pub enum GatewayError {
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
-    Outbound(#[from] OutboundError),
+    Outbound(OutboundError),
     #[error(transparent)]
     Driver(#[from] DriverError),
     #[error("another gateway took the session {session} over")]
@@ -68,13 +76,22 @@ pub enum GatewayError {
 }
 
 /// Keeps one session until `shutdown` turns true: claims it, tells the log what the journal knows and the log does not, connects,
-/// and reconnects.
+/// and reconnects. Whatever ends it, it logs out first and says so in the log: a session that stands there as ready is given orders.
 ///
 /// # Errors
 /// [`GatewayError`]: what no reconnecting mends.
-pub async fn run(config: VenueSession, store: EventStore, shutdown: watch::Receiver<bool>) -> Result<(), GatewayError> {
+pub async fn run(
+    config: VenueSession,
+    store: EventStore,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), GatewayError> {
     // The lock on the journal's folder comes first: on one machine it keeps a second gateway out before it can claim.
-    let journal = Journal::open(&config.journal, &config.comp_id, config.venue.as_str(), Timestamp::now())?;
+    let journal = Journal::open(
+        &config.journal,
+        &config.comp_id,
+        config.venue.as_str(),
+        Timestamp::now(),
+    )?;
     let recorder = Recorder::new(&store, config.venue, &config.comp_id);
     let fence = recorder.session(SessionReport::Claim).await?;
     tracing::info!(venue = %config.venue, fence, journal.position = journal.last_position(), "the gateway claimed its session");
@@ -88,16 +105,23 @@ pub async fn run(config: VenueSession, store: EventStore, shutdown: watch::Recei
         store,
         index: Arc::clone(&index),
         recorder: recorder.clone(),
+        session_stream: session::stream(config.venue, &config.comp_id),
+        fence,
         sent_through: Position::from_u64(journal.last_position()),
         session,
         up: is_up,
     };
     let (caught_up, is_caught_up) = oneshot::channel();
-    let mut outbound = tokio::spawn(outbound.run(caught_up));
-    if is_caught_up.await.is_err() {
-        return joined(outbound.await);
+    // A set ends its task when it is dropped: nothing of a gateway outlives it.
+    let mut outbounds = JoinSet::new();
+    outbounds.spawn(outbound.run(caught_up));
+    tokio::select! {
+        told = is_caught_up => if told.is_err() {
+            return joined(outbounds.join_next().await, &recorder);
+        },
+        () = stopped(&mut shutdown) => return Ok(()),
     }
-    backfill(&recorder, &index, &journal).await?;
+    let sent = backfill(&recorder, &index, &journal).await?;
 
     let inbound = Inbounds {
         venue: config.venue,
@@ -107,7 +131,8 @@ pub async fn run(config: VenueSession, store: EventStore, shutdown: watch::Recei
         resend_age_max: config.resend_age_max,
         up,
         fenced,
-        sent: VecDeque::new(),
+        sent,
+        generation: journal.generation(),
     };
     let settings = SessionConfig {
         heart_bt_int_s: config.heartbeat_s,
@@ -115,19 +140,27 @@ pub async fn run(config: VenueSession, store: EventStore, shutdown: watch::Recei
         ..SessionConfig::new(Role::Initiator, &config.comp_id, config.venue.as_str())
     };
     let mut endpoint = Endpoint::new(settings, journal, queue, inbound, Timestamp::now);
-    tokio::select! {
-        ended = connect_loop(&config.address, &mut endpoint, shutdown) => {
-            ended?;
-            drop(endpoint);
-            joined(outbound.await)
-        }
-        ended = &mut outbound => joined(ended),
-        _ = is_fenced.wait_for(|fenced| *fenced) => Err(GatewayError::Fenced { session: recorder.session_name() }),
-    }
+    let (stop, stopping) = watch::channel(false);
+    let mut connected = pin!(connect_loop(&config.address, &mut endpoint, stopping));
+    let ended = tokio::select! {
+        ended = &mut connected => return Ok(ended?),
+        () = stopped(&mut shutdown) => Ok(()),
+        ended = outbounds.join_next() => joined(ended, &recorder),
+        _ = is_fenced.wait_for(|fenced| *fenced) => Err(fenced_off(&recorder)),
+    };
+    stop.send_replace(true);
+    let logged_out = connected.await;
+    ended?;
+    Ok(logged_out?)
 }
 
-/// Tells the log which orders the journal holds: a crash between the two leaves orders that were sent and do not say so.
-async fn backfill(recorder: &Recorder, index: &Mutex<Index>, journal: &Journal) -> Result<(), GatewayError> {
+/// Tells the log which orders the journal holds: a crash between the two leaves orders that were sent and do not say so. Gives the
+/// messages by their numbers.
+async fn backfill(
+    recorder: &Recorder,
+    index: &Mutex<Index>,
+    journal: &Journal,
+) -> Result<Sent, GatewayError> {
     let mut journaled = Vec::new();
     for record in journal.iter() {
         let record = record?;
@@ -135,15 +168,35 @@ async fn backfill(recorder: &Recorder, index: &Mutex<Index>, journal: &Journal) 
             journaled.push((record.id, record.seq));
         }
     }
+    let mut sent = Sent::default();
     for batch in journaled.chunks(BACKFILL) {
-        inbound::dispatched(recorder, index, batch.iter().map(|(id, seq)| (id.as_str(), *seq))).await?;
+        let records = || batch.iter().map(|(id, seq)| (id.as_str(), *seq));
+        inbound::dispatched(recorder, index, records()).await?;
+        records().for_each(|(id, seq)| sent.push(seq, id));
     }
-    Ok(())
+    Ok(sent)
 }
 
-fn joined(outbound: Result<Result<(), OutboundError>, tokio::task::JoinError>) -> Result<(), GatewayError> {
-    match outbound {
-        Ok(ended) => Ok(ended?),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+/// How the outbound side ended.
+fn joined(
+    ended: Option<Result<Result<(), OutboundError>, JoinError>>,
+    recorder: &Recorder,
+) -> Result<(), GatewayError> {
+    match ended {
+        None | Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(OutboundError::Fenced { .. }))) => Err(fenced_off(recorder)),
+        Some(Ok(Err(error))) => Err(GatewayError::Outbound(error)),
+        Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+fn fenced_off(recorder: &Recorder) -> GatewayError {
+    GatewayError::Fenced {
+        session: recorder.session_name(),
+    }
+}
+
+/// Waits until the process is to stop; a dropped sender means the same.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
 }

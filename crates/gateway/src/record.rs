@@ -1,31 +1,60 @@
-//! From facts to the log: reports about one order's position, what fits no order, and the session's own state. Facts are never
+//! From facts to the log: reports about orders' positions, what fits no order, and the session's own state. Facts are never
 //! refused, so the only failure is a log that cannot take them now; then the peer's message counts as not received.
+//!
+//! 1. Reports of one position keep their order; positions do not wait for each other, so that they share a commit.
+//! 2. An append names the request its orders came from, and stays within what the log takes at once.
+//! 3. What passes (another process holds the log, its queue is full) is tried again for a moment before it is a failure.
 
 use crate::index::Known;
+use futures::future::join_all;
 use squareoff_domain::position::{self, Position, Report};
 use squareoff_domain::session::{self, Fenced, Session, SessionReport};
 use squareoff_domain::suspense::{self, ReportSuspended, Suspense};
 use squareoff_domain::{Timestamp, TradingDate, Venue};
-use squareoff_store::{Caller, EventStore, Streams, TransactError};
+use squareoff_store::{
+    Aggregate, AppendError, Caller, Committed, EventStore, LoadError, Streams, TransactError,
+};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use uuid::Uuid;
 
 /// Namespace of the request ids made from reports, so that a report recorded twice is one append. Never change it.
 const REPORTS: Uuid = Uuid::from_u128(0x8a2f_3c1b_77d0_4f5e_a1c6_9b0d_42e8_5a37);
+/// Reports of one append. One gives two events, and once in a while cancels of a position's working orders; the log takes 1,024.
+const REPORTS_PER_APPEND: usize = 128;
+/// Held reports of one append: a message can have 64 KiB, six times that in JSON, and the log takes 4 MiB.
+const HELD_PER_APPEND: usize = 8;
+/// How long a log that can't take a fact just now is asked again: well below a heartbeat, because the session waits meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The log did not take it; nothing else is lost.
 #[derive(Debug, Error)]
 pub enum RecordError {
     #[error(transparent)]
-    Position(#[from] TransactError<Infallible>),
+    Fact(#[from] TransactError<Infallible>),
     #[error(transparent)]
     Session(TransactError<Fenced>),
     /// Another gateway holds the session: this one must stop.
     #[error(transparent)]
     Fenced(Fenced),
+}
+
+/// A report about one of our orders.
+pub type Fact = (Arc<Known>, Report);
+
+/// A report that fits no order of ours.
+#[derive(Debug)]
+pub struct Held {
+    /// The trading date under which it is kept.
+    pub date: TradingDate,
+    /// The same for a repetition, another for any other report.
+    pub key: String,
+    pub reason: String,
+    pub message: String,
 }
 
 /// Cheap to clone.
@@ -56,14 +85,38 @@ impl Recorder {
         format!("{}-{}", self.venue, self.comp_id)
     }
 
-    /// Records reports about one position in their order, as one append.
+    /// Records reports, those about one position in their order.
     ///
     /// # Errors
-    /// [`RecordError::Position`] when the log did not take them.
-    pub async fn record(&self, known: &Known, reports: Vec<Report>) -> Result<(), RecordError> {
+    /// [`RecordError::Fact`] when the log did not take all of them; the others are in it.
+    pub async fn record(&self, facts: impl IntoIterator<Item = Fact>) -> Result<(), RecordError> {
+        let mut positions: BTreeMap<Arc<str>, Vec<Fact>> = BTreeMap::new();
+        for fact in facts {
+            let stream = Arc::clone(&fact.0.stream);
+            positions.entry(stream).or_default().push(fact);
+        }
+        let recorded = positions
+            .into_values()
+            .map(|facts| self.record_of_one(facts));
+        join_all(recorded).await.into_iter().collect()
+    }
+
+    async fn record_of_one(&self, facts: Vec<Fact>) -> Result<(), RecordError> {
+        for of_one_request in facts.chunk_by(|a, b| a.0.request_id == b.0.request_id) {
+            for some in of_one_request.chunks(REPORTS_PER_APPEND) {
+                self.append(some).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Facts about one position, as one append.
+    async fn append(&self, facts: &[Fact]) -> Result<(), RecordError> {
+        let known = &facts[0].0;
+        let reports: Vec<&Report> = facts.iter().map(|(_, report)| report).collect();
         let caller = Caller {
             actor: Arc::clone(&self.actor),
-            request_id: Uuid::new_v5(&REPORTS, format!("{}\n{reports:?}", known.stream).as_bytes()),
+            request_id: request_id(&known.stream, &format!("{reports:?}")),
             correlation_id: known.request_id,
             epoch: known.epoch,
             now: now(),
@@ -78,30 +131,67 @@ impl Recorder {
             }
             Ok((events, ()))
         };
-        self.positions.transact(&known.stream, &caller, record).await?;
+        patiently(&self.positions, &known.stream, &caller, record).await?;
         Ok(())
     }
 
     /// The position's state now.
     ///
     /// # Errors
-    /// [`RecordError::Position`] when the log could not be read.
+    /// [`RecordError::Fact`] when the log could not be read.
     pub async fn position(&self, known: &Known) -> Result<Arc<Position>, RecordError> {
-        let loaded = self.positions.load(&known.stream).await.map_err(TransactError::Load)?;
-        Ok(loaded.state)
+        let loaded = self.positions.load(&known.stream).await;
+        Ok(loaded.map_err(TransactError::Load)?.state)
     }
 
-    /// Keeps a report that fits no order of ours.
+    /// Keeps reports that fit no order of ours.
     ///
     /// # Errors
-    /// [`RecordError::Position`] when the log did not take it.
-    pub async fn suspend(&self, date: TradingDate, report_key: String, reason: String, message: String) -> Result<(), RecordError> {
-        let stream = suspense::stream(self.venue, date);
-        let report = ReportSuspended { venue: self.venue, report_key, reason, message };
-        tracing::warn!(venue = %self.venue, report.key = %report.report_key, reason = %report.reason, "a report fits no order and is held in suspense");
-        let request_id = Uuid::new_v5(&REPORTS, format!("{stream}\n{}", report.report_key).as_bytes());
-        let caller = Caller { actor: Arc::clone(&self.actor), request_id, correlation_id: request_id, epoch: 0, now: now() };
-        self.suspense.transact(&stream, &caller, |state| Ok((suspense::record(state, report.clone()), ()))).await?;
+    /// [`RecordError::Fact`] when the log did not take all of them.
+    pub async fn hold(&self, held: Vec<Held>) -> Result<(), RecordError> {
+        let mut days: BTreeMap<TradingDate, Vec<ReportSuspended>> = BTreeMap::new();
+        for report in held {
+            let suspended = ReportSuspended {
+                venue: self.venue,
+                report_key: report.key,
+                reason: report.reason,
+                message: report.message,
+            };
+            days.entry(report.date).or_default().push(suspended);
+        }
+        for (date, reports) in days {
+            let stream = suspense::stream(self.venue, date);
+            for some in reports.chunks(HELD_PER_APPEND) {
+                self.append_held(&stream, some).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn append_held(
+        &self,
+        stream: &str,
+        reports: &[ReportSuspended],
+    ) -> Result<(), RecordError> {
+        let keys: Vec<_> = reports.iter().map(|report| &report.report_key).collect();
+        let request_id = request_id(stream, &format!("{keys:?}"));
+        let caller = self.own(request_id);
+        let record = |held: &Suspense| {
+            let mut state = held.clone();
+            let mut events = Vec::new();
+            for report in reports {
+                let new = suspense::record(&state, report.clone());
+                state = new.iter().fold(state, suspense::evolve);
+                events.extend(new);
+            }
+            Ok((events, ()))
+        };
+        let committed = patiently(&self.suspense, stream, &caller, record).await?;
+        if committed.appended > 0 {
+            for report in reports {
+                tracing::error!(venue = %self.venue, report.key = %report.report_key, reason = %report.reason, "a report fits no order and is held in suspense");
+            }
+        }
         Ok(())
     }
 
@@ -110,24 +200,69 @@ impl Recorder {
     /// # Errors
     /// [`RecordError::Fenced`] when another gateway took the session over; [`RecordError::Session`] when the log did not take it.
     pub async fn session(&self, report: SessionReport) -> Result<u64, RecordError> {
-        let request_id = Uuid::now_v7();
-        let caller = Caller { actor: Arc::clone(&self.actor), request_id, correlation_id: request_id, epoch: 0, now: now() };
+        // A session comes and goes: each time is a fact of its own, however alike.
+        let caller = self.own(Uuid::now_v7());
         let record = |state: &Session| {
             let events = session::record(state, self.venue, report.clone())?;
             let fence = events.iter().fold(state.clone(), session::evolve).fence;
             Ok((events, fence))
         };
-        let committed = self.sessions.transact(&session::stream(self.venue, &self.comp_id), &caller, record).await;
-        match committed {
+        let stream = session::stream(self.venue, &self.comp_id);
+        match patiently(&self.sessions, &stream, &caller, record).await {
             Ok(committed) => Ok(committed.value),
             Err(TransactError::Refused(fenced)) => Err(RecordError::Fenced(fenced)),
             Err(error) => Err(RecordError::Session(error)),
         }
     }
+
+    /// What no person's request is behind.
+    fn own(&self, request_id: Uuid) -> Caller {
+        Caller {
+            actor: Arc::clone(&self.actor),
+            request_id,
+            correlation_id: request_id,
+            epoch: 0,
+            now: now(),
+        }
+    }
+}
+
+/// Asks again while the log says that it can't just now.
+async fn patiently<A: Aggregate, T, E>(
+    streams: &Streams<A>,
+    stream: &str,
+    caller: &Caller,
+    decide: impl Fn(&A) -> Result<(Vec<A::Event>, T), E>,
+) -> Result<Committed<T>, TransactError<E>> {
+    let since = Instant::now();
+    loop {
+        match streams.transact(stream, caller, &decide).await {
+            Err(error) if passes(&error) && since.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn passes<E>(error: &TransactError<E>) -> bool {
+    match error {
+        TransactError::Contended { .. } | TransactError::Load(LoadError::Read(_)) => true,
+        TransactError::Append(error) => {
+            matches!(error, AppendError::Overloaded | AppendError::Unknown { .. })
+        }
+        TransactError::Refused(_) | TransactError::Load(LoadError::Decode(_)) => false,
+    }
+}
+
+fn request_id(stream: &str, what: &str) -> Uuid {
+    Uuid::new_v5(&REPORTS, format!("{stream}\n{what}").as_bytes())
 }
 
 /// The clock of this role.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

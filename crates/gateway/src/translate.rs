@@ -1,13 +1,22 @@
 //! Between our events and FIX 4.4: what goes out, and what comes in. Pure; what cannot be read as a fact about one of our orders is
 //! handed back whole, for the suspense stream: never dropped, never guessed.
 
-use squareoff_domain::position::{CancelRequested, Execution, ExecutionReport, OrderPlaced, Report, TimeInForce};
-use squareoff_domain::{ClOrdId, ExchangeOrderId, ExecutionKey, Price, Quantity, Side, Timestamp, TradingDate, Venue};
+use crate::index::Known;
+use squareoff_domain::position::{
+    CancelRequested, Execution, ExecutionReport, OrderPlaced, Report, TimeInForce,
+};
+use squareoff_domain::{
+    ClOrdId, ExchangeOrderId, ExecutionKey, Price, Quantity, Side, Timestamp, Venue,
+};
 use squareoff_fix::message::{self as fix, AppMessage, ExecType, OrdType};
 use squareoff_fix::{PriceE4, Timestamp as FixTimestamp};
 
 /// OrdRejReason and CxlRejReason "other" (FIX tags 103, 102), for refusals that carry none.
 const REASON_OTHER: i64 = 99;
+/// OrdRejReason "duplicate order" (FIX tag 103).
+const REASON_DUPLICATE: u64 = 6;
+/// Bytes kept of a refusal's Text (58): a sentence for people, and an event is for ever.
+const TEXT_BYTES_MAX: usize = 1_024;
 
 /// NewOrderSingle (35=D). TransactTime (60) is when the order was decided, the same on every repetition.
 pub fn new_order(placed: &OrderPlaced, decided_at: Timestamp) -> AppMessage {
@@ -44,31 +53,58 @@ pub fn cancel(requested: &CancelRequested, decided_at: Timestamp) -> AppMessage 
     })
 }
 
-/// What an ExecutionReport (35=8) about the order `cl_ord_id` says.
+/// What an ExecutionReport (35=8) that names `cl_ord_id` says about the order `known`.
 ///
 /// # Errors
-/// Why it can't be taken as a fact about the order: it says what we have no name for yet, or holds an impossible value.
-pub fn execution(report: &fix::ExecutionReport, cl_ord_id: ClOrdId, venue: Venue, date: TradingDate) -> Result<Option<Report>, String> {
+/// Why it can't be taken as a fact about the order: it says what we have no name for yet, holds an impossible value, or contradicts
+/// the order.
+pub fn execution(
+    report: &fix::ExecutionReport,
+    cl_ord_id: ClOrdId,
+    known: &Known,
+    venue: Venue,
+) -> Result<Option<Report>, String> {
     let execution = match report.exec_type {
         ExecType::New => Execution::New,
-        ExecType::Trade => fill(report, venue, date)?,
+        ExecType::Trade => fill(report, known, venue)?,
         ExecType::Canceled => Execution::Canceled,
+        // Of two messages with one ClOrdID the venue refuses the second: the first is the order, and lives.
+        ExecType::Rejected if report.ord_rej_reason == Some(REASON_DUPLICATE) => {
+            return Err("the venue refuses it as a duplicate of itself".into());
+        }
         ExecType::Rejected => {
-            let code = report.ord_rej_reason.and_then(|code| i64::try_from(code).ok()).unwrap_or(REASON_OTHER);
-            Execution::Rejected { code, text: report.text.clone().unwrap_or_default() }
+            let code = reason(report.ord_rej_reason);
+            let text = text(report.text.as_deref());
+            if cl_ord_id != known.cl_ord_id {
+                // It names the cancel, so it is the cancel that was refused.
+                return Ok(Some(Report::CancelRejected {
+                    cl_ord_id,
+                    code,
+                    text,
+                }));
+            }
+            Execution::Rejected { code, text }
         }
         ExecType::Expired | ExecType::DoneForDay => Execution::Expired,
         // They promise an answer that comes as a report of its own, or repeat what is known: no fact is in them.
-        ExecType::PendingNew | ExecType::PendingCancel | ExecType::PendingReplace | ExecType::OrderStatus => return Ok(None),
+        ExecType::PendingNew
+        | ExecType::PendingCancel
+        | ExecType::PendingReplace
+        | ExecType::OrderStatus => return Ok(None),
         ExecType::Replaced
         | ExecType::Stopped
         | ExecType::Suspended
         | ExecType::Calculated
         | ExecType::Restated
         | ExecType::TradeCorrect
-        | ExecType::TradeCancel => return Err(format!("ExecType {:?} is not understood", report.exec_type)),
+        | ExecType::TradeCancel => {
+            return Err(format!("ExecType {:?} is not understood", report.exec_type));
+        }
     };
-    let exchange_order_id: ExchangeOrderId = report.order_id.parse().map_err(|error| format!("OrderID (37): {error}"))?;
+    let exchange_order_id: ExchangeOrderId = report
+        .order_id
+        .parse()
+        .map_err(|error| format!("OrderID (37): {error}"))?;
     Ok(Some(Report::Execution(ExecutionReport {
         cl_ord_id,
         exchange_order_id,
@@ -78,32 +114,65 @@ pub fn execution(report: &fix::ExecutionReport, cl_ord_id: ClOrdId, venue: Venue
     })))
 }
 
-fn fill(report: &fix::ExecutionReport, venue: Venue, date: TradingDate) -> Result<Execution, String> {
+fn fill(report: &fix::ExecutionReport, known: &Known, venue: Venue) -> Result<Execution, String> {
+    if report.side != side(known.side) {
+        return Err(format!("a trade on the other side, {:?}", report.side));
+    }
+    if report.symbol != known.key.symbol.as_str() {
+        return Err(format!("a trade in another symbol, {:?}", report.symbol));
+    }
     let last_qty = report.last_qty.ok_or("a trade without LastQty (32)")?;
-    let quantity = Quantity::new(count(last_qty, "LastQty (32)")?).map_err(|error| format!("LastQty (32): {error}"))?;
+    let quantity = Quantity::new(count(last_qty, "LastQty (32)")?)
+        .map_err(|error| format!("LastQty (32): {error}"))?;
     if quantity.is_zero() {
         return Err("a trade of zero units".into());
     }
     let price = report.last_px.ok_or("a trade without LastPx (31)")?;
-    let key = ExecutionKey::new(venue, date, &report.exec_id).map_err(|error| format!("ExecID (17): {error}"))?;
-    Ok(Execution::Fill { key, quantity, price: Price(price.0) })
+    let key = ExecutionKey::new(venue, known.key.date, &report.exec_id)
+        .map_err(|error| format!("ExecID (17): {error}"))?;
+    Ok(Execution::Fill {
+        key,
+        quantity,
+        price: Price(price.0),
+    })
 }
 
 /// What an OrderCancelReject (35=9) says; its ClOrdID is the cancel's.
 pub fn cancel_rejected(reject: &fix::OrderCancelReject, cl_ord_id: ClOrdId) -> Report {
-    let code = reject.reason.and_then(|code| i64::try_from(code).ok()).unwrap_or(REASON_OTHER);
-    Report::CancelRejected { cl_ord_id, code, text: reject.text.clone().unwrap_or_default() }
+    Report::CancelRejected {
+        cl_ord_id,
+        code: reason(reject.reason),
+        text: text(reject.text.as_deref()),
+    }
 }
 
 /// A message of ours that the peer refused before it reached its order book (35=3 or 35=j). `of_order`: it was a NewOrderSingle.
-pub fn refused(cl_ord_id: ClOrdId, of_order: bool, text: String) -> Report {
-    if of_order {
-        let execution = Execution::Rejected { code: REASON_OTHER, text };
-        let exchange_order_id = "NONE".parse().expect("printable ASCII");
-        Report::Execution(ExecutionReport { cl_ord_id, exchange_order_id, execution, cumulative: 0, leaves: 0 })
-    } else {
-        Report::CancelRejected { cl_ord_id, code: REASON_OTHER, text }
+pub fn refused(cl_ord_id: ClOrdId, of_order: bool, said: Option<&str>) -> Report {
+    let (code, text) = (REASON_OTHER, text(said));
+    if !of_order {
+        return Report::CancelRejected {
+            cl_ord_id,
+            code,
+            text,
+        };
     }
+    Report::Execution(ExecutionReport {
+        cl_ord_id,
+        exchange_order_id: "NONE".parse().expect("printable ASCII"),
+        execution: Execution::Rejected { code, text },
+        cumulative: 0,
+        leaves: 0,
+    })
+}
+
+fn reason(code: Option<u64>) -> i64 {
+    code.and_then(|code| i64::try_from(code).ok())
+        .unwrap_or(REASON_OTHER)
+}
+
+fn text(said: Option<&str>) -> String {
+    let said = said.unwrap_or_default();
+    said[..said.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }
 
 fn side(side: Side) -> fix::Side {

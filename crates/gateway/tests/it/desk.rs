@@ -1,0 +1,332 @@
+//! The people's side: positions, square-offs and cancels, straight into the log.
+
+use crate::rig::{PATIENCE, until};
+use crate::story;
+use squareoff_domain::platform::{self, Platform, PlatformRequest};
+use squareoff_domain::position::{
+    self, Context, Order, Position, PricePolicy, Report, Request, SquareOffTerms, TimeInForce,
+    Wanted,
+};
+use squareoff_domain::reference::InstrumentKind;
+use squareoff_domain::session::{self, SessionEvent, SessionReport};
+use squareoff_domain::suspense::{ReportSuspended, SuspenseEvent};
+use squareoff_domain::{
+    ClOrdId, Contract, NetQuantity, OrderId, PositionKey, Price, Product, Quantity, RequestId,
+    Segment, Timestamp, Venue,
+};
+use squareoff_store::codec::LogEvent;
+use squareoff_store::{Caller, EventStore, StoredEvent, Streams};
+use std::convert::Infallible;
+use uuid::Uuid;
+
+pub const COMP_ID: &str = "BROKER";
+pub const LOT: u64 = 5;
+/// An order is at most this much, so a larger square-off is sliced.
+pub const SLICE: u64 = 10_000;
+
+pub struct Desk {
+    pub store: EventStore,
+    positions: Streams<Position>,
+    platform: Streams<Platform>,
+}
+
+fn key(client: &str, symbol: &str) -> PositionKey {
+    PositionKey {
+        date: "2026-11-20".parse().unwrap(),
+        client: client.parse().unwrap(),
+        venue: Venue::Nse,
+        symbol: symbol.parse().unwrap(),
+        product: Product::Nrml,
+    }
+}
+
+/// Tick 0.05, reference 100.00, protection 3.00: a sale at the market has the limit 97.00, a purchase 103.00.
+fn contract(key: &PositionKey) -> Contract {
+    Contract {
+        trading_date: key.date,
+        venue: key.venue,
+        segment: Segment::Derivatives,
+        symbol: key.symbol.clone(),
+        kind: InstrumentKind::IndexFuture,
+        expiry: None,
+        strike: None,
+        option_type: None,
+        lot: Quantity::new(LOT).unwrap(),
+        tick: Price(500),
+        freeze: Quantity::new(SLICE).unwrap(),
+        band_low: Price(900_000),
+        band_high: Price(1_100_000),
+        reference_price: Price(1_000_000),
+        reference_at: Timestamp(0),
+        price_protection: Price(30_000),
+        version: "2026-11-20/sample".into(),
+    }
+}
+
+pub fn caller(request_id: Uuid, epoch: u32) -> Caller {
+    Caller {
+        actor: "desk-1".into(),
+        request_id,
+        correlation_id: request_id,
+        epoch,
+        now: Timestamp(1_795_000_000_123_000_000),
+    }
+}
+
+impl Desk {
+    pub fn new(store: &EventStore) -> Desk {
+        Desk {
+            store: store.clone(),
+            positions: Streams::new(store.clone()),
+            platform: Streams::new(store.clone()),
+        }
+    }
+
+    pub async fn activate(&self) {
+        let trading_date = key("C", "S").date;
+        let reason = "primary down".into();
+        self.ask_platform(PlatformRequest::Activate {
+            trading_date,
+            reason,
+        })
+        .await;
+    }
+
+    pub async fn stand_down(&self) {
+        let reason = "primary back".into();
+        self.ask_platform(PlatformRequest::StandDown { reason })
+            .await;
+    }
+
+    async fn ask_platform(&self, request: PlatformRequest) {
+        let decide =
+            |state: &Platform| platform::decide(state, request.clone()).map(|events| (events, ()));
+        let caller = caller(Uuid::new_v4(), 0);
+        let asked = self.platform.transact(platform::STREAM, &caller, decide);
+        asked.await.unwrap();
+    }
+
+    /// A position of the morning.
+    pub async fn open(&self, client: &str, symbol: &str, net: i64) -> PositionKey {
+        let key = key(client, symbol);
+        self.open_as(&key, net).await;
+        key
+    }
+
+    pub async fn open_as(&self, key: &PositionKey, net: i64) {
+        let report = Report::Bod {
+            key: key.clone(),
+            quantity: NetQuantity(net),
+            average_price: Price(990_000),
+            source: "2026-11-20/bod".into(),
+        };
+        self.tell(key, report).await;
+    }
+
+    /// A fact from outside, recorded by somebody else than the gateway.
+    pub async fn tell(&self, key: &PositionKey, report: Report) {
+        let record = |state: &Position| Ok::<_, Infallible>((position::record(state, &report), ()));
+        let caller = caller(Uuid::new_v4(), 1);
+        let stream = key.stream();
+        let recorded = self.positions.transact(&stream, &caller, record);
+        recorded.await.unwrap();
+    }
+
+    /// Closes some units at the market; the orders it was sliced into.
+    pub async fn square_off(&self, key: &PositionKey, units: u64) -> Vec<ClOrdId> {
+        self.square_off_as(key, units, TimeInForce::Day).await
+    }
+
+    pub async fn square_off_as(
+        &self,
+        key: &PositionKey,
+        units: u64,
+        time_in_force: TimeInForce,
+    ) -> Vec<ClOrdId> {
+        let request_id = RequestId(Uuid::new_v4());
+        let terms = SquareOffTerms {
+            quantity: Wanted::Units(units),
+            price: PricePolicy::MarketableLimit,
+            time_in_force,
+            evidence: None,
+        };
+        self.decide(key, Request::SquareOff { request_id, terms })
+            .await;
+        let position = self.position(key).await;
+        let slices = (0..).map_while(|index| {
+            let order = position.orders.get(&OrderId::of_slice(request_id, index))?;
+            Some(order.cl_ord_id.clone())
+        });
+        slices.collect()
+    }
+
+    /// Closes some units with one order.
+    pub async fn order(&self, key: &PositionKey, units: u64) -> ClOrdId {
+        let orders = self.square_off(key, units).await;
+        assert_eq!(orders.len(), 1);
+        orders.into_iter().next().unwrap()
+    }
+
+    /// Asks to cancel an order; the ClOrdID of the cancel.
+    pub async fn cancel(&self, key: &PositionKey, order: &ClOrdId) -> ClOrdId {
+        let request_id = RequestId(Uuid::new_v4());
+        let (order_id, _) = find(&self.position(key).await, order);
+        let order_id = Some(order_id);
+        self.decide(
+            key,
+            Request::Cancel {
+                request_id,
+                order: order_id,
+            },
+        )
+        .await;
+        let (_, order) = find(&self.position(key).await, order);
+        order.cancels.keys().last().unwrap().clone()
+    }
+
+    pub async fn cancel_all(&self, key: &PositionKey) {
+        let request_id = RequestId(Uuid::new_v4());
+        let request = Request::Cancel {
+            request_id,
+            order: None,
+        };
+        self.decide(key, request).await;
+    }
+
+    async fn decide(&self, key: &PositionKey, request: Request) {
+        let platform = self.platform.load(platform::STREAM).await.unwrap().state;
+        let contract = contract(key);
+        let context = Context {
+            platform: &platform,
+            session_ready: true,
+            contract: Some(&contract),
+        };
+        let decide = |state: &Position| {
+            position::decide(state, &request, &context).map(|events| (events, ()))
+        };
+        let caller = caller(Uuid::new_v4(), platform.epoch);
+        let stream = key.stream();
+        let decided = self.positions.transact(&stream, &caller, decide);
+        decided.await.unwrap();
+    }
+
+    pub async fn position(&self, key: &PositionKey) -> Position {
+        let loaded = self.positions.load(&key.stream()).await.unwrap();
+        Position::clone(&loaded.state)
+    }
+
+    pub async fn until(
+        &self,
+        key: &PositionKey,
+        what: &str,
+        is: impl Fn(&Position) -> bool,
+    ) -> Position {
+        let mut last = self.position(key).await;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !is(&last) {
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "never: {what}\n{:#?}",
+                self.story(key).await
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            last = self.position(key).await;
+        }
+        last
+    }
+
+    /// Waits for the order to be as `is` says, by its ClOrdID.
+    pub async fn until_order(
+        &self,
+        key: &PositionKey,
+        cl_ord_id: &ClOrdId,
+        what: &str,
+        is: impl Fn(&Order) -> bool,
+    ) {
+        self.until(key, what, |position| is(&find(position, cl_ord_id).1))
+            .await;
+    }
+
+    /// What happened to a position, a line an event.
+    pub async fn story(&self, key: &PositionKey) -> Vec<String> {
+        story::tell(&self.stream(&key.stream()).await)
+    }
+
+    pub async fn stream(&self, stream: &str) -> Vec<StoredEvent> {
+        self.store.read_stream(stream, 1, 10_000).await.unwrap()
+    }
+
+    /// Everything that is held, in the log's order.
+    pub async fn held(&self) -> Vec<ReportSuspended> {
+        let mut held = Vec::new();
+        for stored in self.log().await {
+            if stored.stream.starts_with("suspense-") {
+                let SuspenseEvent::ReportSuspended(report) =
+                    SuspenseEvent::decode(&stored).unwrap();
+                held.push(report);
+            }
+        }
+        held
+    }
+
+    pub async fn until_held(&self, count: usize) -> Vec<ReportSuspended> {
+        until("reports are held", async || {
+            self.held().await.len() >= count
+        })
+        .await;
+        let held = self.held().await;
+        assert_eq!(held.len(), count, "{held:#?}");
+        held
+    }
+
+    pub async fn log(&self) -> Vec<StoredEvent> {
+        let mut log = Vec::new();
+        let mut after = squareoff_store::Position::START;
+        loop {
+            let events = self.store.read_all(after, 10_000).await.unwrap();
+            let Some(last) = events.last() else { break };
+            after = last.position;
+            log.extend(events);
+        }
+        log
+    }
+
+    /// The session's own stream: `claimed 1`, `ready 1`, `down 1: why`.
+    pub async fn session(&self) -> Vec<String> {
+        let stream = session::stream(Venue::Nse, COMP_ID);
+        let events = self.stream(&stream).await;
+        let line = |stored: &StoredEvent| match SessionEvent::decode(stored).unwrap() {
+            SessionEvent::SessionClaimed(claimed) => format!("claimed {}", claimed.fence),
+            SessionEvent::SessionReady(ready) => format!("ready {}", ready.fence),
+            SessionEvent::SessionDown(down) => format!("down {}: {}", down.fence, down.reason),
+        };
+        events.iter().map(line).collect()
+    }
+
+    pub async fn until_session(&self, last: &str) {
+        until(last, async || {
+            self.session()
+                .await
+                .last()
+                .is_some_and(|line| line.starts_with(last))
+        })
+        .await;
+    }
+
+    /// As another gateway would, elsewhere.
+    pub async fn claim_session(&self) {
+        let sessions: Streams<session::Session> = Streams::new(self.store.clone());
+        let record = |state: &session::Session| {
+            session::record(state, Venue::Nse, SessionReport::Claim).map(|events| (events, ()))
+        };
+        let stream = session::stream(Venue::Nse, COMP_ID);
+        let caller = caller(Uuid::new_v4(), 0);
+        let claimed = sessions.transact(&stream, &caller, record);
+        claimed.await.unwrap();
+    }
+}
+
+pub fn find(position: &Position, cl_ord_id: &ClOrdId) -> (OrderId, Order) {
+    let (id, order) = position.order_of(cl_ord_id).expect("an order of ours");
+    (id, order.clone())
+}

@@ -1,0 +1,98 @@
+//! The journal's folder is lost, the log is not: what the log knows as sent, ended or under way is not sent again.
+
+use crate::rig::Rig;
+use squareoff_domain::PositionKey;
+use squareoff_domain::position::Report;
+
+impl Rig {
+    /// Kills the gateway and removes its journal.
+    async fn lose_journal(&mut self) {
+        self.kill().await;
+        drop(self.open_journal().await);
+        for entry in std::fs::read_dir(self.journal.path()).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+    }
+
+    async fn sent_one(&self, client: &str, already: usize) -> PositionKey {
+        let key = self.desk.open(client, "ALPHA", 50).await;
+        self.desk.order(&key, 50).await;
+        self.venue.until_order(already + 1).await;
+        self.desk
+            .until(&key, "dispatched", |p| {
+                p.orders.values().all(|order| order.dispatched)
+            })
+            .await;
+        key
+    }
+}
+
+#[tokio::test]
+async fn orders_that_the_log_knows_as_sent_are_not_sent_again() {
+    let mut rig = Rig::new().await;
+    let filled = rig.sent_one("C1", 0).await;
+    let under_way = rig.sent_one("C2", 1).await;
+    let orders = rig.venue.until_orders(2).await;
+    rig.venue.fill(&orders[0], 50);
+    rig.desk.until(&filled, "flat", |p| p.net.0 == 0).await;
+    rig.lose_journal().await;
+    let new = rig.desk.open("C3", "ALPHA", 50).await;
+    rig.desk.order(&new, 50).await;
+    rig.start().await;
+    let order = rig.venue.until_order(3).await;
+    assert_eq!(order.account.as_deref(), Some("C3"));
+    // The one under way still reserves, and its fill is still taken.
+    assert_eq!(rig.desk.position(&under_way).await.working().units(), 50);
+    rig.venue.fill(&orders[1], 50);
+    rig.desk.until(&under_way, "flat", |p| p.net.0 == 0).await;
+    rig.end().await;
+}
+
+/// In the log the cancel stands before the dispatch: taken for one that overtook its order, the order would count as never sent.
+#[tokio::test]
+async fn an_order_sent_before_its_cancel_is_not_taken_for_one_that_never_was() {
+    let mut rig = Rig::without_gateway().await;
+    let key = rig.desk.open("C1", "ALPHA", 50).await;
+    let id = rig.desk.order(&key, 50).await;
+    let cancel_id = rig.desk.cancel(&key, &id).await;
+    let report = Report::Dispatched {
+        cl_ord_id: id.clone(),
+        session: "NSE-BROKER".into(),
+        sequence: 2,
+    };
+    rig.desk.tell(&key, report).await;
+    rig.start().await;
+    // The cancel may or may not have gone, and says nothing new to a venue that has it.
+    let cancel = rig.venue.until_cancel(1).await;
+    assert_eq!(cancel.cl_ord_id, cancel_id.as_str());
+    let position = rig.desk.position(&key).await;
+    assert_eq!(position.working().units(), 50);
+    assert!(rig.book.lock().unwrap().orders().is_empty());
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn neither_are_orders_that_have_ended_nor_cancels_that_were_answered() {
+    let mut rig = Rig::new().await;
+    let key = rig.sent_one("C1", 0).await;
+    let order = rig.venue.until_order(1).await;
+    rig.venue.acknowledge(&order);
+    rig.desk
+        .cancel(&key, &order.cl_ord_id.parse().unwrap())
+        .await;
+    let cancel = rig.venue.until_cancel(1).await;
+    let reject = crate::venue::cancel_reject(&cancel, 0, "too late");
+    rig.venue
+        .say(squareoff_fix::AppMessage::OrderCancelReject(reject));
+    rig.desk
+        .until(&key, "answered", |p| {
+            p.orders.values().all(|order| !order.cancel_pending())
+        })
+        .await;
+    rig.lose_journal().await;
+    rig.start().await;
+    rig.sent_one("C2", 1).await;
+    let book = rig.book.lock().unwrap();
+    assert_eq!((book.orders().len(), book.cancels().len()), (2, 1));
+    assert_eq!(book.duplicates, Vec::<String>::new());
+}

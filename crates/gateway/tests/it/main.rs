@@ -1,0 +1,21 @@
+//! The gateway against a real log and a venue that speaks FIX over TCP.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "only tests live here, and a panic is their failure"
+)]
+
+mod cancels;
+mod chaos;
+mod desk;
+mod line;
+mod lives;
+mod losses;
+mod orders;
+mod refusals;
+mod reports;
+mod resends;
+mod rig;
+mod sessions;
+mod story;
+mod venue;
