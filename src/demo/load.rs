@@ -1,6 +1,7 @@
 //! Square-offs through HTTP, as a desk's program would send them: with a key of its own each, asked again with the same key when an
 //! answer is lost, and followed until the read model shows the fill.
 
+use super::follow::{Followed, Page};
 use crate::stack::Stack;
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,9 +20,8 @@ const CONCURRENCY: usize = 32;
 /// For so long one request is asked again while parts are down.
 const PATIENCE: Duration = Duration::from_secs(90);
 const RETRY: Duration = Duration::from_millis(50);
-/// Pauses between looks at an order: from short, so that the latency is true, to long, so that looking does not load.
-const LOOK_MIN: Duration = Duration::from_millis(2);
-const LOOK_MAX: Duration = Duration::from_millis(25);
+/// Between two looks at the end of the log.
+const LOOK: Duration = Duration::from_millis(2);
 /// How often a position is asked for again when its order ended without closing it, as a crash may leave one undelivered.
 const ROUNDS_MAX: usize = 10;
 
@@ -31,6 +31,7 @@ pub struct Load {
     token: String,
     positions: Vec<PositionKey>,
     accepted: watch::Sender<usize>,
+    followed: Followed,
 }
 
 pub struct Ran {
@@ -43,7 +44,6 @@ pub struct Ran {
 #[derive(Deserialize)]
 struct Accepted {
     order_ids: Vec<Uuid>,
-    position: String,
 }
 
 impl Load {
@@ -59,6 +59,7 @@ impl Load {
                 .token("demo")?,
             positions: open.map(|line| line.key.clone()).collect(),
             accepted: watch::Sender::new(0),
+            followed: Followed::default(),
         })
     }
 
@@ -79,8 +80,11 @@ impl Load {
     pub async fn run(&self) -> Result<Ran> {
         let begun = Instant::now();
         let closings = stream::iter(&self.positions).map(|position| self.close(position));
-        let closed: Vec<(usize, f64)> =
-            closings.buffer_unordered(CONCURRENCY).try_collect().await?;
+        let closed = closings.buffer_unordered(CONCURRENCY).try_collect();
+        let closed: Vec<(usize, f64)> = tokio::select! {
+            closed = closed => closed?,
+            Err(error) = self.follow() => return Err(error),
+        };
         let elapsed = begun.elapsed();
         let mut latencies_ms: Vec<f64> = closed.iter().map(|(_, latency)| *latency).collect();
         latencies_ms.sort_by(f64::total_cmp);
@@ -101,7 +105,7 @@ impl Load {
             self.accepted.send_modify(|accepted| *accepted += 1);
             let mut filled = true;
             for order_id in accepted.order_ids {
-                filled &= self.ended(order_id, &accepted.position).await? == "filled";
+                filled &= self.ended(order_id).await? == "filled";
             }
             if filled {
                 return Ok((orders, begun.elapsed().as_secs_f64() * 1_000.0));
@@ -136,30 +140,37 @@ impl Load {
     }
 
     /// The status the order ended with, once the read model shows it.
-    async fn ended(&self, order_id: Uuid, at_least: &str) -> Result<String> {
-        let begun = Instant::now();
-        let mut pause = LOOK_MIN;
+    async fn ended(&self, order_id: Uuid) -> Result<String> {
+        let ended = tokio::time::timeout(PATIENCE, self.followed.ended(order_id)).await;
+        let at_least = ended.with_context(|| {
+            format!(
+                "the order {order_id} did not end within {} seconds",
+                PATIENCE.as_secs()
+            )
+        })?;
         let url = format!("{}/v1/orders/{order_id}?at_least={at_least}", self.url);
+        let (status, order) = self.until_answered(|| self.http.get(&url)).await?;
+        if status != StatusCode::OK {
+            bail!("the order {order_id} is not shown: {status} {order}");
+        }
+        Ok(order["status"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Reads the log as it grows; never ends by itself.
+    async fn follow(&self) -> Result<()> {
+        let mut from = "0".to_owned();
         loop {
-            let (status, order) = self.until_answered(|| self.http.get(&url)).await?;
+            let url = format!("{}/v1/events?limit=1000&from={from}", self.url);
+            let (status, answer) = self.until_answered(|| self.http.get(&url)).await?;
             if status != StatusCode::OK {
-                bail!("the order {order_id} is not shown: {status} {order}");
+                bail!("the log cannot be followed: {status} {answer}");
             }
-            let state = order["status"].as_str().unwrap_or_default();
-            if matches!(
-                state,
-                "filled" | "canceled" | "expired" | "rejected" | "not-delivered"
-            ) {
-                return Ok(state.to_owned());
+            let page: Page = serde_json::from_value(answer)?;
+            if page.next == from {
+                tokio::time::sleep(LOOK).await;
             }
-            if begun.elapsed() > PATIENCE {
-                bail!(
-                    "the order {order_id} is still {state} after {} seconds",
-                    PATIENCE.as_secs()
-                );
-            }
-            tokio::time::sleep(pause).await;
-            pause = LOOK_MAX.min(pause * 3 / 2);
+            from.clone_from(&page.next);
+            self.followed.learn(page)?;
         }
     }
 

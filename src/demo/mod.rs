@@ -3,6 +3,7 @@
 //! killed again and again meanwhile.
 
 mod check;
+mod follow;
 mod load;
 
 use crate::config::Config;

@@ -125,7 +125,10 @@ fn only_the_configuration_reads_the_environment() {
         .map(|(path, _)| path)
         .collect();
     // The second looks for programs where a shell would: in PATH.
-    let allowed = ["crates/projections/src/cluster/binaries.rs", "src/config.rs"];
+    let allowed = [
+        "crates/projections/src/cluster/binaries.rs",
+        "src/config.rs",
+    ];
     assert_eq!(readers, allowed.map(PathBuf::from));
 }
 

@@ -11,7 +11,7 @@ use squareoff_domain::Refusal;
 use squareoff_store::{AppendError, ReadError};
 
 /// Prefix of every problem type; the last part is the stable name.
-pub const TYPE_PREFIX: &str = "https://squareoff.dev/problems/";
+pub const TYPE_PREFIX: &str = "urn:squareoff:problem:";
 
 /// Seconds after which an outage is worth another try.
 const RETRY_AFTER_S: u32 = 1;

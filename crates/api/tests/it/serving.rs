@@ -232,7 +232,7 @@ async fn a_node_that_has_not_read_the_log_yet_says_so() {
         let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
         assert_eq!(
             body["type"],
-            json!("https://squareoff.dev/problems/event-log-behind"),
+            json!("urn:squareoff:problem:event-log-behind"),
             "{path}"
         );
         assert_eq!(body["detail"], json!("still reading the event log"));
