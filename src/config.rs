@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use squareoff_domain::{TradingDate, Venue};
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -131,19 +132,17 @@ impl Config {
     /// # Errors
     /// Every mistake of both, one a line.
     pub fn load(file: Option<&Path>) -> Result<Config> {
-        let (name, text) = match file {
-            Some(path) => match std::fs::read_to_string(path) {
-                Ok(text) => (path.display().to_string(), text),
-                Err(error) => bail!(
-                    "the configuration file {} cannot be read: {error}",
-                    path.display()
-                ),
-            },
-            None => (
-                DEFAULT_FILE.to_owned(),
-                std::fs::read_to_string(DEFAULT_FILE).unwrap_or_default(),
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            // Only the file that nobody named may be missing.
+            Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => bail!(
+                "the configuration file {} cannot be read: {error}",
+                path.display()
             ),
         };
+        let name = path.display().to_string();
         Config::from_parts(
             &name,
             &text,
@@ -291,7 +290,7 @@ impl<'a> Reader<'a> {
         match text.parse::<toml::Table>() {
             Ok(table) => table
                 .into_iter()
-                .for_each(|(key, value)| reader.from_file(&key, value)),
+                .for_each(|(key, value)| reader.take(&key, value)),
             Err(error) => reader.mistakes.push(format!(
                 "{file} is not TOML: {}",
                 error.to_string().trim_end().replace('\n', " ")
@@ -306,16 +305,15 @@ impl<'a> Reader<'a> {
             }
             match SETTINGS.iter().find(|(key, _)| variable(key) == name) {
                 Some((key, _)) => drop(reader.settings.insert(*key, (name, value))),
-                None => reader.mistakes.push(format!(
-                    "{name} is no setting: {}",
-                    known(|key| variable(key))
-                )),
+                None => reader
+                    .mistakes
+                    .push(format!("{name} is no setting: {}", known(variable))),
             }
         }
         reader
     }
 
-    fn from_file(&mut self, key: &str, value: toml::Value) {
+    fn take(&mut self, key: &str, value: toml::Value) {
         let place = format!("{key} in {}", self.file);
         let Some((key, _)) = SETTINGS.iter().find(|(known, _)| *known == key) else {
             self.mistakes

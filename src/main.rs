@@ -130,6 +130,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
+    if matches!(arguments.command, Command::Settings) {
+        println!("{}", squareoff::config::describe());
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = Config::load(arguments.config.as_deref())?;
     log(&config);
     let stop = |role: &Role| shutdown::listen(role.exit_with_parent);
@@ -232,7 +236,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 bail!("{error:#}");
             }
         }
-        Command::Settings => println!("{}", squareoff::config::describe()),
+        Command::Settings => {}
     }
     Ok(ExitCode::SUCCESS)
 }

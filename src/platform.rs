@@ -7,7 +7,8 @@ use squareoff_store::{Caller, Committed, EventStore, Streams, TransactError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
-/// Sees to it that the platform is active for `date`: an epoch of another date is stood down first.
+/// Activates the platform for `date`, unless a person stood it down on that date: that stays. An epoch of another date is stood
+/// down first. Whether the platform is active now.
 ///
 /// # Errors
 /// When the log does not take it.
@@ -16,31 +17,27 @@ pub async fn activate_for(
     date: TradingDate,
     actor: &str,
     reason: &str,
-) -> Result<()> {
+) -> Result<bool> {
     let now = state(store).await?;
-    if now.phase == Phase::Active && now.trading_date == Some(date) {
-        return Ok(());
+    if now.trading_date == Some(date) {
+        return Ok(now.phase == Phase::Active);
     }
     if now.phase == Phase::Active {
-        ask(
-            store,
-            actor,
-            PlatformRequest::StandDown {
-                reason: format!("another trading date begins: {date}"),
-            },
-        )
-        .await?;
+        let reason = format!("another trading date begins: {date}");
+        ask(store, actor, PlatformRequest::StandDown { reason }).await?;
     }
+    let reason = reason.to_owned();
+    let trading_date = date;
     ask(
         store,
         actor,
         PlatformRequest::Activate {
-            trading_date: date,
-            reason: reason.to_owned(),
+            trading_date,
+            reason,
         },
     )
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// The platform as it is now.

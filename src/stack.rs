@@ -115,15 +115,15 @@ impl Stack {
             let arguments = vec![role.to_owned(), "--exit-with-parent".to_owned()];
             self.start_child(role_name(role), std::env::current_exe()?, arguments)?;
         }
-        platform::activate_for(
-            &self.store,
-            book.trading_date,
-            ACTOR,
-            "all parts were started together",
-        )
-        .await?;
+        let reason = "all parts were started together";
+        let date = book.trading_date;
+        let active = platform::activate_for(&self.store, date, ACTOR, reason).await?;
         self.wait_ready().await?;
-        say(&format!("the platform is active for {}", book.trading_date));
+        say(&if active {
+            format!("the platform is active for {date}")
+        } else {
+            "the platform was stood down and stays so: `squareoff platform activate --reason …` accepts square-offs again".to_owned()
+        });
         Ok(())
     }
 
@@ -189,11 +189,14 @@ impl Stack {
         arguments: Vec<String>,
     ) -> Result<()> {
         let log = self.folder.log_file(name);
+        let mut environment = self.config.environment();
+        // The exchange is a stranger to our settings.
+        environment.push(("RUST_LOG".to_owned(), self.config.log.clone()));
         let program = Program {
             name,
             file,
             arguments,
-            environment: self.config.environment(),
+            environment,
             log,
         };
         self.children.push(Supervised::start(program)?);
@@ -330,11 +333,7 @@ fn is_ready(state: &serde_json::Value, head: u64, venues: usize) -> bool {
     let sessions = state["sessions"].as_object().map_or(0, |sessions| {
         sessions.values().filter(|state| *state == "ready").count()
     });
-    state["ready"] == true
-        && state["platform"] == "active"
-        && seen("read_model")
-        && seen("event_log")
-        && sessions >= venues
+    state["ready"] == true && seen("read_model") && seen("event_log") && sessions >= venues
 }
 
 fn role_name(role: &str) -> &'static str {

@@ -24,10 +24,15 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<()> {
             return Ok(());
         }
     };
-    println!("{}", banner(&stack).await?);
-    let failed = tokio::select! {
-        () = shutdown::requested(stop) => None,
-        error = stack.failed() => Some(error),
+    let failed = match banner(&stack).await {
+        Err(error) => Some(error),
+        Ok(banner) => {
+            println!("{banner}");
+            tokio::select! {
+                () = shutdown::requested(stop) => None,
+                error = stack.failed() => Some(error),
+            }
+        }
     };
     println!("· stopping: the API first, then the gateway, the exchange, the database");
     stack.stop().await;

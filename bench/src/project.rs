@@ -94,10 +94,7 @@ async fn fill(store: &EventStore, rounds: usize) -> Result<u64> {
     let mut written = 0;
     for block in 0..POSITIONS.div_ceil(ABREAST) {
         let block = block * ABREAST..POSITIONS.min((block + 1) * ABREAST);
-        written += step(store, &keys, &mut versions, block, |key, _| {
-            vec![bod(key)]
-        })
-        .await?;
+        written += step(store, &keys, &mut versions, block, |key, _| vec![bod(key)]).await?;
     }
     for round in 0..rounds {
         for block in 0..POSITIONS.div_ceil(ABREAST) {

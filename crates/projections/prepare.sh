@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-bin="${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)}"
+bin="${SQUAREOFF_PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)}"
 work=$(mktemp -d /tmp/squareoff-prepare.XXXXXX)
 as_server=""
 if [ "$(id -u)" = 0 ]; then

@@ -1,6 +1,5 @@
 //! Follows the log through the API, to know when an order has ended without asking for each order again and again.
 
-use anyhow::Result;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -44,7 +43,7 @@ struct Orders {
 
 impl Followed {
     /// Takes a page in and wakes who waits.
-    pub fn learn(&self, page: Page) -> Result<()> {
+    pub fn learn(&self, page: Page) {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         for event in page.events {
             let Some(order_id) = event.data.order_id else {
@@ -70,7 +69,6 @@ impl Followed {
         }
         drop(orders);
         self.more.notify_waiters();
-        Ok(())
     }
 
     /// Ends when the order has; the log position at which it did.
@@ -78,12 +76,15 @@ impl Followed {
         loop {
             // Listening begins before looking, so that no wake-up falls in between.
             let more = self.more.notified();
-            let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(position) = orders.ended.get(&order_id) {
-                return position.clone();
+            if let Some(position) = self.position(order_id) {
+                return position;
             }
-            drop(orders);
             more.await;
         }
+    }
+
+    fn position(&self, order_id: Uuid) -> Option<String> {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.ended.get(&order_id).cloned()
     }
 }

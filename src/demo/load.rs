@@ -170,7 +170,7 @@ impl Load {
                 tokio::time::sleep(LOOK).await;
             }
             from.clone_from(&page.next);
-            self.followed.learn(page)?;
+            self.followed.learn(page);
         }
     }
 

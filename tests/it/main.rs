@@ -1,5 +1,8 @@
 //! Whole-system tests: the shape of the house, the command line, and runs of the real processes with parts killed.
 
+// A helper outside a test function may unwrap as a test does.
+#![allow(clippy::unwrap_used)]
+
 mod architecture;
 mod commands;
 mod killed;

@@ -87,7 +87,7 @@ impl Directory {
         self.read(|known| known.platform.clone())
     }
 
-    /// Whether a session of the venue is logged on and reconciled.
+    /// Whether a session of the venue is logged on.
     pub fn session_ready(&self, venue: Venue) -> bool {
         self.read(|known| {
             known

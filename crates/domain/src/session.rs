@@ -17,7 +17,7 @@ pub struct SessionClaimed {
     pub fence: u64,
 }
 
-/// Logged on, and every message either side had missed is exchanged: orders may go.
+/// Logged on: orders may go. What either side has missed is asked for and comes behind this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionReady {
     pub venue: Venue,

@@ -34,7 +34,7 @@ pub enum Request {
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub platform: &'a Platform,
-    /// Whether the venue's exchange session is logged on and reconciled.
+    /// Whether the venue's exchange session is logged on.
     pub session_ready: bool,
     /// The instrument's contract of the position's trading date.
     pub contract: Option<&'a Contract>,

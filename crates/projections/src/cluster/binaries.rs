@@ -21,7 +21,7 @@ impl Binaries {
     }
 }
 
-/// Finds `initdb` and `postgres`. With `configured` (the setting `PG_BIN`) only that folder is looked at.
+/// Finds `initdb` and `postgres`. With `configured` (the setting `pg_bin`) only that folder is looked at.
 ///
 /// # Errors
 /// [`ClusterError::NoBinaries`], which says what to install.

@@ -6,7 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ClusterError {
     #[error(
-        "no PostgreSQL server programs (initdb, postgres) in {looked_in}; install them with `apt-get install postgresql`, or name their folder in PG_BIN"
+        "no PostgreSQL server programs (initdb, postgres) in {looked_in}; install them with `apt-get install postgresql`, or name their folder in SQUAREOFF_PG_BIN"
     )]
     NoBinaries { looked_in: String },
     #[error(

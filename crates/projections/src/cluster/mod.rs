@@ -68,7 +68,7 @@ const SETTINGS: &[&str] = &[
 pub struct ClusterConfig {
     /// Folder of the cluster; made when missing. Holds the data folder, the socket and the lock.
     pub data_dir: PathBuf,
-    /// Folder of `initdb` and `postgres` (the setting `PG_BIN`); `None` looks for the newest.
+    /// Folder of `initdb` and `postgres` (the setting `pg_bin`); `None` looks for the newest.
     pub bin_dir: Option<PathBuf>,
     /// What the server says is appended here.
     pub log_file: PathBuf,
