@@ -4,18 +4,18 @@ use crate::rig::{PATIENCE, until};
 use crate::story;
 use squareoff_domain::platform::{self, Platform, PlatformRequest};
 use squareoff_domain::position::{
-    self, Context, Order, Position, PricePolicy, Report, Request, SquareOffTerms, TimeInForce,
-    Wanted,
+    self, Context, Order, OrderDispatched, Position, PositionEvent, PricePolicy, Report, Request,
+    SquareOffTerms, TimeInForce, Wanted,
 };
 use squareoff_domain::reference::InstrumentKind;
 use squareoff_domain::session::{self, SessionEvent, SessionReport};
 use squareoff_domain::suspense::{ReportSuspended, SuspenseEvent};
 use squareoff_domain::{
-    ClOrdId, Contract, NetQuantity, OrderId, PositionKey, Price, Product, Quantity, RequestId,
-    Segment, Timestamp, Venue,
+    ClOrdId, Contract, NetQuantity, OrderId, PositionKey, Price, Product, Quantity, Refusal,
+    RequestId, Segment, Timestamp, Venue,
 };
 use squareoff_store::codec::LogEvent;
-use squareoff_store::{Caller, EventStore, StoredEvent, Streams};
+use squareoff_store::{Caller, Committed, EventStore, StoredEvent, Streams, TransactError};
 use std::convert::Infallible;
 use uuid::Uuid;
 
@@ -132,6 +132,23 @@ impl Desk {
         recorded.await.unwrap();
     }
 
+    /// As if every order of a position had been sent, in one append.
+    pub async fn dispatch_all(&self, key: &PositionKey) {
+        let position = self.position(key).await;
+        let dispatched = |(sequence, order_id): (u64, &OrderId)| {
+            PositionEvent::OrderDispatched(OrderDispatched {
+                order_id: *order_id,
+                session: "NSE-BROKER".into(),
+                sequence,
+            })
+        };
+        let events = || Vec::from_iter((2..).zip(position.orders.keys()).map(dispatched));
+        let decide = |_: &Position| Ok::<_, Infallible>((events(), ()));
+        let (stream, caller) = (key.stream(), caller(Uuid::new_v4(), 1));
+        let sent = self.positions.transact(&stream, &caller, decide);
+        sent.await.unwrap();
+    }
+
     /// Closes some units at the market; the orders it was sliced into.
     pub async fn square_off(&self, key: &PositionKey, units: u64) -> Vec<ClOrdId> {
         self.square_off_as(key, units, TimeInForce::Day).await
@@ -184,6 +201,19 @@ impl Desk {
         order.cancels.keys().last().unwrap().clone()
     }
 
+    /// The same for an order that may have been filled by now.
+    pub async fn try_cancel(&self, key: &PositionKey, order: &ClOrdId) {
+        let request = Request::Cancel {
+            request_id: RequestId(Uuid::new_v4()),
+            order: Some(find(&self.position(key).await, order).0),
+        };
+        let asked = self.ask(key, request).await;
+        assert!(matches!(
+            asked,
+            Ok(_) | Err(TransactError::Refused(Refusal::OrderEnded { .. }))
+        ));
+    }
+
     pub async fn cancel_all(&self, key: &PositionKey) {
         let request_id = RequestId(Uuid::new_v4());
         let request = Request::Cancel {
@@ -194,6 +224,14 @@ impl Desk {
     }
 
     async fn decide(&self, key: &PositionKey, request: Request) {
+        self.ask(key, request).await.unwrap();
+    }
+
+    async fn ask(
+        &self,
+        key: &PositionKey,
+        request: Request,
+    ) -> Result<Committed<()>, TransactError<Refusal>> {
         let platform = self.platform.load(platform::STREAM).await.unwrap().state;
         let contract = contract(key);
         let context = Context {
@@ -206,8 +244,7 @@ impl Desk {
         };
         let caller = caller(Uuid::new_v4(), platform.epoch);
         let stream = key.stream();
-        let decided = self.positions.transact(&stream, &caller, decide);
-        decided.await.unwrap();
+        self.positions.transact(&stream, &caller, decide).await
     }
 
     pub async fn position(&self, key: &PositionKey) -> Position {

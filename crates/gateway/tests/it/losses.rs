@@ -96,3 +96,28 @@ async fn neither_are_orders_that_have_ended_nor_cancels_that_were_answered() {
     assert_eq!((book.orders().len(), book.cancels().len()), (2, 1));
     assert_eq!(book.duplicates, Vec::<String>::new());
 }
+
+/// At start everything that the log holds unsent waits until the log's end is read, however much it is.
+#[tokio::test]
+async fn a_log_longer_than_the_queue_does_not_block_the_start() {
+    const POSITIONS: usize = 330;
+    const SLICES: u64 = 200;
+    let mut rig = Rig::without_gateway().await;
+    let mut placed = Vec::new();
+    for n in 0..POSITIONS {
+        let units = SLICES * crate::desk::SLICE;
+        let net = i64::try_from(units).unwrap();
+        let key = rig.desk.open(&format!("C{n}"), "ALPHA", net).await;
+        rig.desk.square_off(&key, units).await;
+        placed.push(key);
+    }
+    for key in &placed {
+        rig.desk.dispatch_all(key).await;
+    }
+    rig.start().await;
+    let key = rig.desk.open("NEW", "ALPHA", 50).await;
+    rig.desk.order(&key, 50).await;
+    let order = rig.venue.until_order(1).await;
+    assert_eq!(order.account.as_deref(), Some("NEW"));
+    rig.end().await;
+}

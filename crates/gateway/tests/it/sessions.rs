@@ -7,7 +7,6 @@ use squareoff_domain::{Timestamp, Venue};
 use squareoff_fix::{JournalError, SessionState};
 use squareoff_gateway::GatewayError;
 use squareoff_store::NewEvent;
-use std::time::Duration;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -191,20 +190,28 @@ async fn so_does_a_session_event_of_a_newer_release() {
     assert!(ended.contains("SessionReady v99"), "{ended}");
 }
 
-/// Without the venue's word nothing is sent; with a log that can't be written nothing is taken for ready.
+/// A session that can't be recorded as ready is given nothing to send.
 #[tokio::test]
 async fn a_log_that_takes_nothing_at_log_on_delays_it() {
-    let mut rig = Rig::new().await;
+    let rig = Rig::new().await;
+    let key = rig.desk.open("C1", "ALPHA", 50).await;
     let file = rig.log.path().join(squareoff_store::embedded::FILE_NAME);
+    let log_ons = || {
+        let book = rig.book.lock().unwrap();
+        let log_on = |state: &&SessionState| **state == SessionState::LoggedOn;
+        book.states.iter().filter(log_on).count()
+    };
+    rig.line.lead_to(None);
+    rig.line.cut();
+    rig.desk.until_session("down").await;
+    rig.desk.order(&key, 50).await;
     let locked = rusqlite::Connection::open(file).unwrap();
     locked.execute_batch("begin immediate").unwrap();
-    rig.line.cut();
-    until("it dials again", async || rig.line.dials() >= 1).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    rig.line.lead_to(Some(rig.venue.address));
+    until("the venue has it back", async || log_ons() == 2).await;
+    assert!(rig.book.lock().unwrap().orders().is_empty());
     locked.execute_batch("rollback").unwrap();
-    until("it is back", async || rig.desk.session().await.len() == 4).await;
-    let key = rig.desk.open("C1", "ALPHA", 50).await;
-    rig.desk.order(&key, 50).await;
     rig.venue.until_order(1).await;
-    rig.stop().await.unwrap();
+    assert_eq!(rig.desk.session().await.len(), 4);
+    rig.end().await;
 }

@@ -26,7 +26,7 @@ pub const NAME: &str = "NSE";
 pub enum Manner {
     #[default]
     Silent,
-    /// Acknowledges and fills in two trades.
+    /// Acknowledges and fills in two trades; every cancel comes too late.
     Fills,
 }
 
@@ -36,6 +36,8 @@ pub struct Book {
     pub manner: Manner,
     /// Orders and cancels in the order they were processed, each once.
     pub processed: Vec<Inbound>,
+    /// When, by the clock of this machine.
+    pub processed_at: Vec<Timestamp>,
     ids: HashSet<String>,
     /// ClOrdIDs that came as new messages a second time.
     pub duplicates: Vec<String>,
@@ -71,27 +73,44 @@ impl Book {
         self.executions
     }
 
-    fn take(&mut self, inbound: Inbound) -> Option<NewOrderSingle> {
+    /// Processes a message; whether it is new.
+    fn take(&mut self, inbound: &Inbound) -> bool {
         let id = match &inbound.message {
-            AppMessage::NewOrderSingle(order) => order.cl_ord_id.clone(),
-            AppMessage::OrderCancelRequest(cancel) => cancel.cl_ord_id.clone(),
+            AppMessage::NewOrderSingle(order) => &order.cl_ord_id,
+            AppMessage::OrderCancelRequest(cancel) => &cancel.cl_ord_id,
             _ => {
-                self.others.push(inbound);
-                return None;
+                self.others.push(inbound.clone());
+                return false;
             }
         };
         if !self.ids.insert(id.clone()) {
             if !inbound.poss_dup {
-                self.duplicates.push(id);
+                self.duplicates.push(id.clone());
             }
-            return None;
+            return false;
         }
-        let order = match &inbound.message {
-            AppMessage::NewOrderSingle(order) => Some(order.clone()),
-            _ => None,
-        };
-        self.processed.push(inbound);
-        order
+        self.processed.push(inbound.clone());
+        self.processed_at.push(Timestamp::now());
+        true
+    }
+
+    fn answer(&mut self, message: &AppMessage) {
+        match (self.manner, message) {
+            (Manner::Fills, AppMessage::NewOrderSingle(order)) => {
+                let half = order.order_qty / 2;
+                let reports = [
+                    acknowledged(order),
+                    self.fill(order, half),
+                    self.fill(order, order.order_qty - half),
+                ];
+                self.said.extend(reports.map(execution));
+            }
+            (Manner::Fills, AppMessage::OrderCancelRequest(cancel)) => {
+                let reject = cancel_reject(cancel, 0, "too late");
+                self.said.push(AppMessage::OrderCancelReject(reject));
+            }
+            _ => {}
+        }
     }
 
     /// A trade of so many units, with the next ExecID.
@@ -195,15 +214,8 @@ impl Application for App {
     async fn receive(&mut self, batch: Vec<Inbound>) -> Result<(), NotRecorded> {
         let mut book = self.book.lock().unwrap();
         for inbound in batch {
-            let new = book.take(inbound);
-            if let (Some(order), Manner::Fills) = (new, book.manner) {
-                let half = order.order_qty / 2;
-                let reports = [
-                    acknowledged(&order),
-                    book.fill(&order, half),
-                    book.fill(&order, order.order_qty - half),
-                ];
-                book.said.extend(reports.map(execution));
+            if book.take(&inbound) {
+                book.answer(&inbound.message);
                 self.more.notify_one();
             }
         }
