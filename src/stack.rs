@@ -96,11 +96,10 @@ impl Stack {
             .database_url
             .as_deref()
             .context("the read database has an address by now")?;
-        Database::from_url(url)
-            .context("DATABASE_URL")?
-            .migrate()
-            .await
-            .context("the read database cannot be used")?;
+        let database = Database::from_url(url).context("DATABASE_URL")?;
+        let unusable = "the read database cannot be used";
+        database.migrate().await.context(unusable)?;
+        database.check_origin(&self.store).await.context(unusable)?;
 
         let book = book::ensure(&self.config, &self.folder, say)?;
         say("starting the simulated exchange");

@@ -4,7 +4,9 @@
 
 CREATE TABLE checkpoint (
     only_row bool NOT NULL DEFAULT true CONSTRAINT checkpoint_pkey PRIMARY KEY CONSTRAINT checkpoint_only_row CHECK (only_row),
-    position bigint NOT NULL
+    position bigint NOT NULL,
+    -- Id of the first event of the log that the tables are of; null until it has one.
+    log_id uuid
 ) WITH (fillfactor = 10);
 
 INSERT INTO checkpoint (position) VALUES (0);

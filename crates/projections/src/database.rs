@@ -1,9 +1,11 @@
 //! The read database: how to reach it, and its migrations.
 
 use crate::cluster::{ClusterError, check_durable};
+use crate::origin::{OriginError, checkpoint_in};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
+use squareoff_store::EventStore;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -73,6 +75,16 @@ impl Database {
         let mut connection = self.connect(LIVE).await?;
         check_durable(&mut connection).await?;
         migrate(&mut connection, LIVE).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Makes sure that the live tables, which must be migrated, are of this log or of none yet.
+    ///
+    /// # Errors
+    /// [`OriginError`].
+    pub async fn check_origin(&self, store: &EventStore) -> Result<(), OriginError> {
+        let mut connection = self.connect(LIVE).await?;
+        checkpoint_in(store, &mut connection).await?;
         Ok(connection.close().await?)
     }
 

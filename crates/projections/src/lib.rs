@@ -19,6 +19,7 @@ mod copy;
 mod database;
 mod fold;
 pub mod orders;
+mod origin;
 pub mod positions;
 mod query;
 mod rebuild;
@@ -32,6 +33,7 @@ mod write;
 
 pub use database::{Database, DatabaseError};
 pub use fold::FoldError;
+pub use origin::{OriginError, OtherLog};
 pub use query::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, Reflecting, checkpoint};
 pub use rebuild::{
     Comparison, Difference, Progress, RebuildError, RebuildOptions, RebuildReport, Stage, SwapWhen,

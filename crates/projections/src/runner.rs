@@ -10,9 +10,9 @@
 
 use crate::database::{Database, DatabaseError, LIVE};
 use crate::fold::{Fold, FoldError};
-use crate::units::stored_position;
+use crate::origin::{OriginError, OtherLog, checkpoint_in};
 use crate::write::{LOCK_RUNNER, Target, WriteError, try_lock_session, write};
-use sqlx::{Executor, PgConnection};
+use sqlx::Executor;
 use squareoff_store::{Delivery, EventStore, Position, ReadError};
 use std::time::Duration;
 use thiserror::Error;
@@ -30,13 +30,8 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(500);
 pub enum RunError {
     #[error("the projection stopped: {0}")]
     Fold(#[from] FoldError),
-    #[error(
-        "the read models reflect position {checkpoint} but the log ends at {head}: this database belongs to another log"
-    )]
-    AheadOfLog {
-        checkpoint: Position,
-        head: Position,
-    },
+    #[error(transparent)]
+    OtherLog(#[from] OtherLog),
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
@@ -105,7 +100,7 @@ async fn session(
     while !try_lock_session(&mut connection, LOCK_RUNNER).await? {
         tokio::time::sleep(LOCK_INTERVAL).await;
     }
-    let mut done = start_position(store, &mut connection).await?;
+    let mut done = checkpoint_in(store, &mut connection).await?;
     let mut subscription = store.subscribe(done);
     let mut fold = Fold::bounded();
     tracing::info!(log.position = done.as_u64(), "projecting");
@@ -113,6 +108,10 @@ async fn session(
         let Delivery::Events(events) = subscription.next(BATCH_EVENTS_MAX).await? else {
             continue;
         };
+        if done == Position::START {
+            // The log may have been empty before: now it has a first event to be known by.
+            checkpoint_in(store, &mut connection).await?;
+        }
         let to = subscription.position();
         let rows = fold.fold(store, events).await?;
         write(&mut connection, Target::Live, &rows, (done, to)).await?;
@@ -121,29 +120,21 @@ async fn session(
     }
 }
 
-async fn start_position(
-    store: &EventStore,
-    connection: &mut PgConnection,
-) -> Result<Position, SessionError> {
-    let checkpoint = sqlx::query_scalar!("SELECT position FROM checkpoint")
-        .fetch_one(connection)
-        .await?;
-    let checkpoint = stored_position(checkpoint);
-    let head = store.head().await?;
-    if checkpoint > head {
-        return Err(SessionError::Fatal(RunError::AheadOfLog {
-            checkpoint,
-            head,
-        }));
-    }
-    Ok(checkpoint)
-}
-
 fn database_error(error: DatabaseError) -> SessionError {
     if error.is_passing() {
         SessionError::Passing(error.to_string())
     } else {
         SessionError::Fatal(error.into())
+    }
+}
+
+impl From<OriginError> for SessionError {
+    fn from(error: OriginError) -> Self {
+        match error {
+            OriginError::OtherLog(error) => SessionError::Fatal(error.into()),
+            OriginError::Read(error) => error.into(),
+            OriginError::Sql(error) => error.into(),
+        }
     }
 }
 

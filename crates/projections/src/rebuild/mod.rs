@@ -16,6 +16,7 @@ pub use compare::{Comparison, Difference};
 
 use crate::database::{Database, DatabaseError, LIVE, NEXT, migrate};
 use crate::fold::{Fold, FoldError};
+use crate::origin::{OriginError, OtherLog, checkpoint_in};
 use crate::units::stored_position;
 use crate::write::{LOCK_REBUILD, LOCK_WRITE, lock_transaction, try_lock_session};
 use catch_up::catch_up;
@@ -98,13 +99,8 @@ pub enum RebuildError {
     Busy,
     #[error("the rebuild stopped: {0}")]
     Fold(#[from] FoldError),
-    #[error(
-        "the read models reflect position {checkpoint} but the log ends at {head}: this database belongs to another log"
-    )]
-    AheadOfLog {
-        checkpoint: Position,
-        head: Position,
-    },
+    #[error(transparent)]
+    OtherLog(#[from] OtherLog),
     #[error("the rebuilt read models were changed by somebody else")]
     Disturbed,
     #[error(transparent)]
@@ -114,6 +110,16 @@ pub enum RebuildError {
 impl From<sqlx::Error> for RebuildError {
     fn from(error: sqlx::Error) -> Self {
         RebuildError::Database(error.into())
+    }
+}
+
+impl From<OriginError> for RebuildError {
+    fn from(error: OriginError) -> Self {
+        match error {
+            OriginError::OtherLog(error) => error.into(),
+            OriginError::Read(error) => error.into(),
+            OriginError::Sql(error) => error.into(),
+        }
     }
 }
 
@@ -147,14 +153,8 @@ pub async fn rebuild(
     if !try_lock_session(&mut live, LOCK_REBUILD).await? {
         return Err(RebuildError::Busy);
     }
-    let live_at = checkpoint(&mut live).await?;
+    let live_at = checkpoint_in(store, &mut live).await?;
     let head = store.head().await?;
-    if live_at > head {
-        return Err(RebuildError::AheadOfLog {
-            checkpoint: live_at,
-            head,
-        });
-    }
     // Where there is nothing to compare with, there is no reason to stop before the end.
     let target = if live_at == Position::START {
         head
@@ -163,7 +163,7 @@ pub async fn rebuild(
     };
 
     let began = Instant::now();
-    let mut rebuilt = prepare(database).await?;
+    let mut rebuilt = prepare(store, database).await?;
     let events = fill::fill(store, &mut rebuilt, target, &mut progress).await?;
     let elapsed = began.elapsed();
     let mut tell = |stage, position| {
@@ -205,6 +205,8 @@ pub async fn rebuild(
         live.execute("DROP SCHEMA IF EXISTS read_next CASCADE")
             .await?;
     }
+    // The lock would end with the connection, but only when the server notices; the next rebuild may be there before.
+    live.execute("SELECT pg_advisory_unlock_all()").await?;
     Ok(RebuildReport {
         events,
         elapsed,
@@ -215,7 +217,7 @@ pub async fn rebuild(
 }
 
 /// Empty tables in a schema of their own; what a killed rebuild left is dropped.
-async fn prepare(database: &Database) -> Result<Rebuilt, RebuildError> {
+async fn prepare(store: &EventStore, database: &Database) -> Result<Rebuilt, RebuildError> {
     let mut connection = connect(database).await?;
     for statement in [
         "DROP SCHEMA IF EXISTS read_old CASCADE",
@@ -226,6 +228,7 @@ async fn prepare(database: &Database) -> Result<Rebuilt, RebuildError> {
     migrate(&mut connection, NEXT)
         .await
         .map_err(DatabaseError::from)?;
+    checkpoint_in(store, &mut connection).await?;
     Ok(Rebuilt {
         connection,
         beside: connect(database).await?,

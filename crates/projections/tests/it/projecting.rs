@@ -376,9 +376,13 @@ async fn the_database_of_another_log_is_refused() {
     let projecting = Projecting::start(&desk.store, &database);
     reach(&database, head).await;
     projecting.stop().await;
-    let other = Desk::new(9);
-    let error = Projecting::start(&other.store, &database).gives_up().await;
-    assert!(matches!(error, RunError::AheadOfLog { .. }), "{error:?}");
+    let empty = Desk::new(9);
+    let mut longer = Desk::new(10);
+    longer.many_things(100).await;
+    for other in [&empty, &longer] {
+        let error = Projecting::start(&other.store, &database).gives_up().await;
+        assert!(matches!(error, RunError::OtherLog(_)), "{error:?}");
+    }
     assert_eq!(checkpoint(&database.pool(1)).await.unwrap(), head);
 }
 
