@@ -5,10 +5,13 @@
 //! 1. Identity comes first: a ClOrdID stands in the log before any byte leaves.
 //! 2. Journal before socket: at most once out.
 //! 3. Log before sequence number: at least once in, and the position's execution keys make it exactly once.
-//! 4. One gateway per session, fenced by the session's stream and by the journal's lock.
+//! 4. One gateway per session, fenced by the session's stream, which it reads as it grows, and by the journal's lock.
 //! 5. It lives off the log: no read database can stop an order.
+//! 6. What was not sent when its activation of the platform ended is dropped and said to be; cancels always go.
 //!
-//! Not here yet: message-rate throttling, mass status on recovery, drop copy, several sessions to one venue.
+//! Not here yet: message-rate throttling, mass status on recovery (after a lost journal, orders under way stay as the log knows them),
+//! drop copy, several sessions to one venue. What the session has taken and not yet journaled when its connection breaks, 1,536
+//! messages at most, goes out at the next log-on however late that is.
 
 mod inbound;
 mod index;

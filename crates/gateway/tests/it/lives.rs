@@ -3,7 +3,7 @@
 use crate::desk::COMP_ID;
 use crate::line::{TO_GATEWAY, TO_VENUE};
 use crate::rig::{Rig, until};
-use crate::venue::{Manner, NAME, open_journal};
+use crate::venue::{Manner, NAME, canceled, open_journal};
 use squareoff_domain::position::Position;
 use squareoff_domain::{ClOrdId, PositionKey};
 use squareoff_fix::encode::{Header, Identity, frame};
@@ -103,6 +103,27 @@ async fn journaled_and_not_on_the_wire() {
     rig.desk.until(&key, "flat", |p| p.net.0 == 0).await;
     let dispatched = format!("dispatched o1 #{seq}");
     assert_eq!(rig.desk.story(&key).await[3], dispatched);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_cancel_without_an_answer_yet_does_not_go_twice() {
+    let mut rig = Rig::new().await;
+    let key = rig.desk.open("C1", "ALPHA", 60).await;
+    let id = rig.desk.order(&key, 50).await;
+    let order = rig.venue.until_order(1).await;
+    rig.venue.acknowledge(&order);
+    rig.desk.cancel(&key, &id).await;
+    rig.venue.until_cancel(1).await;
+    rig.kill().await;
+    rig.start().await;
+    rig.desk.order(&key, 10).await;
+    rig.venue.until_order(2).await;
+    let cancel = rig.venue.until_cancel(1).await;
+    rig.venue.report(canceled(&order, &cancel));
+    rig.desk
+        .until(&key, "canceled", |p| p.working().units() == 10)
+        .await;
     rig.end().await;
 }
 

@@ -1,8 +1,8 @@
 //! The journal's folder is lost, the log is not: what the log knows as sent, ended or under way is not sent again.
 
 use crate::rig::Rig;
-use squareoff_domain::PositionKey;
-use squareoff_domain::position::Report;
+use squareoff_domain::position::{Execution, ExecutionReport, Report};
+use squareoff_domain::{PositionKey, Price, Quantity};
 
 impl Rig {
     /// Kills the gateway and removes its journal.
@@ -45,6 +45,33 @@ async fn orders_that_the_log_knows_as_sent_are_not_sent_again() {
     assert_eq!(rig.desk.position(&under_way).await.working().units(), 50);
     rig.venue.fill(&orders[1], 50);
     rig.desk.until(&under_way, "flat", |p| p.net.0 == 0).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn an_order_that_the_venue_has_answered_was_sent_whatever_else_is_missing() {
+    let mut rig = Rig::without_gateway().await;
+    let execution = |units| Execution::Fill {
+        key: "NSE|2026-11-20|E1".parse().unwrap(),
+        quantity: Quantity::new(units).unwrap(),
+        price: Price(970_000),
+    };
+    for (client, execution) in [("C1", Execution::New), ("C2", execution(20))] {
+        let key = rig.desk.open(client, "ALPHA", 50).await;
+        let report = ExecutionReport {
+            cl_ord_id: rig.desk.order(&key, 50).await,
+            exchange_order_id: "X1".parse().unwrap(),
+            execution,
+            cumulative: 0,
+            leaves: 0,
+        };
+        rig.desk.tell(&key, Report::Execution(report)).await;
+    }
+    rig.start().await;
+    let key = rig.desk.open("C3", "ALPHA", 50).await;
+    rig.desk.order(&key, 50).await;
+    let order = rig.venue.until_order(1).await;
+    assert_eq!(order.account.as_deref(), Some("C3"));
     rig.end().await;
 }
 
