@@ -12,6 +12,7 @@ mod line;
 mod lives;
 mod losses;
 mod orders;
+mod outages;
 mod refusals;
 mod reports;
 mod resends;
