@@ -122,13 +122,7 @@ impl Recorder {
             now: now(),
         };
         let record = |position: &Position| {
-            let mut state = position.clone();
-            let mut events = Vec::new();
-            for report in &reports {
-                let new = position::record(&state, report);
-                state = new.iter().fold(state, position::evolve);
-                events.extend(new);
-            }
+            let events = position::record_all(position, reports.iter().copied());
             Ok((events, ()))
         };
         patiently(&self.positions, &known.stream, &caller, record).await?;

@@ -21,6 +21,6 @@ mod tests;
 pub use decide::{Context, MAX_CANCELS_PER_ORDER, MAX_SLICES, Request, decide};
 pub use event::*;
 pub use evolve::evolve;
-pub use record::{Execution, ExecutionReport, Report, record};
+pub use record::{Execution, ExecutionReport, Report, record, record_all};
 pub use refusal::Refusal;
 pub use state::{Booked, CancelState, Ended, Order, OrderStatus, Position};

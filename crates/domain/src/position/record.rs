@@ -67,10 +67,26 @@ pub enum Execution {
 }
 
 pub fn record(position: &Position, report: &Report) -> Vec<PositionEvent> {
-    let mut events = facts(position, report);
-    if !events.is_empty() {
-        let after = events.iter().fold(position.clone(), evolve);
-        events.extend(restore_exposure(&after));
+    record_all(position, [report])
+}
+
+/// The same for several reports in their order, each told to the state that those before it left.
+pub fn record_all<'a>(
+    position: &Position,
+    reports: impl IntoIterator<Item = &'a Report>,
+) -> Vec<PositionEvent> {
+    let mut state = position.clone();
+    let mut events = Vec::new();
+    for report in reports {
+        let new = facts(&state, report);
+        if new.is_empty() {
+            continue;
+        }
+        state = new.iter().fold(state, evolve);
+        let restored = restore_exposure(&state);
+        state = restored.iter().fold(state, evolve);
+        events.extend(new);
+        events.extend(restored);
     }
     events
 }

@@ -3,6 +3,7 @@
 //! Several processes open the same file. SQLite's locks and its write-ahead log keep them apart and recover after a crash of any.
 
 use crate::OpenError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::cell::Cell;
 use std::path::Path;
@@ -68,6 +69,8 @@ pub(super) fn connect(file: &Path, role: Role) -> rusqlite::Result<Connection> {
     // Checkpoints are the checkpointer's: one inside a commit costs every waiter of the batch tens of milliseconds.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // One plan for every value: without it each read with other bounds is prepared anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     match role {
         Role::Writer => {
