@@ -41,7 +41,7 @@ unit:
 
 doc:
 	cargo test --locked --workspace --all-features --doc
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
 deploy-check:
 	tests/deploy/check.sh

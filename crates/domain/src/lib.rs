@@ -9,7 +9,7 @@
 //! | [`position`] | `position-<date>-<client>-<venue>:<symbol>-<product>` |
 //! | [`platform`] | `platform` |
 //! | [`session`] | `session-<venue>-<comp id>` |
-//! | [`reference`] | `contracts-<date>-<venue>`, `client-<client>` |
+//! | [`mod@reference`] | `contracts-<date>-<venue>`, `client-<client>` |
 //! | [`suspense`] | `suspense-<venue>-<date>` |
 
 pub mod amount;
