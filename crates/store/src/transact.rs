@@ -20,8 +20,9 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Decisions of one call. Callers of one process take turns, so that a conflict needs another process; sixteen in a row is a fault.
-pub const ATTEMPTS_MAX: usize = 16;
+/// Decisions of one call. Callers of one process take turns, so that a conflict needs another process; but a gateway that books a
+/// flood of fills of one position wins many races in a row against a person's request. A hundred are some tens of milliseconds.
+pub const ATTEMPTS_MAX: usize = 100;
 /// Appends with an unknown outcome in one call, and the pause between them.
 const UNKNOWN_TRIES_MAX: usize = 3;
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(20);
