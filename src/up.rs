@@ -34,7 +34,9 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<()> {
             }
         }
     };
-    println!("· stopping: the API first, then the gateway, the exchange, the database");
+    println!(
+        "· stopping: the API first, then the projections, the gateway, the exchange, the database"
+    );
     stack.stop().await;
     match failed {
         None => {
