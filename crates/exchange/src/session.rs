@@ -171,9 +171,8 @@ async fn next(feed: &Arc<Feed>, position: u64) -> Result<Vec<Arc<Fact>>, LedgerE
 
 /// Whether the driver is still there.
 async fn offer(outbound: &Sender<OutboundMessage>, fact: &Fact) -> bool {
-    let message = translate::wire(fact);
-    let message =
-        message.and_then(|report| OutboundMessage::new(fact.exec_id(), fact.ordinal, &report));
+    let report = translate::report(fact);
+    let message = OutboundMessage::new(fact.exec_id(), fact.ordinal, &report);
     send(outbound, message).await
 }
 

@@ -4,11 +4,11 @@
 //! 2. What the exchange doesn't do is answered with a BusinessMessageReject and enters no ledger.
 
 use squareoff_fix::message::{
-    BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, EncodeError, ExecType,
-    ExecutionReport, NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderMassStatusRequest,
-    RawMessage, Side as FixSide, TimeInForce as FixTimeInForce,
+    BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, ExecType, ExecutionReport,
+    NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderMassStatusRequest, Side as FixSide,
+    TimeInForce as FixTimeInForce,
 };
-use squareoff_fix::{AppMessage, PriceE4};
+use squareoff_fix::{AppMessage, LocalMktDate, PriceE4};
 
 use crate::book::Side;
 use crate::fact::{Fact, Happening, OrderImage, TimeInForce, order_id};
@@ -79,8 +79,10 @@ pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
         AppMessage::BusinessMessageReject(reject) => {
             return Meaning::Complaint(format!("{reject:?}"));
         }
-        AppMessage::ExecutionReport(_)
+        AppMessage::OrderCancelReplaceRequest(_)
+        | AppMessage::ExecutionReport(_)
         | AppMessage::OrderCancelReject(_)
+        | AppMessage::TradingSessionStatus(_)
         | AppMessage::Other(_) => {
             return Meaning::Refuse(BusinessMessageReject::unsupported(msg_seq_num, &kind));
         }
@@ -98,26 +100,6 @@ pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
     }
 }
 
-/// The report of a fact as it goes out: an execution report with TradeDate(75), which `fix` has no typed field for.
-///
-/// # Errors
-/// When a value can't stand in a field; the inbound limits make that impossible for our own facts.
-pub fn wire(fact: &Fact) -> Result<AppMessage, EncodeError> {
-    let report = report(fact);
-    if !matches!(report, AppMessage::ExecutionReport(_)) {
-        // FIX 4.4 gives an OrderCancelReject no trade date.
-        return Ok(report);
-    }
-    let body = report.write()?;
-    let kind = report.kind().to_owned();
-    let date = fact.trade_date.replace('-', "");
-    let body = [&body[..], format!("75={date}\u{1}").as_bytes()].concat();
-    Ok(AppMessage::Other(RawMessage {
-        kind,
-        body: body.into(),
-    }))
-}
-
 /// The report of a fact.
 #[must_use]
 pub fn report(fact: &Fact) -> AppMessage {
@@ -125,6 +107,7 @@ pub fn report(fact: &Fact) -> AppMessage {
     let basis = ExecutionReport {
         exec_id: fact.exec_id(),
         transact_time: Some(fact.transact_time),
+        trade_date: LocalMktDate::parse(fact.trade_date.replace('-', "").as_bytes()),
         ..standing(&fact.venue, order)
     };
     let report = match &fact.happening {
@@ -284,6 +267,7 @@ fn standing(venue: &str, order: &OrderImage) -> ExecutionReport {
         cum_qty: order.cum_units,
         avg_px: average(order),
         transact_time: None,
+        trade_date: None,
         text: None,
         mass_status_req_id: None,
         ord_status_req_id: None,

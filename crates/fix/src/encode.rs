@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::codec::{MESSAGE_BYTES_MAX, SOH, checksum};
 use crate::tag;
-use crate::value::{PriceE4, Timestamp};
+use crate::value::{LocalMktDate, PriceE4, Timestamp};
 
 /// Room kept for header and trailer beside a body.
 const HEADER_BYTES_MAX: usize = 2 * 1024;
@@ -81,6 +81,11 @@ impl Body {
 
     /// Appends a time.
     pub fn time(&mut self, tag: u32, value: Timestamp) -> &mut Body {
+        self.show(tag, value)
+    }
+
+    /// Appends a date.
+    pub fn date(&mut self, tag: u32, value: LocalMktDate) -> &mut Body {
         self.show(tag, value)
     }
 

@@ -28,4 +28,4 @@ pub use driver::{
 pub use journal::{Journal, JournalError, Kind, Record};
 pub use message::{AppMessage, OutboundMessage};
 pub use session::{Bodies, Inbound, Output, Reason, Resend, Reset, Role, Session, SessionConfig};
-pub use value::{PriceE4, Timestamp};
+pub use value::{LocalMktDate, PriceE4, Timestamp};

@@ -108,6 +108,49 @@ pub fn parse_count(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// A day as the market counts it, `YYYYMMDD` on the wire (LocalMktDate). Always a real date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalMktDate {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+impl LocalMktDate {
+    /// `None` when the calendar has no such day.
+    pub fn new(year: u16, month: u8, day: u8) -> Option<LocalMktDate> {
+        let days = (1..=12)
+            .contains(&month)
+            .then(|| days_in_month(year.into(), month.into()))?;
+        let is_day = year <= 9999 && (1..=days).contains(&i64::from(day));
+        is_day.then_some(LocalMktDate { year, month, day })
+    }
+
+    /// Reads `YYYYMMDD`.
+    pub fn parse(text: &[u8]) -> Option<LocalMktDate> {
+        if text.len() != 8 {
+            return None;
+        }
+        let number = |from: usize, to: usize| parse_count(&text[from..to]);
+        LocalMktDate::new(
+            number(0, 4)?.try_into().ok()?,
+            number(4, 6)?.try_into().ok()?,
+            number(6, 8)?.try_into().ok()?,
+        )
+    }
+
+    /// Year, month (1 to 12), day of the month.
+    pub fn year_month_day(self) -> (u16, u8, u8) {
+        (self.year, self.month, self.day)
+    }
+}
+
+impl fmt::Display for LocalMktDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}{:02}{:02}", self.year, self.month, self.day)
+    }
+}
+
 /// An instant in nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
@@ -300,6 +343,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_date_is_a_real_day_or_refused() {
+        for text in ["20261120", "20240229", "00010101", "99991231"] {
+            let date = LocalMktDate::parse(text.as_bytes()).expect(text);
+            assert_eq!(date.to_string(), text);
+        }
+        let date = LocalMktDate::new(2026, 11, 20).map(LocalMktDate::year_month_day);
+        assert_eq!(date, Some((2026, 11, 20)));
+        for text in [
+            "",
+            "2026112",
+            "202611200",
+            "20261320",
+            "20260230",
+            "20260200",
+            "2026-1-1",
+            "+2026120",
+        ] {
+            assert_eq!(LocalMktDate::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_price_survives_the_wire(price in any::<i64>()) {
@@ -316,7 +381,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = (PriceE4::parse(&bytes), parse_average(&bytes), Timestamp::parse(&bytes), parse_quantity(&bytes));
+            let _ = (PriceE4::parse(&bytes), parse_average(&bytes), Timestamp::parse(&bytes), parse_quantity(&bytes), LocalMktDate::parse(&bytes));
         }
     }
 }

@@ -169,8 +169,11 @@ impl Inbounds {
             AppMessage::Reject(reject) => {
                 refused([self.sent.id(reject.ref_seq_num), None], &reject.text)
             }
+            // It tells of a market segment, not of an order.
+            AppMessage::TradingSessionStatus(_) => Meaning::Nothing,
             AppMessage::NewOrderSingle(_)
             | AppMessage::OrderCancelRequest(_)
+            | AppMessage::OrderCancelReplaceRequest(_)
             | AppMessage::OrderStatusRequest(_)
             | AppMessage::OrderMassStatusRequest(_)
             | AppMessage::Other(_) => hold(None, "a message that a venue does not send us".into()),

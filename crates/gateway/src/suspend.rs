@@ -27,6 +27,8 @@ pub fn held(inbound: &Inbound, of_session: &str, known: Option<&Known>, reason: 
         | AppMessage::BusinessMessageReject(_)
         | AppMessage::NewOrderSingle(_)
         | AppMessage::OrderCancelRequest(_)
+        | AppMessage::OrderCancelReplaceRequest(_)
+        | AppMessage::TradingSessionStatus(_)
         | AppMessage::OrderStatusRequest(_)
         | AppMessage::OrderMassStatusRequest(_)
         | AppMessage::Other(_) => {

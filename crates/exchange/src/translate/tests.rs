@@ -155,13 +155,8 @@ fn every_execution_report_says_what_happened_and_how_the_order_stands() {
 
 #[test]
 fn what_goes_out_carries_the_trade_date() {
-    let fact = fact(image(3, 0, 30), Happening::Accepted);
-    let AppMessage::Other(raw) = wire(&fact).unwrap() else {
-        panic!("not raw")
-    };
-    let typed = report(&fact).write().unwrap();
-    assert_eq!(raw.kind, "8");
-    assert_eq!(raw.body, [&typed[..], b"75=20261120\x01"].concat());
+    let report = execution(image(3, 0, 30), Happening::Accepted);
+    assert_eq!(report.trade_date, LocalMktDate::new(2026, 11, 20));
 }
 
 #[test]

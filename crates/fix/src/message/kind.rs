@@ -62,6 +62,13 @@ codes! {
     CxlRejResponseTo { Cancel = b'1', CancelReplace = b'2' }
 }
 codes! {
+    /// TradSesStatus (340): the phase of a market segment.
+    TradSesStatus {
+        Unknown = b'0', Halted = b'1', Open = b'2', Closed = b'3', PreOpen = b'4', PreClose = b'5',
+        RequestRejected = b'6',
+    }
+}
+codes! {
     /// BusinessRejectReason (380).
     BusinessRejectReason {
         Other = b'0', UnknownId = b'1', UnknownSecurity = b'2', UnsupportedMessageType = b'3',

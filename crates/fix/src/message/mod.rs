@@ -6,10 +6,12 @@
 //!    an unreadable one is [`Malformed`] with the tag, never half a message. 3. Unknown further fields are
 //!    kept in the raw message and otherwise ignored: venues add their own.
 //!
-//! One file per group: `order` (what we ask), `report` (what the exchange tells), `admin`, `kind` (codes).
+//! One file per group: `order` (what we ask), `report` (what the exchange tells of orders), `market` (what it tells of
+//! itself), `admin`, `kind` (codes).
 
 mod admin;
 mod kind;
+mod market;
 mod order;
 mod read;
 mod report;
@@ -19,8 +21,13 @@ use bytes::Bytes;
 pub use admin::{Logon, Reject, ResendRequest, SequenceReset};
 pub use kind::{
     BusinessRejectReason, CxlRejResponseTo, ExecType, OrdStatus, OrdType, Side, TimeInForce,
+    TradSesStatus,
 };
-pub use order::{NewOrderSingle, OrderCancelRequest, OrderMassStatusRequest, OrderStatusRequest};
+pub use market::TradingSessionStatus;
+pub use order::{
+    NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrderMassStatusRequest,
+    OrderStatusRequest,
+};
 pub use read::{Malformed, RejectReason};
 pub use report::{BusinessMessageReject, ExecutionReport, OrderCancelReject};
 
@@ -35,10 +42,12 @@ pub const ID_BYTES_MAX: usize = 128;
 pub enum AppMessage {
     NewOrderSingle(NewOrderSingle),
     OrderCancelRequest(OrderCancelRequest),
+    OrderCancelReplaceRequest(OrderCancelReplaceRequest),
     OrderStatusRequest(OrderStatusRequest),
     OrderMassStatusRequest(OrderMassStatusRequest),
     ExecutionReport(Box<ExecutionReport>),
     OrderCancelReject(OrderCancelReject),
+    TradingSessionStatus(TradingSessionStatus),
     BusinessMessageReject(BusinessMessageReject),
     /// Inbound only: the peer refused one of *our* messages at session level, `ref_seq_num` says which.
     /// It is delivered because an order refused so is not at the exchange.
@@ -65,10 +74,14 @@ impl AppMessage {
         Ok(match message.kind() {
             b"D" => AppMessage::NewOrderSingle(NewOrderSingle::read(message)?),
             b"F" => AppMessage::OrderCancelRequest(OrderCancelRequest::read(message)?),
+            b"G" => {
+                AppMessage::OrderCancelReplaceRequest(OrderCancelReplaceRequest::read(message)?)
+            }
             b"H" => AppMessage::OrderStatusRequest(OrderStatusRequest::read(message)?),
             b"AF" => AppMessage::OrderMassStatusRequest(OrderMassStatusRequest::read(message)?),
             b"8" => AppMessage::ExecutionReport(Box::new(ExecutionReport::read(message)?)),
             b"9" => AppMessage::OrderCancelReject(OrderCancelReject::read(message)?),
+            b"h" => AppMessage::TradingSessionStatus(TradingSessionStatus::read(message)?),
             b"j" => AppMessage::BusinessMessageReject(BusinessMessageReject::read(message)?),
             b"3" => AppMessage::Reject(Reject::read(message)?),
             _ => AppMessage::raw(message),
@@ -88,10 +101,12 @@ impl AppMessage {
         match self {
             AppMessage::NewOrderSingle(_) => "D",
             AppMessage::OrderCancelRequest(_) => "F",
+            AppMessage::OrderCancelReplaceRequest(_) => "G",
             AppMessage::OrderStatusRequest(_) => "H",
             AppMessage::OrderMassStatusRequest(_) => "AF",
             AppMessage::ExecutionReport(_) => "8",
             AppMessage::OrderCancelReject(_) => "9",
+            AppMessage::TradingSessionStatus(_) => "h",
             AppMessage::BusinessMessageReject(_) => "j",
             AppMessage::Reject(_) => "3",
             AppMessage::Other(raw) => &raw.kind,
@@ -107,10 +122,12 @@ impl AppMessage {
         match self {
             AppMessage::NewOrderSingle(order) => order.write(&mut body),
             AppMessage::OrderCancelRequest(request) => request.write(&mut body),
+            AppMessage::OrderCancelReplaceRequest(request) => request.write(&mut body),
             AppMessage::OrderStatusRequest(request) => request.write(&mut body),
             AppMessage::OrderMassStatusRequest(request) => request.write(&mut body),
             AppMessage::ExecutionReport(report) => report.write(&mut body),
             AppMessage::OrderCancelReject(reject) => reject.write(&mut body),
+            AppMessage::TradingSessionStatus(status) => status.write(&mut body),
             AppMessage::BusinessMessageReject(reject) => reject.write(&mut body),
             AppMessage::Reject(reject) => reject.write(&mut body),
             AppMessage::Other(raw) => return Ok(raw.body.clone()),

@@ -1,4 +1,4 @@
-//! What is asked of an exchange: orders, cancels, status. Fields are written in ascending tag order.
+//! What is asked of an exchange: orders, cancels, replacements, status. Fields are written in ascending tag order.
 
 use crate::codec::Message;
 use crate::encode::Body;
@@ -103,6 +103,66 @@ impl OrderCancelRequest {
         body.text(tag::ORIG_CL_ORD_ID, &self.orig_cl_ord_id);
         body.code(tag::SIDE, self.side.code());
         body.text(tag::SYMBOL, &self.symbol);
+        body.time(tag::TRANSACT_TIME, self.transact_time);
+        body.maybe(tag::SECURITY_EXCHANGE, self.security_exchange.as_deref());
+    }
+}
+
+/// OrderCancelReplaceRequest (35=G): what the order is to be from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderCancelReplaceRequest {
+    pub cl_ord_id: String,
+    /// OrigClOrdID (41): the newest id of the order that the exchange accepted.
+    pub orig_cl_ord_id: String,
+    /// OrderID (37): the exchange order number, when known.
+    pub order_id: Option<String>,
+    pub account: Option<String>,
+    pub symbol: String,
+    pub security_exchange: Option<String>,
+    pub side: Side,
+    /// OrderQty (38) in units: the *total* from now on, what has filled already included.
+    pub order_qty: i64,
+    pub ord_type: OrdType,
+    /// Price (44), for limit orders.
+    pub price: Option<PriceE4>,
+    /// TimeInForce (59); `None` is absent, which means Day.
+    pub time_in_force: Option<TimeInForce>,
+    pub transact_time: Timestamp,
+}
+
+impl OrderCancelReplaceRequest {
+    pub(crate) fn read(message: &Message) -> Result<OrderCancelReplaceRequest, Malformed> {
+        Ok(OrderCancelReplaceRequest {
+            cl_ord_id: message.required(tag::CL_ORD_ID)?,
+            orig_cl_ord_id: message.required(tag::ORIG_CL_ORD_ID)?,
+            order_id: message.optional(tag::ORDER_ID)?,
+            account: message.optional(tag::ACCOUNT)?,
+            symbol: message.required(tag::SYMBOL)?,
+            security_exchange: message.optional(tag::SECURITY_EXCHANGE)?,
+            side: message.required(tag::SIDE)?,
+            order_qty: message.required(tag::ORDER_QTY)?,
+            ord_type: message.required(tag::ORD_TYPE)?,
+            price: message.optional(tag::PRICE)?,
+            time_in_force: message.optional(tag::TIME_IN_FORCE)?,
+            transact_time: message.required(tag::TRANSACT_TIME)?,
+        })
+    }
+
+    pub(crate) fn write(&self, body: &mut Body) {
+        body.maybe(tag::ACCOUNT, self.account.as_deref());
+        body.text(tag::CL_ORD_ID, &self.cl_ord_id);
+        body.maybe(tag::ORDER_ID, self.order_id.as_deref());
+        body.number(tag::ORDER_QTY, self.order_qty);
+        body.code(tag::ORD_TYPE, self.ord_type.code());
+        body.text(tag::ORIG_CL_ORD_ID, &self.orig_cl_ord_id);
+        if let Some(price) = self.price {
+            body.price(tag::PRICE, price);
+        }
+        body.code(tag::SIDE, self.side.code());
+        body.text(tag::SYMBOL, &self.symbol);
+        if let Some(time_in_force) = self.time_in_force {
+            body.code(tag::TIME_IN_FORCE, time_in_force.code());
+        }
         body.time(tag::TRANSACT_TIME, self.transact_time);
         body.maybe(tag::SECURITY_EXCHANGE, self.security_exchange.as_deref());
     }

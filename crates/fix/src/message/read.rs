@@ -4,7 +4,7 @@
 //! becomes a [`Malformed`], which is exactly what a Reject (35=3) says.
 
 use crate::codec::Message;
-use crate::value::{PriceE4, Timestamp, parse_count, parse_quantity};
+use crate::value::{LocalMktDate, PriceE4, Timestamp, parse_count, parse_quantity};
 
 /// SessionRejectReason (373), FIX 4.4 volume 2, "Reject".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,12 @@ impl Value for u64 {
 impl Value for Timestamp {
     fn read(bytes: &[u8]) -> Result<Timestamp, RejectReason> {
         Timestamp::parse(bytes).ok_or(RejectReason::Format)
+    }
+}
+
+impl Value for LocalMktDate {
+    fn read(bytes: &[u8]) -> Result<LocalMktDate, RejectReason> {
+        LocalMktDate::parse(bytes).ok_or(RejectReason::Format)
     }
 }
 

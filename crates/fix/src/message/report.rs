@@ -7,7 +7,7 @@ use crate::message::kind::{
 };
 use crate::message::read::{Malformed, RejectReason};
 use crate::tag;
-use crate::value::{PriceE4, Timestamp, parse_average};
+use crate::value::{LocalMktDate, PriceE4, Timestamp, parse_average};
 
 /// ExecutionReport (35=8). Quantities in units.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct ExecutionReport {
     /// AvgPx (6), rounded to 1/10,000: information, never used for money.
     pub avg_px: PriceE4,
     pub transact_time: Option<Timestamp>,
+    /// TradeDate (75): the trading day that the report belongs to; absent means today.
+    pub trade_date: Option<LocalMktDate>,
     pub text: Option<String>,
     /// MassStatusReqID (584) when this answers a mass status request.
     pub mass_status_req_id: Option<String>,
@@ -85,6 +87,7 @@ impl ExecutionReport {
             avg_px: parse_average(average)
                 .ok_or_else(|| Malformed::tag(RejectReason::Format, tag::AVG_PX))?,
             transact_time: message.optional(tag::TRANSACT_TIME)?,
+            trade_date: message.optional(tag::TRADE_DATE)?,
             text: message.optional(tag::TEXT)?,
             mass_status_req_id: message.optional(tag::MASS_STATUS_REQ_ID)?,
             ord_status_req_id: message.optional(tag::ORD_STATUS_REQ_ID)?,
@@ -127,6 +130,9 @@ impl ExecutionReport {
         }
         if let Some(time) = self.transact_time {
             body.time(tag::TRANSACT_TIME, time);
+        }
+        if let Some(date) = self.trade_date {
+            body.date(tag::TRADE_DATE, date);
         }
         if let Some(reason) = self.ord_rej_reason {
             body.count(tag::ORD_REJ_REASON, reason);

@@ -5,7 +5,7 @@ use proptest::sample::select;
 use super::*;
 use crate::codec::Message;
 use crate::encode::frame_for_tests;
-use crate::value::{PriceE4, Timestamp};
+use crate::value::{LocalMktDate, PriceE4, Timestamp};
 
 fn read(fields: &str) -> Result<AppMessage, Malformed> {
     let message = Message::decode(frame_for_tests(fields).into()).expect("a whole message");
@@ -41,6 +41,79 @@ fn a_message_that_lacks_or_garbles_a_field_is_malformed_with_the_tag() {
         let malformed = read(&ORDER.replace(from, to)).expect_err(to);
         assert_eq!(malformed.reason, reason, "{from} -> {to}");
         assert_eq!(malformed.tag.as_deref(), Some(tag));
+    }
+}
+
+#[test]
+fn a_report_or_phase_with_a_code_that_fix_does_not_know_is_malformed_with_the_tag() {
+    const REPORT: &str = "35=8|34=2|37=1|17=e|150=F|39=1|55=X|54=1|75=20261120|151=2|14=1|6=10|";
+    const REJECT: &str = "35=9|34=2|37=1|11=b|41=a|39=0|434=2|102=1|";
+    const PHASE: &str = "35=h|34=2|336=FO|340=2|";
+    const REPLACE: &str = "35=G|34=2|11=b|41=a|38=5|40=2|44=1|54=1|55=X|60=20260430-09:15:00|";
+    for (message, from, to, reason, tag) in [
+        (
+            REPORT,
+            "150=F",
+            "150=Z",
+            RejectReason::ValueOutOfRange,
+            "150",
+        ),
+        (
+            REPORT,
+            "150=F",
+            "150=FF",
+            RejectReason::ValueOutOfRange,
+            "150",
+        ),
+        (REPORT, "39=1", "39=F", RejectReason::ValueOutOfRange, "39"),
+        (
+            REPORT,
+            "75=20261120",
+            "75=20261320",
+            RejectReason::Format,
+            "75",
+        ),
+        (
+            REJECT,
+            "434=2",
+            "434=3",
+            RejectReason::ValueOutOfRange,
+            "434",
+        ),
+        (
+            REJECT,
+            "434=2|",
+            "",
+            RejectReason::RequiredTagMissing,
+            "434",
+        ),
+        (
+            PHASE,
+            "340=2",
+            "340=7",
+            RejectReason::ValueOutOfRange,
+            "340",
+        ),
+        (
+            PHASE,
+            "336=FO|",
+            "",
+            RejectReason::RequiredTagMissing,
+            "336",
+        ),
+        (REPLACE, "41=a|", "", RejectReason::RequiredTagMissing, "41"),
+        (REPLACE, "38=5", "38=5.5", RejectReason::Format, "38"),
+    ] {
+        assert!(read(message).is_ok(), "{message}");
+        let malformed = read(&message.replace(from, to)).expect_err(to);
+        assert_eq!(
+            (malformed.reason, malformed.tag.as_deref()),
+            (reason, Some(tag))
+        );
+        assert!(
+            malformed.to_string().ends_with(&format!("(tag {tag})")),
+            "{malformed}"
+        );
     }
 }
 
@@ -117,6 +190,27 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn replace()(
+        ids in proptest::array::uniform3(text()), maybes in proptest::array::uniform3(maybe()),
+        side in select(Side::ALL), order_qty: i64, ord_type in select(OrdType::ALL), price: Option<i64>,
+        time_in_force in proptest::option::of(select(TimeInForce::ALL)), transact_time in time(),
+        status in select(TradSesStatus::ALL), phase: bool,
+    ) -> AppMessage {
+        let [cl_ord_id, orig_cl_ord_id, symbol] = ids;
+        let [order_id, account, security_exchange] = maybes;
+        if phase {
+            return AppMessage::TradingSessionStatus(TradingSessionStatus {
+                trading_session_id: symbol, status, text: account,
+            });
+        }
+        AppMessage::OrderCancelReplaceRequest(OrderCancelReplaceRequest {
+            cl_ord_id, orig_cl_ord_id, order_id, account, symbol, security_exchange, side, order_qty, ord_type,
+            price: price.map(PriceE4), time_in_force, transact_time,
+        })
+    }
+}
+
+prop_compose! {
     fn report()(
         texts in proptest::array::uniform4(text()), maybes in proptest::array::uniform10(maybe()),
         exec_type in select(ExecType::ALL), ord_status in select(OrdStatus::ALL), side in select(Side::ALL),
@@ -124,6 +218,7 @@ prop_compose! {
         ord_type in proptest::option::of(select(OrdType::ALL)),
         time_in_force in proptest::option::of(select(TimeInForce::ALL)),
         transact_time in proptest::option::of(time()),
+        trade_date in proptest::option::of((0_u16..9999, 1_u8..13, 1_u8..29)),
     ) -> AppMessage {
         let [order_id, exec_id, symbol, _] = texts;
         let [cl_ord_id, orig_cl_ord_id, exec_ref_id, secondary_exec_id, account, security_exchange, text, mass, status, _] = maybes;
@@ -133,6 +228,7 @@ prop_compose! {
             order_qty: some[1].map(i64::from), ord_type, price: some[2].map(|p| PriceE4(p.into())), time_in_force,
             last_qty: some[3].map(i64::from), last_px: some[3].map(|p| PriceE4(-i64::from(p))),
             leaves_qty: numbers[0], cum_qty: numbers[1], avg_px: PriceE4(numbers[2]), transact_time, text,
+            trade_date: trade_date.and_then(|(year, month, day)| LocalMktDate::new(year, month, day)),
             mass_status_req_id: mass, ord_status_req_id: status, copy: flags[0],
             tot_num_reports: some[0].map(u64::from), last_rpt_requested: flags[1],
         }))
@@ -164,7 +260,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_message_reads_back_as_it_was_written(message in prop_oneof![order(), cancel(), report(), refusal()]) {
+    fn a_message_reads_back_as_it_was_written(message in prop_oneof![order(), cancel(), replace(), report(), refusal()]) {
         prop_assert_eq!(through_the_wire(&message), message);
     }
 }

@@ -144,6 +144,7 @@ pub fn acknowledgement(order: &NewOrderSingle) -> ExecutionReport {
         cum_qty: 0,
         avg_px: PriceE4(0),
         transact_time: Some(order.transact_time),
+        trade_date: None,
         text: None,
         mass_status_req_id: None,
         ord_status_req_id: None,
