@@ -8,7 +8,7 @@ use squareoff::folder::Folder;
 use squareoff::{book, health, platform, rebuild, replay, roles, shutdown, up};
 use squareoff_api::DevelopmentKey;
 use squareoff_domain::TradingDate;
-use squareoff_domain::platform::PlatformRequest;
+use squareoff_domain::platform::PlatformAsk;
 use squareoff_primary::book::Existing;
 use squareoff_store::{EventStore, Position};
 use std::path::PathBuf;
@@ -210,7 +210,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                     platform::ask(
                         &store,
                         OPERATOR,
-                        PlatformRequest::Activate {
+                        PlatformAsk::ActivateAlone {
                             trading_date,
                             reason,
                         },
@@ -218,7 +218,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                     .await?;
                 }
                 Platform::StandDown { reason } => {
-                    platform::ask(&store, OPERATOR, PlatformRequest::StandDown { reason }).await?;
+                    platform::ask(&store, OPERATOR, PlatformAsk::StandDown { reason }).await?;
                 }
                 Platform::Status => {}
             }

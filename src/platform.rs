@@ -1,8 +1,8 @@
 //! The platform's own stream, from the command line.
 
 use anyhow::{Result, bail};
-use squareoff_domain::platform::{self, Phase, Platform, PlatformRequest, STREAM};
-use squareoff_domain::{Timestamp, TradingDate};
+use squareoff_domain::platform::{self, Platform, PlatformAsk, PlatformRequest, STREAM};
+use squareoff_domain::{RequestId, Timestamp, TradingDate};
 use squareoff_store::{Caller, Committed, EventStore, Streams, TransactError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
@@ -20,18 +20,18 @@ pub async fn activate_for(
 ) -> Result<bool> {
     let now = state(store).await?;
     if now.trading_date == Some(date) {
-        return Ok(now.phase == Phase::Active);
+        return Ok(now.epoch_in_force().is_some());
     }
-    if now.phase == Phase::Active {
+    if now.epoch_in_force().is_some() {
         let reason = format!("another trading date begins: {date}");
-        ask(store, actor, PlatformRequest::StandDown { reason }).await?;
+        ask(store, actor, PlatformAsk::StandDown { reason }).await?;
     }
     let reason = reason.to_owned();
     let trading_date = date;
     ask(
         store,
         actor,
-        PlatformRequest::Activate {
+        PlatformAsk::ActivateAlone {
             trading_date,
             reason,
         },
@@ -53,11 +53,7 @@ pub async fn state(store: &EventStore) -> Result<Platform> {
 ///
 /// # Errors
 /// The refusal, or an outage of the log.
-pub async fn ask(
-    store: &EventStore,
-    actor: &str,
-    request: PlatformRequest,
-) -> Result<Committed<()>> {
+pub async fn ask(store: &EventStore, actor: &str, ask: PlatformAsk) -> Result<Committed<()>> {
     let request_id = Uuid::now_v7();
     let epoch = state(store).await?.epoch;
     let caller = Caller {
@@ -66,6 +62,11 @@ pub async fn ask(
         correlation_id: request_id,
         epoch,
         now: now(),
+    };
+    let request = PlatformRequest {
+        request_id: RequestId(request_id),
+        by: actor.to_owned(),
+        ask,
     };
     let decide = |platform: &Platform| Ok((platform::decide(platform, request.clone())?, ()));
     match Streams::<Platform>::new(store.clone())
@@ -91,10 +92,7 @@ pub fn now() -> Timestamp {
 
 /// The state as a line of JSON.
 pub fn describe(platform: &Platform) -> String {
-    let phase = match platform.phase {
-        Phase::Active => "active",
-        Phase::Dormant => "dormant",
-    };
+    let phase = platform.phase.as_str();
     let date = platform.trading_date.map(|date| date.to_string());
     serde_json::json!({ "platform": phase, "epoch": platform.epoch, "trading_date": date })
         .to_string()

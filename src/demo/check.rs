@@ -138,7 +138,12 @@ async fn read_log(store: &EventStore) -> Result<Log> {
                 Event::Suspense(event) => log
                     .alarms
                     .push(format!("at position {}: {event:?}", stored.position)),
-                Event::Client(_) | Event::Contract(_) | Event::Platform(_) | Event::Session(_) => {}
+                Event::Bulk(_)
+                | Event::Client(_)
+                | Event::Contract(_)
+                | Event::Platform(_)
+                | Event::Refusal(_)
+                | Event::Session(_) => {}
             }
         }
     }

@@ -22,11 +22,27 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// The types of event that the directory is made of; others are passed over undecoded.
 const READ: &[&str] = &[
+    "ActivationApproved",
+    "ActivationRejected",
+    "ActivationRequested",
+    "CancelAllOrdered",
+    "CancelAllRejected",
+    "CancelAllRequested",
     "ClientRegistered",
     "ContractListed",
+    "HandbackApproved",
+    "HandbackCompleted",
+    "HandbackRejected",
+    "HandbackRequested",
+    "LoadingStarted",
+    "MarketPhaseChanged",
+    "NewOrdersHalted",
+    "NewOrdersResumed",
     "OrderPlaced",
     "PlatformActivated",
     "PlatformStoodDown",
+    "ResumeRejected",
+    "ResumeRequested",
     "SessionClaimed",
     "SessionDown",
     "SessionReady",
@@ -213,7 +229,7 @@ impl Known {
                 self.orders
                     .insert(placed.order_id, stored.stream.to_string());
             }
-            Event::Position(_) | Event::Suspense(_) => {}
+            Event::Bulk(_) | Event::Position(_) | Event::Refusal(_) | Event::Suspense(_) => {}
         }
     }
 }

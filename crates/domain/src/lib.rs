@@ -10,13 +10,17 @@
 //! | [`platform`] | `platform` |
 //! | [`session`] | `session-<venue>-<comp id>` |
 //! | [`mod@reference`] | `contracts-<date>-<venue>`, `client-<client>` |
+//! | [`bulk`] | `bulk-<id>` |
+//! | [`refusals`] | `refusals-<date>-<client>` |
 //! | [`suspense`] | `suspense-<venue>-<date>` |
 
 pub mod amount;
+pub mod bulk;
 pub mod id;
 pub mod platform;
 pub mod position;
 pub mod reference;
+pub mod refusals;
 pub mod session;
 pub mod suspense;
 pub mod time;
@@ -33,10 +37,12 @@ pub use time::{Timestamp, TradingDate};
 /// Any event of any aggregate: what the log's codec reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    Bulk(bulk::BulkEvent),
     Client(reference::ClientEvent),
     Contract(reference::ContractEvent),
     Platform(platform::PlatformEvent),
     Position(position::PositionEvent),
+    Refusal(refusals::RefusalEvent),
     Session(session::SessionEvent),
     Suspense(suspense::SuspenseEvent),
 }

@@ -5,7 +5,7 @@
 
 use crate::queue::Queue;
 use crate::translate;
-use squareoff_domain::platform::{self, Phase, Platform, PlatformEvent};
+use squareoff_domain::platform::{self, Platform, PlatformEvent};
 use squareoff_domain::position::{CancelRequested, OrderPlaced};
 use squareoff_domain::{ClOrdId, OrderId};
 use squareoff_store::StoredEvent;
@@ -82,12 +82,9 @@ impl Plan {
         self.drop_of_past_activations();
     }
 
-    /// The activation of the platform that holds now.
+    /// The activation of the platform that holds now; while it is handed back, what it accepted still goes.
     fn active(&self) -> Option<u32> {
-        match self.platform.phase {
-            Phase::Active => Some(self.platform.epoch),
-            Phase::Dormant => None,
-        }
+        self.platform.epoch_in_force()
     }
 
     /// The primary is back, or it is another day: what was not sent by then must not go behind anybody's back.
@@ -195,6 +192,10 @@ mod tests {
                 epoch: plan.platform.epoch + 1,
                 trading_date: date(),
                 reason: String::new(),
+                requested_by: None,
+                approved_by: None,
+                activated_by: None,
+                request_id: None,
             }));
         } else {
             let epoch = plan.platform.epoch;
@@ -202,6 +203,8 @@ mod tests {
             plan.platform_changed(&PlatformEvent::PlatformStoodDown(PlatformStoodDown {
                 epoch,
                 reason,
+                by: None,
+                request_id: None,
             }));
         }
     }

@@ -9,7 +9,7 @@ use crate::index::Known;
 use futures::future::join_all;
 use squareoff_domain::position::{self, Position, Report};
 use squareoff_domain::session::{self, Fenced, Session, SessionReport};
-use squareoff_domain::suspense::{self, ReportSuspended, Suspense};
+use squareoff_domain::suspense::{self, ReportSuspended, Suspense, SuspenseReport};
 use squareoff_domain::{Timestamp, TradingDate, Venue};
 use squareoff_store::{
     Aggregate, AppendError, Caller, Committed, EventStore, LoadError, Streams, TransactError,
@@ -150,6 +150,7 @@ impl Recorder {
                 report_key: report.key,
                 reason: report.reason,
                 message: report.message,
+                execution: None,
             };
             days.entry(report.date).or_default().push(suspended);
         }
@@ -174,7 +175,7 @@ impl Recorder {
             let mut state = held.clone();
             let mut events = Vec::new();
             for report in reports {
-                let new = suspense::record(&state, report.clone());
+                let new = suspense::record(&state, SuspenseReport::Suspended(report.clone()));
                 state = new.iter().fold(state, suspense::evolve);
                 events.extend(new);
             }

@@ -201,8 +201,10 @@ impl Fold {
                     touched.clients.insert(row.client_code.clone(), row);
                 }
                 // No read model is made of these yet.
-                Event::Contract(_)
+                Event::Bulk(_)
+                | Event::Contract(_)
                 | Event::Platform(_)
+                | Event::Refusal(_)
                 | Event::Session(_)
                 | Event::Suspense(_) => {}
             }

@@ -2,11 +2,21 @@
 
 use crate::transact::Aggregate;
 use squareoff_domain::Client;
+use squareoff_domain::bulk::{self, Bulk, BulkEvent};
 use squareoff_domain::platform::{self, Platform, PlatformEvent};
 use squareoff_domain::position::{self, Position, PositionEvent};
 use squareoff_domain::reference::{ClientEvent, ContractEvent, ContractList, Latest};
+use squareoff_domain::refusals::{self, RefusalEvent, Refusals};
 use squareoff_domain::session::{self, Session, SessionEvent};
 use squareoff_domain::suspense::{self, Suspense, SuspenseEvent};
+
+impl Aggregate for Bulk {
+    type Event = BulkEvent;
+
+    fn evolve(self, event: &BulkEvent) -> Self {
+        bulk::evolve(self, event)
+    }
+}
 
 impl Aggregate for Position {
     type Event = PositionEvent;
@@ -21,6 +31,14 @@ impl Aggregate for Platform {
 
     fn evolve(self, event: &PlatformEvent) -> Self {
         platform::evolve(self, event)
+    }
+}
+
+impl Aggregate for Refusals {
+    type Event = RefusalEvent;
+
+    fn evolve(self, event: &RefusalEvent) -> Self {
+        refusals::evolve(self, event)
     }
 }
 

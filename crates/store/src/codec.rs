@@ -6,9 +6,11 @@
 
 use crate::{Position, StoredEvent};
 use squareoff_domain::Event;
+use squareoff_domain::bulk::BulkEvent;
 use squareoff_domain::platform::PlatformEvent;
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::reference::{ClientEvent, ContractEvent};
+use squareoff_domain::refusals::RefusalEvent;
 use squareoff_domain::session::SessionEvent;
 use squareoff_domain::suspense::SuspenseEvent;
 use std::borrow::Cow;
@@ -118,6 +120,19 @@ macro_rules! log_events {
 }
 
 log_events! {
+    Bulk: BulkEvent {
+        BulkProposed 1,
+        BulkItemsListed 1,
+        BulkApproved 1,
+        BulkRejected 1,
+        BulkPaused 1,
+        BulkResumed 1,
+        BulkAborted 1,
+        BulkPhaseEntered 1,
+        BulkCancelsDone 1,
+        BulkItemsSettled 1,
+        BulkCompleted 1,
+    }
     Client: ClientEvent {
         ClientRegistered 1,
     }
@@ -125,8 +140,24 @@ log_events! {
         ContractListed 1,
     }
     Platform: PlatformEvent {
-        PlatformActivated 1,
+        ActivationRequested 1,
+        ActivationApproved 1,
+        ActivationRejected 1,
+        LoadingStarted 1,
+        PlatformActivated 2,
         PlatformStoodDown 1,
+        HandbackRequested 1,
+        HandbackRejected 1,
+        HandbackApproved 1,
+        HandbackCompleted 1,
+        NewOrdersHalted 1,
+        ResumeRequested 1,
+        ResumeRejected 1,
+        NewOrdersResumed 1,
+        CancelAllRequested 1,
+        CancelAllOrdered 1,
+        CancelAllRejected 1,
+        MarketPhaseChanged 1,
     }
     Position: PositionEvent {
         BodLoaded 1,
@@ -148,6 +179,9 @@ log_events! {
         ExposureBreached 1,
         UnknownOrderReported 1,
     }
+    Refusal: RefusalEvent {
+        RequestRefused 1,
+    }
     Session: SessionEvent {
         SessionClaimed 1,
         SessionReady 1,
@@ -155,14 +189,26 @@ log_events! {
     }
     Suspense: SuspenseEvent {
         ReportSuspended 1,
+        SuspenseMatched 1,
+        SuspenseDismissed 1,
+        SuspenseContradicted 1,
     }
 }
 
 /// From one schema version of a type to the next: type, the version it reads, and how. A version that was ever written keeps its
-/// line for ever; so far every type is at its first.
-const UPCASTS: &[Upcast] = &[];
+/// line for ever.
+const UPCASTS: &[Upcast] = &[("PlatformActivated", 1, platform_activated_1)];
 
 type Upcast = (&'static str, u16, fn(&[u8]) -> serde_json::Result<Vec<u8>>);
+
+/// Version 1 did not say who asked, who approved and who activated, nor for which request.
+fn platform_activated_1(body: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut fields: serde_json::Map<_, _> = serde_json::from_slice(body)?;
+    for added in ["requested_by", "approved_by", "activated_by", "request_id"] {
+        fields.insert(added.to_owned(), serde_json::Value::Null);
+    }
+    serde_json::to_vec(&fields)
+}
 
 fn written(
     event_type: &'static str,
@@ -239,7 +285,7 @@ fn unknown(stored: &StoredEvent) -> DecodeError {
 mod tests {
     use super::*;
     use squareoff_domain::Timestamp;
-    use squareoff_domain::platform::PlatformStoodDown;
+    use squareoff_domain::platform::{PlatformActivated, PlatformStoodDown};
     use uuid::Uuid;
 
     fn stored(event_type: &str, schema_version: u16, body: &[u8]) -> StoredEvent {
@@ -263,7 +309,12 @@ mod tests {
     #[test]
     fn an_event_is_read_back_as_it_was_written() {
         let reason = String::from("primary back — ठीक है");
-        let event = PlatformEvent::PlatformStoodDown(PlatformStoodDown { epoch: 3, reason });
+        let event = PlatformEvent::PlatformStoodDown(PlatformStoodDown {
+            epoch: 3,
+            reason,
+            by: Some("asha".into()),
+            request_id: None,
+        });
         let encoded = event.encode();
         assert_eq!(
             (encoded.event_type, encoded.schema_version),
@@ -322,6 +373,40 @@ mod tests {
             let error = decode(&stored("PlatformStoodDown", 1, body.as_bytes())).unwrap_err();
             assert!(matches!(error, DecodeError::Body { .. }), "{body}: {error}");
         }
+    }
+
+    #[test]
+    fn an_activation_that_an_older_release_wrote_is_read() {
+        let body = r#"{"epoch":4,"trading_date":"2026-11-20","reason":"primary down"}"#;
+        let read = decode(&stored("PlatformActivated", 1, body.as_bytes())).unwrap();
+        let activated = PlatformActivated {
+            epoch: 4,
+            trading_date: "2026-11-20".parse().unwrap(),
+            reason: "primary down".into(),
+            requested_by: None,
+            approved_by: None,
+            activated_by: None,
+            request_id: None,
+        };
+        let event = Event::Platform(PlatformEvent::PlatformActivated(activated));
+        assert_eq!(read, event);
+        assert_eq!(encode(&event).schema_version, 2);
+        for broken in ["", "[]", "7", r#"{"epoch":4}"#] {
+            let error = decode(&stored("PlatformActivated", 1, broken.as_bytes())).unwrap_err();
+            assert!(
+                matches!(error, DecodeError::Body { .. }),
+                "{broken}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_written_before_a_field_was_added_is_read() {
+        let stood_down = br#"{"epoch":4,"reason":"primary back"}"#;
+        decode(&stored("PlatformStoodDown", 1, stood_down)).unwrap();
+        let suspended =
+            br#"{"venue":"NSE","report_key":"E1","reason":"unknown","message":"35=8|"}"#;
+        decode(&stored("ReportSuspended", 1, suspended)).unwrap();
     }
 
     #[test]

@@ -5,7 +5,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use squareoff_domain::platform::Phase;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -67,10 +66,7 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
         ready,
         event_log,
         read_model,
-        platform: match platform.phase {
-            Phase::Active => "active",
-            Phase::Dormant => "dormant",
-        },
+        platform: platform.phase.as_str(),
         epoch: platform.epoch,
         sessions: app
             .directory

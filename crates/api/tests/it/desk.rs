@@ -1,7 +1,7 @@
 //! A desk on one trading day: its log in a temporary folder, and what the primary, the exchange and the platform told it.
 
 use squareoff_api::server::now;
-use squareoff_domain::platform::{self, Platform, PlatformRequest};
+use squareoff_domain::platform::{self, Platform, PlatformAsk, PlatformRequest};
 use squareoff_domain::position::{
     Execution, ExecutionReport, Position, PositionEvent, Report, record,
 };
@@ -133,7 +133,7 @@ impl Desk {
     }
 
     pub async fn activate(&self) -> LogPosition {
-        let activate = PlatformRequest::Activate {
+        let activate = PlatformAsk::ActivateAlone {
             trading_date: date(),
             reason: "primary down".into(),
         };
@@ -142,10 +142,15 @@ impl Desk {
 
     pub async fn stand_down(&self) -> LogPosition {
         let reason = "primary back".into();
-        self.platform(PlatformRequest::StandDown { reason }).await
+        self.platform(PlatformAsk::StandDown { reason }).await
     }
 
-    async fn platform(&self, request: PlatformRequest) -> LogPosition {
+    async fn platform(&self, ask: PlatformAsk) -> LogPosition {
+        let request = PlatformRequest {
+            request_id: squareoff_domain::RequestId(uuid::Uuid::new_v4()),
+            by: "desk".into(),
+            ask,
+        };
         self.tell(platform::STREAM, |platform: &Platform| {
             platform::decide(platform, request.clone()).unwrap()
         })

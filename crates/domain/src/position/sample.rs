@@ -48,5 +48,6 @@ pub(crate) fn active() -> Platform {
         phase: Phase::Active,
         epoch: 7,
         trading_date: Some(date()),
+        ..Platform::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::rig::{PATIENCE, until};
 use crate::story;
-use squareoff_domain::platform::{self, Platform, PlatformRequest};
+use squareoff_domain::platform::{self, Platform, PlatformAsk, PlatformRequest};
 use squareoff_domain::position::{
     self, Context, Order, OrderDispatched, Position, PositionEvent, PricePolicy, Report, Request,
     SquareOffTerms, TimeInForce, Wanted,
@@ -85,7 +85,7 @@ impl Desk {
     pub async fn activate(&self) {
         let trading_date = key("C", "S").date;
         let reason = "primary down".into();
-        self.ask_platform(PlatformRequest::Activate {
+        self.ask_platform(PlatformAsk::ActivateAlone {
             trading_date,
             reason,
         })
@@ -94,14 +94,18 @@ impl Desk {
 
     pub async fn stand_down(&self) {
         let reason = "primary back".into();
-        self.ask_platform(PlatformRequest::StandDown { reason })
-            .await;
+        self.ask_platform(PlatformAsk::StandDown { reason }).await;
     }
 
-    async fn ask_platform(&self, request: PlatformRequest) {
+    async fn ask_platform(&self, ask: PlatformAsk) {
+        let caller = caller(Uuid::new_v4(), 0);
+        let request = PlatformRequest {
+            request_id: squareoff_domain::RequestId(caller.request_id),
+            by: caller.actor.to_string(),
+            ask,
+        };
         let decide =
             |state: &Platform| platform::decide(state, request.clone()).map(|events| (events, ()));
-        let caller = caller(Uuid::new_v4(), 0);
         let asked = self.platform.transact(platform::STREAM, &caller, decide);
         asked.await.unwrap();
     }
@@ -298,9 +302,10 @@ impl Desk {
         let mut held = Vec::new();
         for stored in self.log().await {
             if stored.stream.starts_with("suspense-") {
-                let SuspenseEvent::ReportSuspended(report) =
-                    SuspenseEvent::decode(&stored).unwrap();
-                held.push(report);
+                match SuspenseEvent::decode(&stored).unwrap() {
+                    SuspenseEvent::ReportSuspended(report) => held.push(report),
+                    other => panic!("nobody settles anything here: {other:?}"),
+                }
             }
         }
         held

@@ -128,6 +128,10 @@ impl Desk {
             epoch: 1,
             trading_date: date(),
             reason: "primary down".into(),
+            requested_by: None,
+            approved_by: None,
+            activated_by: None,
+            request_id: None,
         };
         let event = Event::Platform(PlatformEvent::PlatformActivated(event));
         self.append("platform", 0, vec![event]).await
@@ -178,6 +182,7 @@ impl Desk {
             phase: Phase::Active,
             epoch: 1,
             trading_date: Some(date()),
+            ..Platform::default()
         };
         let contract = contract(key);
         let context = Context {
