@@ -179,6 +179,9 @@ impl Log {
             | PositionEvent::ExecutionConflicted(_)
             | PositionEvent::OverfillDetected(_)
             | PositionEvent::ExposureBreached(_)
+            | PositionEvent::OrderInDoubt(_)
+            | PositionEvent::ExecutionBusted(_)
+            | PositionEvent::ExecutionCorrected(_)
             | PositionEvent::UnknownOrderReported(_) => {
                 self.alarms.push(format!("{stream}: {event:?}"))
             }
@@ -192,7 +195,21 @@ impl Log {
             | PositionEvent::OrderCanceled(_)
             | PositionEvent::OrderExpired(_)
             | PositionEvent::OrderNotDelivered(_)
-            | PositionEvent::CancelNotDelivered(_) => {}
+            | PositionEvent::CancelNotDelivered(_)
+            | PositionEvent::PrimaryTradeApplied(_)
+            | PositionEvent::ExternalOrderObserved(_)
+            | PositionEvent::ExternalOrderUpdated(_)
+            | PositionEvent::OrderFrozen(_)
+            | PositionEvent::TradeConfirmed(_)
+            | PositionEvent::CancelQueued(_)
+            | PositionEvent::ReplaceRequested(_)
+            | PositionEvent::OrderReplaced(_)
+            | PositionEvent::ReplaceRejected(_)
+            | PositionEvent::ReplaceNotDelivered(_)
+            | PositionEvent::InDoubtResolved(_)
+            | PositionEvent::PositionFrozen(_)
+            | PositionEvent::PositionUnfrozen(_)
+            | PositionEvent::PositionHandedBack(_) => {}
         }
         let after = evolve(before.clone(), event);
         if before.net.0.signum() * after.net.0.signum() < 0 {

@@ -19,6 +19,9 @@ const PAGE: usize = 1_000;
 /// The longest that a request waits until this process has read its own order back from the log; that takes a millisecond.
 const DIRECTORY_WAIT: Duration = Duration::from_secs(1);
 
+/// A day: the contract file's own reference prices are good for the day it is of.
+const REFERENCE_AGE_MAX_S: u32 = 86_400;
+
 /// What the log holds for an accepted request.
 pub struct Answer {
     pub stream: String,
@@ -109,6 +112,8 @@ pub async fn decide(
         platform: &platform,
         session_ready: app.directory.session_ready(key.venue),
         contract: contract.as_deref(),
+        now: now(),
+        reference_age_max_s: REFERENCE_AGE_MAX_S,
     };
     let stream = key.stream();
     let caller = Caller {

@@ -100,13 +100,22 @@ impl From<Refusal> for Problem {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The idempotency key was used for another request",
             ),
+            Refusal::ReasonMissing => (StatusCode::UNPROCESSABLE_ENTITY, "A reason is needed"),
             Refusal::PlatformNotActive => (StatusCode::CONFLICT, "The platform is not active"),
+            Refusal::UnknownPosition => (StatusCode::NOT_FOUND, "There is no such position"),
+            Refusal::UnknownInstrument => (StatusCode::NOT_FOUND, "There is no such instrument"),
+            Refusal::Halted { .. } => (StatusCode::CONFLICT, "New orders are halted"),
+            Refusal::MarketNotOpen { .. } => (StatusCode::CONFLICT, "The market is not open"),
             Refusal::SessionNotReady => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The exchange is not connected",
             ),
-            Refusal::UnknownPosition => (StatusCode::NOT_FOUND, "There is no such position"),
-            Refusal::UnknownInstrument => (StatusCode::NOT_FOUND, "There is no such instrument"),
+            Refusal::HandedBack => (StatusCode::CONFLICT, "The position was handed back"),
+            Refusal::Frozen { .. } => (StatusCode::CONFLICT, "The position is frozen"),
+            Refusal::InstrumentRestricted { .. } => (
+                StatusCode::CONFLICT,
+                "The instrument cannot be squared off here",
+            ),
             Refusal::QuantityNotPositive => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The quantity is not more than zero",
@@ -116,6 +125,7 @@ impl From<Refusal> for Problem {
                 StatusCode::CONFLICT,
                 "The quantity is more than can still be closed",
             ),
+            Refusal::OddLot { .. } => (StatusCode::CONFLICT, "What is left to close is an odd lot"),
             Refusal::NotWholeLots { .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The quantity is not in whole lots",
@@ -127,6 +137,38 @@ impl From<Refusal> for Problem {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The quantity needs too many orders",
             ),
+            Refusal::UnknownOrder => (StatusCode::NOT_FOUND, "There is no such order"),
+            Refusal::NotOurOrder => (StatusCode::CONFLICT, "The order is the primary platform's"),
+            Refusal::OrderEnded { .. } => (StatusCode::CONFLICT, "The order has ended"),
+            Refusal::NotInDoubt => (StatusCode::CONFLICT, "The order is not in doubt"),
+            Refusal::OrderInDoubt => (StatusCode::CONFLICT, "The order is in doubt"),
+            Refusal::CancelPending => (StatusCode::CONFLICT, "A cancel is already on its way"),
+            Refusal::ReplacePending => (StatusCode::CONFLICT, "A change is already on its way"),
+            Refusal::NotAcknowledged => (
+                StatusCode::CONFLICT,
+                "The exchange has not acknowledged the order",
+            ),
+            Refusal::TooManyCancels { .. } => {
+                (StatusCode::CONFLICT, "The order was cancelled too often")
+            }
+            Refusal::TooManyReplaces { .. } => {
+                (StatusCode::CONFLICT, "The order was changed too often")
+            }
+            Refusal::NothingToChange => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The change leaves everything as it is",
+            ),
+            Refusal::QuantityNotLower { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The quantity can only go down",
+            ),
+            Refusal::QuantityNotAboveFilled { .. } => {
+                (StatusCode::CONFLICT, "That much has filled already")
+            }
+            Refusal::NothingToCancel => (StatusCode::CONFLICT, "No order is working"),
+            Refusal::StaleReference { .. } => {
+                (StatusCode::CONFLICT, "The reference price is too old")
+            }
             Refusal::PriceOffTick { .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The price is not on a tick",
@@ -135,13 +177,12 @@ impl From<Refusal> for Problem {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The price is outside the band",
             ),
-            Refusal::UnknownOrder => (StatusCode::NOT_FOUND, "There is no such order"),
-            Refusal::OrderEnded { .. } => (StatusCode::CONFLICT, "The order has ended"),
-            Refusal::CancelPending => (StatusCode::CONFLICT, "A cancel is already on its way"),
-            Refusal::TooManyCancels { .. } => {
-                (StatusCode::CONFLICT, "The order was cancelled too often")
-            }
-            Refusal::NothingToCancel => (StatusCode::CONFLICT, "No order is working"),
+            Refusal::PriceOutOfProtection { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The price is outside the limit price protection",
+            ),
+            Refusal::NotFrozen => (StatusCode::CONFLICT, "The position is not frozen"),
+            Refusal::OrdersWorking { .. } => (StatusCode::CONFLICT, "Orders may still fill"),
         };
         Problem::new(status, refusal.code(), title, refusal.to_string())
     }

@@ -101,6 +101,38 @@ impl FromStr for Price {
     }
 }
 
+/// An amount of money in 1/10,000 rupee: a price times a quantity, or a profit. Written as [`Price`] is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Money(pub i64);
+
+impl Money {
+    /// The nearest amount there is: some 900 million million rupees either way.
+    pub fn saturating(amount: i128) -> Money {
+        let nearest = if amount < 0 { i64::MIN } else { i64::MAX };
+        Money(i64::try_from(amount).unwrap_or(nearest))
+    }
+
+    /// What `quantity` costs at `price`.
+    pub fn of(quantity: Quantity, price: Price) -> Money {
+        let amount = i128::from(quantity.units()).saturating_mul(i128::from(price.0));
+        Money::saturating(amount)
+    }
+
+    #[must_use]
+    pub const fn plus(self, other: Money) -> Money {
+        Money(self.0.saturating_add(other.0))
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Price(self.0).fmt(f)
+    }
+}
+
 /// A number of units (never lots), zero or more.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,

@@ -131,6 +131,14 @@ impl OrderId {
     pub fn of_slice(request: RequestId, index: u32) -> Self {
         OrderId(Uuid::new_v5(&request.0, &index.to_be_bytes()))
     }
+
+    /// The id here of an order that the primary placed: whoever imports it, however often, names it alike.
+    pub fn of_external(position: &PositionKey, number: &ExchangeOrderId) -> Self {
+        /// Of this one use, so that no other id of ours can be the same.
+        const NAMESPACE: Uuid = Uuid::from_u128(0x8f2b_1c64_0d1e_4b57_9a2a_6c0e_57d3_91b4);
+        let name = format!("{}/{number}", position.stream());
+        OrderId(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
+    }
 }
 
 impl ClOrdId {
@@ -147,8 +155,17 @@ impl ClOrdId {
 
     /// The id of the `number`-th OrderCancelRequest (from 1) of the order with this id: `C` and the number in the last three characters.
     pub fn cancel(&self, number: u32) -> ClOrdId {
+        self.numbered('C', number)
+    }
+
+    /// The id of the `number`-th OrderCancelReplaceRequest (from 1) of the order with this id, `R` and the number.
+    pub fn replace(&self, number: u32) -> ClOrdId {
+        self.numbered('R', number)
+    }
+
+    fn numbered(&self, kind: char, number: u32) -> ClOrdId {
         let order = self.0.get(..17).unwrap_or(&self.0);
-        ClOrdId(format!("{order}C{}", base36(u128::from(number), 2)))
+        ClOrdId(format!("{order}{kind}{}", base36(u128::from(number), 2)))
     }
 }
 
@@ -334,9 +351,9 @@ mod tests {
         fn a_minted_id_is_twenty_characters_and_its_own(epoch in any::<u32>(), bits in any::<u128>(), number in 1_u32..1296) {
             let order = OrderId(Uuid::from_u128(bits));
             let new = ClOrdId::mint(epoch, order);
-            let cancel = new.cancel(number);
-            prop_assert_eq!((new.as_str().len(), cancel.as_str().len()), (20, 20));
-            prop_assert!(new != cancel && cancel != new.cancel(number + 1));
+            let (cancel, replace) = (new.cancel(number), new.replace(number));
+            prop_assert_eq!((new.as_str().len(), cancel.as_str().len(), replace.as_str().len()), (20, 20, 20));
+            prop_assert!(new != cancel && new != replace && cancel != replace && cancel != new.cancel(number + 1));
             prop_assert_eq!(new.as_str().parse::<ClOrdId>().unwrap(), new);
         }
     }

@@ -25,7 +25,7 @@ pub mod session;
 pub mod suspense;
 pub mod time;
 
-pub use amount::{NetQuantity, Price, Quantity};
+pub use amount::{Money, NetQuantity, Price, Quantity};
 pub use id::{
     Account, ClOrdId, ClientCode, ExchangeOrderId, ExecutionKey, OrderId, PositionKey, Product,
     RequestId, Segment, Side, Symbol, Venue,

@@ -29,6 +29,16 @@ pub enum OptionType {
     Put,
 }
 
+/// Why an instrument is not to be squared off on the platform, by its listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restriction {
+    /// Each trade is settled by delivery: it can't be netted.
+    TradeForTrade,
+    /// The venue suspended it.
+    Suspended,
+}
+
 /// One line of the day's contract file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contract {
@@ -54,6 +64,11 @@ pub struct Contract {
     pub reference_at: Timestamp,
     /// How far from the reference price an order may go (limit price protection), in 1/10,000 rupee.
     pub price_protection: Price,
+    /// Lowest and highest price that the venue's limit price protection (LPP) lets an order have, where the segment has one.
+    #[serde(default)]
+    pub protection_range: Option<(Price, Price)>,
+    #[serde(default)]
+    pub restriction: Option<Restriction>,
     /// The version of the file: its date and a digest of its bytes.
     pub version: String,
 }
@@ -67,14 +82,39 @@ impl Contract {
     /// The marketable limit for `side`: the protection away from the reference, inside the band, on a tick.
     pub fn marketable_limit(&self, side: Side) -> Price {
         let distance = self.price_protection.0.saturating_mul(side.sign());
-        let price = Price(self.reference_price.0.saturating_add(distance))
-            .clamp(self.band_low, self.band_high.max(self.band_low));
+        let price = Price(self.reference_price.0.saturating_add(distance));
+        let (low, high) = self.allowed();
+        let price = price.clamp(low, high.max(low));
         // A tick away from the touch fills more surely; at the edge of the band the tick inside it is taken.
         let (away, inside) = match side {
             Side::Buy => (price.ceil_to(self.tick), price.floor_to(self.tick)),
             Side::Sell => (price.floor_to(self.tick), price.ceil_to(self.tick)),
         };
-        if self.in_band(away) { away } else { inside }
+        if (low..=high).contains(&away) {
+            away
+        } else {
+            inside
+        }
+    }
+
+    /// Lowest and highest price of an order: the band, and the limit price protection within it.
+    fn allowed(&self) -> (Price, Price) {
+        let (low, high) = self
+            .protection_range
+            .unwrap_or((self.band_low, self.band_high));
+        (low.max(self.band_low), high.min(self.band_high))
+    }
+
+    /// Why no order may be placed, by the listing itself; `None` when nothing stands against it.
+    pub fn restricted(&self) -> Option<&'static str> {
+        match self.restriction {
+            Some(Restriction::TradeForTrade) => Some("it is settled trade for trade"),
+            Some(Restriction::Suspended) => Some("it is suspended"),
+            None if self.expiry.is_some_and(|expiry| expiry < self.trading_date) => {
+                Some("it has expired")
+            }
+            None => None,
+        }
     }
 
     pub fn in_band(&self, price: Price) -> bool {
@@ -215,6 +255,18 @@ mod tests {
                 "{contract:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_marketable_limit_stays_inside_the_limit_price_protection() {
+        let contract = Contract {
+            reference_price: Price(1_000_000),
+            price_protection: Price(50_000),
+            protection_range: Some((Price(970_000), Price(1_030_200))),
+            ..sample::contract()
+        };
+        assert_eq!(contract.marketable_limit(Side::Buy), Price(1_030_000));
+        assert_eq!(contract.marketable_limit(Side::Sell), Price(970_000));
     }
 
     #[test]

@@ -242,8 +242,10 @@ fn is_wanted(order: &Order, cl_ord_id: &ClOrdId) -> bool {
     let of_order = order.cl_ord_id == *cl_ord_id;
     match order.status() {
         OrderStatus::Placed | OrderStatus::Sent => of_order,
-        OrderStatus::PendingCancel => !of_order,
+        OrderStatus::PendingCancel | OrderStatus::PendingReplace => !of_order,
         OrderStatus::New
+        | OrderStatus::Frozen
+        | OrderStatus::InDoubt
         | OrderStatus::PartiallyFilled
         | OrderStatus::Filled
         | OrderStatus::Canceled

@@ -195,7 +195,7 @@ impl Outbound {
             | PositionEvent::Executed(Executed { order_id, .. }) => plan.was_sent(*order_id),
             PositionEvent::OrderCanceled(OrderCanceled { order_id, .. })
             | PositionEvent::OrderRejected(OrderRejected { order_id, .. })
-            | PositionEvent::OrderExpired(OrderExpired { order_id })
+            | PositionEvent::OrderExpired(OrderExpired { order_id, .. })
             | PositionEvent::OrderNotDelivered(OrderNotDelivered { order_id }) => {
                 plan.ended(*order_id);
             }
@@ -214,6 +214,23 @@ impl Outbound {
             | PositionEvent::ExecutionConflicted(_)
             | PositionEvent::OverfillDetected(_)
             | PositionEvent::ExposureBreached(_)
+            | PositionEvent::PrimaryTradeApplied(_)
+            | PositionEvent::ExternalOrderObserved(_)
+            | PositionEvent::ExternalOrderUpdated(_)
+            | PositionEvent::OrderFrozen(_)
+            | PositionEvent::ExecutionBusted(_)
+            | PositionEvent::ExecutionCorrected(_)
+            | PositionEvent::TradeConfirmed(_)
+            | PositionEvent::CancelQueued(_)
+            | PositionEvent::ReplaceRequested(_)
+            | PositionEvent::OrderReplaced(_)
+            | PositionEvent::ReplaceRejected(_)
+            | PositionEvent::ReplaceNotDelivered(_)
+            | PositionEvent::OrderInDoubt(_)
+            | PositionEvent::InDoubtResolved(_)
+            | PositionEvent::PositionFrozen(_)
+            | PositionEvent::PositionUnfrozen(_)
+            | PositionEvent::PositionHandedBack(_)
             | PositionEvent::UnknownOrderReported(_) => {}
         }
     }

@@ -179,6 +179,7 @@ mod tests {
                 key: key(),
                 side: Side::Sell,
                 quantity: Quantity::new(5).unwrap(),
+                exchange_order_id: None,
             };
             plan.cancel_requested(&at(line, 1), &requested);
         } else if let Some(n) = word.strip_prefix("sent").map(number) {

@@ -331,7 +331,7 @@ impl Folded {
         self.version = stored.version;
         self.updated_position = log_position(stored.position);
         self.updated_at = instant(stored.occurred_at);
-        let order = order_of(event);
+        let order = event.order_id();
         if let PositionEvent::OrderPlaced(placed) = event {
             let row = Placed {
                 request_id: placed.request_id,
@@ -415,30 +415,6 @@ async fn load(store: &EventStore, next: &StoredEvent) -> Result<(Arc<str>, Folde
         }
     }
     Ok((next.stream.clone(), folded))
-}
-
-/// The order whose row an event changes.
-const fn order_of(event: &PositionEvent) -> Option<OrderId> {
-    match event {
-        PositionEvent::OrderPlaced(event) => Some(event.order_id),
-        PositionEvent::OrderDispatched(event) => Some(event.order_id),
-        PositionEvent::OrderAcknowledged(event) => Some(event.order_id),
-        PositionEvent::OrderRejected(event) => Some(event.order_id),
-        PositionEvent::Executed(event) => Some(event.order_id),
-        PositionEvent::CancelRequested(event) => Some(event.order_id),
-        PositionEvent::CancelRejected(event) => Some(event.order_id),
-        PositionEvent::OrderCanceled(event) => Some(event.order_id),
-        PositionEvent::OrderExpired(event) => Some(event.order_id),
-        PositionEvent::OrderNotDelivered(event) => Some(event.order_id),
-        PositionEvent::CancelNotDelivered(event) => Some(event.order_id),
-        PositionEvent::BodLoaded(_)
-        | PositionEvent::BodContradicted(_)
-        | PositionEvent::SquareOffAccepted(_)
-        | PositionEvent::ExecutionConflicted(_)
-        | PositionEvent::OverfillDetected(_)
-        | PositionEvent::ExposureBreached(_)
-        | PositionEvent::UnknownOrderReported(_) => None,
-    }
 }
 
 fn small(number: u32) -> i32 {

@@ -1,7 +1,9 @@
 //! A desk on one trading day: its log in a temporary folder, and what the primary, the exchange and the platform told it.
 
 use squareoff_api::server::now;
-use squareoff_domain::platform::{self, Platform, PlatformAsk, PlatformRequest};
+use squareoff_domain::platform::{
+    self, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
+};
 use squareoff_domain::position::{
     Execution, ExecutionReport, Position, PositionEvent, Report, record,
 };
@@ -9,7 +11,7 @@ use squareoff_domain::reference::{self, ContractList, InstrumentKind, Latest};
 use squareoff_domain::session::{self, Session, SessionReport};
 use squareoff_domain::{
     Client, Contract, ExecutionKey, NetQuantity, OrderId, PositionKey, Price, Product, Quantity,
-    Segment, Timestamp, TradingDate, Venue,
+    Segment, TradingDate, Venue,
 };
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{
@@ -137,7 +139,31 @@ impl Desk {
             trading_date: date(),
             reason: "primary down".into(),
         };
-        self.platform(activate).await
+        self.platform(activate).await;
+        self.market(MarketPhase::Open).await
+    }
+
+    /// The phase of every segment of every venue.
+    pub async fn market(&self, phase: MarketPhase) -> LogPosition {
+        let mut position = LogPosition::START;
+        for (venue, segment) in Venue::ALL
+            .iter()
+            .flat_map(|venue| Segment::ALL.iter().map(|segment| (*venue, *segment)))
+        {
+            let report = PlatformReport::MarketPhase {
+                venue,
+                segment,
+                trading_date: date(),
+                phase,
+                source: "test".into(),
+            };
+            position = self
+                .tell(platform::STREAM, |platform: &Platform| {
+                    platform::record(platform, report.clone())
+                })
+                .await;
+        }
+        position
     }
 
     pub async fn stand_down(&self) -> LogPosition {
@@ -299,8 +325,10 @@ fn contract((venue, symbol, lot, freeze): &(Venue, &str, u64, u64)) -> Contract 
         band_low: Price(900_000),
         band_high: Price(1_100_000),
         reference_price: Price(1_000_000),
-        reference_at: Timestamp(0),
+        reference_at: now(),
         price_protection: Price(30_000),
+        protection_range: None,
+        restriction: None,
         version: "2026-11-20/sample".into(),
     }
 }

@@ -1,70 +1,14 @@
 //! The outside tells: a report is a fact and can't be refused. What is new is recorded, what contradicts becomes an event of its
-//! own, and a report seen before gives no events.
+//! own and freezes the position, and a report seen before gives no events.
 
-use super::decide::{cancel_requested, check_cancel};
+use super::cancel::{cancel, check_cancel};
 use super::event::*;
 use super::evolve::evolve;
-use super::state::{CancelState, Ended, Order, Position};
+use super::order::{CancelState, Ended, Order, ReplaceState};
+use super::report::{Execution, ExecutionReport, Report, UNKNOWN_ORDER};
+use super::state::{Confirmation, Corrected, Position};
 use crate::amount::{NetQuantity, Price, Quantity};
-use crate::id::{ClOrdId, ExchangeOrderId, ExecutionKey, OrderId, PositionKey};
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
-    /// A line of the primary's BOD file.
-    Bod {
-        key: PositionKey,
-        quantity: NetQuantity,
-        average_price: Price,
-        source: String,
-    },
-    /// The gateway journaled the message.
-    Dispatched {
-        cl_ord_id: ClOrdId,
-        session: String,
-        sequence: u64,
-    },
-    /// The gateway dropped the order before it was ever sent, because its cancel overtook it.
-    DroppedUnsent { cl_ord_id: ClOrdId },
-    /// ExecutionReport (35=8).
-    Execution(ExecutionReport),
-    /// OrderCancelReject (35=9); `cl_ord_id` is the cancel's.
-    CancelRejected {
-        cl_ord_id: ClOrdId,
-        code: i64,
-        text: String,
-    },
-    /// The exchange proved that the message never reached it.
-    NotDelivered { cl_ord_id: ClOrdId },
-}
-
-/// What an ExecutionReport (35=8) says, in our types.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExecutionReport {
-    /// ClOrdID (11), or OrigClOrdID (41) where the report carries one: the order's own id.
-    pub cl_ord_id: ClOrdId,
-    pub exchange_order_id: ExchangeOrderId,
-    pub execution: Execution,
-    /// CumQty (14) and LeavesQty (151).
-    pub cumulative: u64,
-    pub leaves: u64,
-}
-
-/// ExecType (FIX tag 150).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Execution {
-    New,
-    Fill {
-        key: ExecutionKey,
-        quantity: Quantity,
-        price: Price,
-    },
-    Canceled,
-    Rejected {
-        code: i64,
-        text: String,
-    },
-    Expired,
-}
+use crate::id::{ClOrdId, ExecutionKey, OrderId};
 
 pub fn record(position: &Position, report: &Report) -> Vec<PositionEvent> {
     record_all(position, [report])
@@ -77,131 +21,245 @@ pub fn record_all<'a>(
 ) -> Vec<PositionEvent> {
     let mut state = position.clone();
     let mut events = Vec::new();
+    let mut tell = |state: Position, new: Vec<PositionEvent>| {
+        let state = new.iter().fold(state, evolve);
+        events.extend(new);
+        state
+    };
     for report in reports {
         let new = facts(&state, report);
         if new.is_empty() {
             continue;
         }
-        state = new.iter().fold(state, evolve);
+        let before = state.net;
+        state = tell(state, new);
+        let frozen = freeze_turned(&state, before);
+        state = tell(state, frozen);
+        let released = release_cancels(&state);
+        state = tell(state, released);
         let restored = restore_exposure(&state);
-        state = restored.iter().fold(state, evolve);
-        events.extend(new);
-        events.extend(restored);
+        state = tell(state, restored);
     }
     events
 }
 
 fn facts(position: &Position, report: &Report) -> Vec<PositionEvent> {
-    let cl_ord_id = match report {
+    match report {
         Report::Bod {
             key,
             quantity,
             average_price,
             source,
-        } => return bod(position, key, *quantity, *average_price, source),
-        Report::Dispatched { cl_ord_id, .. }
-        | Report::DroppedUnsent { cl_ord_id }
-        | Report::CancelRejected { cl_ord_id, .. }
-        | Report::NotDelivered { cl_ord_id } => cl_ord_id,
-        Report::Execution(report) => &report.cl_ord_id,
-    };
-    let Some((order_id, order)) = position.order_of(cl_ord_id) else {
-        let report = format!("{report:?}");
-        let known = position.contradictions.contains(&report);
-        let unknown = UnknownOrderReported {
-            cl_ord_id: cl_ord_id.clone(),
-            report,
-        };
-        return once_if(!known, PositionEvent::UnknownOrderReported(unknown));
-    };
-    match report {
-        Report::Bod { .. } => vec![],
-        Report::Dispatched {
-            session, sequence, ..
         } => {
+            let loaded = BodLoaded {
+                key: key.clone(),
+                quantity: *quantity,
+                average_price: *average_price,
+                source: source.clone(),
+            };
+            bod(position, loaded)
+        }
+        Report::PrimaryTrade {
+            key,
+            execution,
+            side,
+            quantity,
+            price,
+            traded_at,
+            source,
+        } => {
+            let trade = PrimaryTradeApplied {
+                key: key.clone(),
+                execution: execution.clone(),
+                side: *side,
+                quantity: *quantity,
+                price: *price,
+                traded_at: *traded_at,
+                source: source.clone(),
+            };
+            primary_trade(position, trade)
+        }
+        Report::ExternalOrder { order, ended } => external_order(position, order, *ended),
+        Report::DropCopy {
+            execution,
+            side,
+            quantity,
+            price,
+            source,
+        } => {
+            let confirmation = Confirmation {
+                side: *side,
+                quantity: *quantity,
+                price: *price,
+            };
+            let told = position.confirmations.get(execution);
+            let known = told.is_some_and(|told| told.contains(&confirmation));
+            let confirmed = TradeConfirmed {
+                execution: execution.clone(),
+                side: *side,
+                quantity: *quantity,
+                price: *price,
+                source: source.clone(),
+            };
+            once_if(!known, PositionEvent::TradeConfirmed(confirmed))
+        }
+        Report::SessionEnded => session_ended(position),
+        Report::Dispatched {
+            cl_ord_id,
+            session,
+            sequence,
+        } => about_order(position, cl_ord_id, report, |order_id, order| {
             let of_the_order = order.cl_ord_id == *cl_ord_id;
             let dispatched = OrderDispatched {
                 order_id,
                 session: session.clone(),
                 sequence: *sequence,
             };
-            once_if(
-                of_the_order && !order.dispatched,
-                PositionEvent::OrderDispatched(dispatched),
-            )
+            let event = PositionEvent::OrderDispatched(dispatched);
+            once_if(of_the_order && !order.dispatched, event)
+        }),
+        Report::DroppedUnsent { cl_ord_id } => {
+            about_order(position, cl_ord_id, report, |order_id, order| {
+                let by = CanceledBy::GatewayUnsent;
+                let event = PositionEvent::OrderCanceled(OrderCanceled { order_id, by });
+                once_if(!order.ended.contains(&Ended::Canceled), event)
+            })
         }
-        Report::DroppedUnsent { .. } => {
-            let dropped = OrderCanceled {
-                order_id,
-                by: CanceledBy::GatewayUnsent,
-            };
-            once_if(
-                !order.ended.contains(&Ended::Canceled),
-                PositionEvent::OrderCanceled(dropped),
-            )
+        Report::Execution(told) => {
+            about_order(position, &told.cl_ord_id, report, |order_id, order| {
+                let mut events = execution(position, order_id, order, told);
+                if order.in_doubt {
+                    events.push(PositionEvent::InDoubtResolved(InDoubtResolved {
+                        order_id,
+                        outcome: Outcome::Delivered,
+                        request_id: None,
+                        reason: "the exchange reported on it".to_owned(),
+                    }));
+                }
+                events
+            })
         }
-        Report::Execution(report) => execution(position, order_id, order, report),
-        Report::CancelRejected { code, text, .. } => {
-            let rejected = CancelRejected {
-                order_id,
-                cl_ord_id: cl_ord_id.clone(),
-                code: *code,
-                text: text.clone(),
-            };
-            once_if(
-                pending(order, cl_ord_id),
-                PositionEvent::CancelRejected(rejected),
-            )
+        Report::CancelRejected {
+            cl_ord_id,
+            code,
+            text,
+        } => about_order(position, cl_ord_id, report, |order_id, order| {
+            change_rejected(order_id, order, cl_ord_id, *code, text)
+        }),
+        Report::NotDelivered { cl_ord_id } => {
+            about_order(position, cl_ord_id, report, |order_id, order| {
+                not_delivered(order_id, order, cl_ord_id)
+            })
         }
-        Report::NotDelivered { .. } if order.cl_ord_id == *cl_ord_id => {
-            let lost = OrderNotDelivered { order_id };
-            once_if(
-                !order.ended.contains(&Ended::NotDelivered),
-                PositionEvent::OrderNotDelivered(lost),
-            )
-        }
-        Report::NotDelivered { .. } => {
-            let lost = CancelNotDelivered {
-                order_id,
-                cl_ord_id: cl_ord_id.clone(),
-            };
-            once_if(
-                pending(order, cl_ord_id),
-                PositionEvent::CancelNotDelivered(lost),
-            )
+        Report::InDoubt { cl_ord_id, reason } => {
+            about_order(position, cl_ord_id, report, |order_id, order| {
+                let reason = reason.clone();
+                let event = PositionEvent::OrderInDoubt(OrderInDoubt { order_id, reason });
+                once_if(!order.in_doubt && !order.leaves().is_zero(), event)
+            })
         }
     }
 }
 
-fn bod(
+/// The events of a report about an order; one about an order this position never had is kept once.
+fn about_order(
     position: &Position,
-    key: &PositionKey,
-    quantity: NetQuantity,
-    average_price: Price,
-    source: &str,
+    cl_ord_id: &ClOrdId,
+    report: &Report,
+    events: impl FnOnce(OrderId, &Order) -> Vec<PositionEvent>,
 ) -> Vec<PositionEvent> {
-    let source = source.to_owned();
-    if position.key.is_none() {
-        return vec![PositionEvent::BodLoaded(BodLoaded {
-            key: key.clone(),
-            quantity,
-            average_price,
-            source,
-        })];
+    if let Some((order_id, order)) = position.order_of(cl_ord_id) {
+        return events(order_id, order);
     }
+    let report = format!("{report:?}");
+    let known = position.contradictions.contains(&report);
+    let cl_ord_id = cl_ord_id.clone();
+    let unknown = UnknownOrderReported { cl_ord_id, report };
+    once_if(!known, PositionEvent::UnknownOrderReported(unknown))
+}
+
+fn bod(position: &Position, loaded: BodLoaded) -> Vec<PositionEvent> {
+    if !position.bod_loaded {
+        return vec![PositionEvent::BodLoaded(loaded)];
+    }
+    let BodLoaded {
+        quantity,
+        average_price,
+        source,
+        ..
+    } = loaded;
     let same = position.bod == quantity && position.bod_average_price == average_price;
-    let known = position
-        .contradictions
-        .contains(&bod_contradiction(quantity, average_price));
-    let contradicted = BodContradicted {
+    let contradiction = bod_contradiction(quantity, average_price);
+    if same || position.contradictions.contains(&contradiction) {
+        return vec![];
+    }
+    let told = BodContradicted {
         quantity,
         average_price,
         source,
     };
-    once_if(
-        !same && !known,
-        PositionEvent::BodContradicted(contradicted),
+    let reason = format!(
+        "a second BOD line says {quantity} instead of {}",
+        position.bod
+    );
+    contradicts(position, PositionEvent::BodContradicted(told), reason)
+}
+
+fn primary_trade(position: &Position, trade: PrimaryTradeApplied) -> Vec<PositionEvent> {
+    let Some(booked) = position.executions.get(&trade.execution) else {
+        return vec![PositionEvent::PrimaryTradeApplied(trade)];
+    };
+    // Ours come back in the primary's file once it has read the venue's trades.
+    if (booked.side, booked.quantity, booked.price) == (trade.side, trade.quantity, trade.price) {
+        return vec![];
+    }
+    let order_id = booked.order.unwrap_or(OrderId(uuid::Uuid::nil()));
+    conflict(
+        position,
+        order_id,
+        &trade.execution,
+        trade.quantity,
+        trade.price,
     )
+}
+
+fn external_order(
+    position: &Position,
+    told: &ExternalOrderObserved,
+    ended: bool,
+) -> Vec<PositionEvent> {
+    let order_id = told.order_id;
+    let known = position.orders.get(&order_id);
+    let mut events = match known {
+        None => vec![PositionEvent::ExternalOrderObserved(told.clone())],
+        Some(order) => {
+            let updated = ExternalOrderUpdated {
+                order_id,
+                cumulative: told.cumulative,
+                source: told.source.clone(),
+            };
+            let event = PositionEvent::ExternalOrderUpdated(updated);
+            once_if(told.cumulative > order.said, event)
+        }
+    };
+    if ended && known.is_none_or(|order| !order.ended.contains(&Ended::Canceled)) {
+        let by = CanceledBy::Primary;
+        events.push(PositionEvent::OrderCanceled(OrderCanceled { order_id, by }));
+    }
+    events
+}
+
+fn session_ended(position: &Position) -> Vec<PositionEvent> {
+    let by = ExpiredBy::SessionEnd;
+    position
+        .orders
+        .iter()
+        .filter(|(_, order)| !order.leaves().is_zero())
+        .map(|(order_id, _)| {
+            let order_id = *order_id;
+            PositionEvent::OrderExpired(OrderExpired { order_id, by })
+        })
+        .collect()
 }
 
 fn execution(
@@ -211,106 +269,292 @@ fn execution(
     report: &ExecutionReport,
 ) -> Vec<PositionEvent> {
     let exchange_order_id = report.exchange_order_id.clone();
-    let acknowledged = OrderAcknowledged {
-        order_id,
-        exchange_order_id: exchange_order_id.clone(),
-    };
-    let end = |ended: Ended, event: PositionEvent| once_if(!order.ended.contains(&ended), event);
+    let end = |ended: Ended, event| once_if(!order.ended.contains(&ended), event);
     match &report.execution {
-        Execution::New => once_if(
-            order.exchange_order_id.is_none(),
-            PositionEvent::OrderAcknowledged(acknowledged),
-        ),
-        Execution::Canceled => end(
-            Ended::Canceled,
-            PositionEvent::OrderCanceled(OrderCanceled {
+        Execution::New => {
+            let told = OrderAcknowledged {
                 order_id,
-                by: CanceledBy::Venue,
-            }),
-        ),
-        Execution::Expired => end(
-            Ended::Expired,
-            PositionEvent::OrderExpired(OrderExpired { order_id }),
-        ),
-        Execution::Rejected { code, text } => {
-            let rejected = OrderRejected {
-                order_id,
-                code: *code,
-                text: text.clone(),
+                exchange_order_id,
             };
-            end(Ended::Rejected, PositionEvent::OrderRejected(rejected))
+            once_if(!order.acknowledged, PositionEvent::OrderAcknowledged(told))
+        }
+        Execution::Frozen { text } => {
+            let text = text.clone();
+            let told = OrderFrozen {
+                order_id,
+                exchange_order_id,
+                text,
+            };
+            once_if(!order.held, PositionEvent::OrderFrozen(told))
+        }
+        Execution::Canceled => {
+            let by = CanceledBy::Venue;
+            let told = PositionEvent::OrderCanceled(OrderCanceled { order_id, by });
+            end(Ended::Canceled, told)
+        }
+        Execution::Expired => {
+            let by = ExpiredBy::Venue;
+            let told = PositionEvent::OrderExpired(OrderExpired { order_id, by });
+            end(Ended::Expired, told)
+        }
+        Execution::Rejected { code, text } => {
+            let (code, text) = (*code, text.clone());
+            let told = PositionEvent::OrderRejected(OrderRejected {
+                order_id,
+                code,
+                text,
+            });
+            end(Ended::Rejected, told)
         }
         Execution::Fill {
             key,
             quantity,
             price,
-        } => {
-            if let Some(booked) = position.executions.get(key) {
-                let same =
-                    (booked.order, booked.quantity, booked.price) == (order_id, *quantity, *price);
-                let known = position
-                    .contradictions
-                    .contains(&execution_contradiction(key, order_id, *quantity, *price));
-                let conflict = ExecutionConflicted {
-                    order_id,
-                    execution: key.clone(),
-                    quantity: *quantity,
-                    price: *price,
-                };
-                return once_if(
-                    !same && !known,
-                    PositionEvent::ExecutionConflicted(conflict),
-                );
-            }
-            let executed = PositionEvent::Executed(Executed {
+        } => fill(position, order_id, order, report, (key, *quantity, *price)),
+        Execution::Busted { execution } => {
+            let known = position.busted.contains(execution);
+            let execution = execution.clone();
+            let told = ExecutionBusted {
                 order_id,
-                execution: key.clone(),
-                exchange_order_id,
-                side: order.side,
+                execution,
+            };
+            once_if(!known, PositionEvent::ExecutionBusted(told))
+        }
+        Execution::Corrected {
+            execution,
+            correction,
+            quantity,
+            price,
+        } => {
+            let corrected = Corrected {
                 quantity: *quantity,
                 price: *price,
-                venue_cumulative: report.cumulative,
-                venue_leaves: report.leaves,
-                late: !order.ended.is_empty(),
-            });
-            let excess = order.cumulative.plus(*quantity).minus(order.quantity);
-            let overfill = PositionEvent::OverfillDetected(OverfillDetected { order_id, excess });
-            std::iter::once(executed)
-                .chain(once_if(!excess.is_zero(), overfill))
-                .collect()
+            };
+            let told = position.corrections.get(execution);
+            match told.and_then(|corrections| corrections.get(correction)) {
+                Some(before) if *before == corrected => vec![],
+                Some(_) => conflict(position, order_id, correction, *quantity, *price),
+                None => vec![PositionEvent::ExecutionCorrected(ExecutionCorrected {
+                    order_id,
+                    execution: execution.clone(),
+                    correction: correction.clone(),
+                    quantity: *quantity,
+                    price: *price,
+                })],
+            }
+        }
+        Execution::Replaced { quantity, price } => {
+            let cl_ord_id = report.cl_ord_id.clone();
+            let replace = order.replaces.get(&cl_ord_id);
+            let accepted = |state: &ReplaceState| matches!(state, ReplaceState::Accepted { .. });
+            let (quantity, price) = (*quantity, *price);
+            let told = OrderReplaced {
+                order_id,
+                cl_ord_id,
+                quantity,
+                price,
+            };
+            let new = replace.is_some_and(|replace| !accepted(&replace.state));
+            once_if(new, PositionEvent::OrderReplaced(told))
         }
     }
 }
 
-/// Invariant 1 after a fact: when more may still fill than is open, the newest orders are cancelled until it holds again. Orders
-/// whose cancel is on its way are not counted, so that the next report does not ask again.
+fn fill(
+    position: &Position,
+    order_id: OrderId,
+    order: &Order,
+    report: &ExecutionReport,
+    (key, quantity, price): (&ExecutionKey, Quantity, Price),
+) -> Vec<PositionEvent> {
+    if let Some(booked) = position.executions.get(key) {
+        // A trade of an external order may have come through the primary before.
+        let of_this = booked.order.is_none_or(|order| order == order_id);
+        if of_this && (booked.quantity, booked.price) == (quantity, price) {
+            return vec![];
+        }
+        return conflict(position, order_id, key, quantity, price);
+    }
+    let mut events = vec![PositionEvent::Executed(Executed {
+        order_id,
+        execution: key.clone(),
+        exchange_order_id: report.exchange_order_id.clone(),
+        side: order.side,
+        quantity,
+        price,
+        venue_cumulative: report.cumulative,
+        venue_leaves: report.leaves,
+        late: !order.ended.is_empty(),
+    })];
+    let live = if position.busted.contains(key) {
+        Quantity::ZERO
+    } else {
+        quantity
+    };
+    let excess = order.cumulative.plus(live).minus(order.quantity);
+    let overfill = PositionEvent::OverfillDetected(OverfillDetected { order_id, excess });
+    events.extend(once_if(!excess.is_zero(), overfill));
+    if order.ended.contains(&Ended::Rejected) {
+        let reason = "an order that the exchange had rejected was filled";
+        events.extend(freeze(position, reason.to_owned()));
+    }
+    events
+}
+
+/// The venue would not cancel or replace. When it doesn't even know an order that we think works, that order is in doubt.
+fn change_rejected(
+    order_id: OrderId,
+    order: &Order,
+    cl_ord_id: &ClOrdId,
+    code: i64,
+    text: &str,
+) -> Vec<PositionEvent> {
+    let (id, text) = (cl_ord_id.clone(), text.to_owned());
+    let mut events = if cancel_waits(order, cl_ord_id) {
+        let told = CancelRejected {
+            order_id,
+            cl_ord_id: id,
+            code,
+            text,
+        };
+        vec![PositionEvent::CancelRejected(told)]
+    } else if replace_waits(order, cl_ord_id) {
+        let told = ReplaceRejected {
+            order_id,
+            cl_ord_id: id,
+            code,
+            text,
+        };
+        vec![PositionEvent::ReplaceRejected(told)]
+    } else {
+        return vec![];
+    };
+    if code == UNKNOWN_ORDER && !order.leaves().is_zero() && !order.in_doubt {
+        let reason = "the exchange says that it does not know the order".to_owned();
+        let doubt = OrderInDoubt { order_id, reason };
+        events.push(PositionEvent::OrderInDoubt(doubt));
+    }
+    events
+}
+
+fn not_delivered(order_id: OrderId, order: &Order, cl_ord_id: &ClOrdId) -> Vec<PositionEvent> {
+    let id = cl_ord_id.clone();
+    if order.cl_ord_id == *cl_ord_id {
+        let lost = PositionEvent::OrderNotDelivered(OrderNotDelivered { order_id });
+        once_if(!order.ended.contains(&Ended::NotDelivered), lost)
+    } else if cancel_waits(order, cl_ord_id) {
+        let lost = CancelNotDelivered {
+            order_id,
+            cl_ord_id: id,
+        };
+        vec![PositionEvent::CancelNotDelivered(lost)]
+    } else if replace_waits(order, cl_ord_id) {
+        let lost = ReplaceNotDelivered {
+            order_id,
+            cl_ord_id: id,
+        };
+        vec![PositionEvent::ReplaceNotDelivered(lost)]
+    } else {
+        vec![]
+    }
+}
+
+/// An execution key with a second content: what was booked stays, and a person has to look.
+fn conflict(
+    position: &Position,
+    order_id: OrderId,
+    key: &ExecutionKey,
+    quantity: Quantity,
+    price: Price,
+) -> Vec<PositionEvent> {
+    let told = execution_contradiction(key, order_id, quantity, price);
+    if position.contradictions.contains(&told) {
+        return vec![];
+    }
+    let conflict = ExecutionConflicted {
+        order_id,
+        execution: key.clone(),
+        quantity,
+        price,
+    };
+    let reason = format!("execution {key} was told twice with different contents");
+    contradicts(
+        position,
+        PositionEvent::ExecutionConflicted(conflict),
+        reason,
+    )
+}
+
+fn contradicts(position: &Position, event: PositionEvent, reason: String) -> Vec<PositionEvent> {
+    let mut events = vec![event];
+    events.extend(freeze(position, reason));
+    events
+}
+
+fn freeze(position: &Position, reason: String) -> Vec<PositionEvent> {
+    let request_id = None;
+    let frozen = PositionEvent::PositionFrozen(PositionFrozen { request_id, reason });
+    once_if(position.frozen.is_none(), frozen)
+}
+
+/// A fill turned long into short or short into long: only the venue's own error can do that to an order that closes.
+fn freeze_turned(position: &Position, before: NetQuantity) -> Vec<PositionEvent> {
+    let turned = position.net.0.signum() * before.0.signum() < 0;
+    let over_filled = |order: &Order| order.is_ours() && order.cumulative > order.quantity;
+    if turned && position.orders.values().any(over_filled) {
+        let reason = format!(
+            "an over-fill turned the position from {before} to {}",
+            position.net
+        );
+        freeze(position, reason)
+    } else {
+        vec![]
+    }
+}
+
+/// Cancels that waited for the answer to a replace go once it is there.
+fn release_cancels(position: &Position) -> Vec<PositionEvent> {
+    let Some(key) = &position.key else {
+        return vec![];
+    };
+    let released = |(id, order): (&OrderId, &Order)| {
+        let asked = order.cancel_queued?;
+        let waits = order.replace_pending() || order.leaves().is_zero();
+        (!waits).then(|| cancel(*id, order, key, asked))
+    };
+    position.orders.iter().filter_map(released).collect()
+}
+
+/// Invariant 1 after a fact: when more may still fill than is open, our newest orders are cancelled until it holds again. Orders
+/// whose cancel is on its way are not counted, so that the next report does not ask again. The primary's orders are counted where
+/// they close, and left alone: whether they go is for a person to say.
 fn restore_exposure(position: &Position) -> Vec<PositionEvent> {
     let Some(key) = &position.key else {
         return vec![];
     };
     let closing = position.closing_side();
-    let uncancelled = |order: &&(&OrderId, &Order)| check_cancel(order.1).is_ok();
-    let orders: Vec<_> = position.orders.iter().collect();
-    let may_fill = |on_closing_side: bool| -> Quantity {
-        let on_side =
-            |order: &&(&OrderId, &Order)| (Some(order.1.side) == closing) == on_closing_side;
-        orders
-            .iter()
-            .filter(uncancelled)
-            .filter(on_side)
-            .map(|(_, order)| order.leaves())
-            .sum()
+    let closes = |order: &Order| Some(order.side) == closing;
+    let working: Vec<_> = position
+        .orders
+        .iter()
+        .filter(|(_, order)| check_cancel(order).is_ok())
+        .collect();
+    let may_fill = |counts: &dyn Fn(&Order) -> bool| -> Quantity {
+        let counted = working.iter().filter(|(_, order)| counts(order));
+        counted.map(|(_, order)| order.leaves()).sum()
     };
-    // An order that no longer closes (an over-fill turned the position around) is excess in full.
-    let excess = may_fill(true)
+    // An order of ours that no longer closes (an over-fill turned the position around) is excess in full.
+    let excess = may_fill(&|order| closes(order))
         .minus(position.net.open())
-        .plus(may_fill(false));
-    if excess.is_zero() {
+        .plus(may_fill(&|order| order.is_ours() && !closes(order)));
+    let mut newest_first: Vec<_> = working
+        .iter()
+        .filter(|(_, order)| order.is_ours())
+        .collect();
+    if excess.is_zero() || newest_first.is_empty() {
         return vec![];
     }
-    let mut newest_first: Vec<_> = orders.iter().filter(uncancelled).collect();
-    newest_first
-        .sort_by_key(|(_, order)| (Some(order.side) == closing, std::cmp::Reverse(order.number)));
+    newest_first.sort_by_key(|(_, order)| (closes(order), std::cmp::Reverse(order.number)));
     let mut left = excess;
     let mut events = vec![PositionEvent::ExposureBreached(ExposureBreached { excess })];
     for (id, order) in newest_first {
@@ -318,7 +562,7 @@ fn restore_exposure(position: &Position) -> Vec<PositionEvent> {
             break;
         }
         left = left.minus(order.leaves());
-        events.push(cancel_requested(**id, order, key, None));
+        events.push(cancel(**id, order, key, None));
     }
     events
 }
@@ -338,8 +582,13 @@ pub(super) fn execution_contradiction(
     format!("execution {key} {order} {quantity} {price}")
 }
 
-fn pending(order: &Order, cancel: &ClOrdId) -> bool {
-    order.cancels.get(cancel) == Some(&CancelState::Pending)
+fn cancel_waits(order: &Order, id: &ClOrdId) -> bool {
+    order.cancels.get(id) == Some(&CancelState::Pending)
+}
+
+fn replace_waits(order: &Order, id: &ClOrdId) -> bool {
+    let replace = order.replaces.get(id);
+    replace.is_some_and(|replace| replace.state == ReplaceState::Pending)
 }
 
 fn once_if(new: bool, event: PositionEvent) -> Vec<PositionEvent> {

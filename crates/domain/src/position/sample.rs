@@ -2,7 +2,7 @@
 
 use crate::amount::{Price, Quantity};
 use crate::id::{PositionKey, Product, Segment, Venue};
-use crate::platform::{Phase, Platform};
+use crate::platform::{Market, MarketPhase, Phase, Platform};
 use crate::reference::{Contract, InstrumentKind};
 use crate::time::{Timestamp, TradingDate};
 
@@ -39,15 +39,30 @@ pub(crate) fn contract() -> Contract {
         reference_price: Price(1_000_000),
         reference_at: Timestamp(0),
         price_protection: Price(30_000),
+        protection_range: None,
+        restriction: None,
         version: "2026-11-20/sample".into(),
     }
 }
 
+/// The instant that decisions are made at; the contract's reference price is a second old then.
+pub(crate) fn now() -> Timestamp {
+    Timestamp(1_000_000_000)
+}
+
+/// Active on the sample's day, its market open.
 pub(crate) fn active() -> Platform {
+    let (venue, segment) = (Venue::Nse, Segment::Derivatives);
+    let market = Market {
+        trading_date: date(),
+        phase: MarketPhase::Open,
+        source: "test".into(),
+    };
     Platform {
         phase: Phase::Active,
         epoch: 7,
         trading_date: Some(date()),
+        markets: [((venue, segment), market)].into(),
         ..Platform::default()
     }
 }

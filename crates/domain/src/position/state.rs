@@ -1,24 +1,37 @@
 //! What decisions need to know of a position, and what can be derived from it.
 
-use super::event::{SquareOffTerms, TimeInForce};
+use super::event::{Change, Outcome, SquareOffTerms};
+use super::order::Order;
 use crate::amount::{NetQuantity, Price, Quantity};
-use crate::id::{ClOrdId, ExchangeOrderId, ExecutionKey, OrderId, PositionKey, RequestId, Side};
+use crate::id::{ClOrdId, ExecutionKey, OrderId, PositionKey, RequestId, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Position {
-    /// `None` until the BOD line is loaded.
+    /// `None` until the BOD line is loaded, or a fact of the primary names it.
     pub key: Option<PositionKey>,
     pub bod: NetQuantity,
     pub bod_average_price: Price,
-    /// N: BOD and every execution.
+    /// A BOD line was loaded; without one the position was opened today.
+    pub bod_loaded: bool,
+    /// N: BOD and every live execution, ours and others'.
     pub net: NetQuantity,
     pub orders: BTreeMap<OrderId, Order>,
     pub executions: BTreeMap<ExecutionKey, Booked>,
+    /// Executions and corrections that the venue took back, whether they came yet or not.
+    pub busted: BTreeSet<ExecutionKey>,
+    /// By what they correct: a chain, in which the greatest key holds where a venue corrects one thing twice.
+    pub corrections: BTreeMap<ExecutionKey, BTreeMap<ExecutionKey, Corrected>>,
+    /// What the drop copy said, whether the execution came yet or not.
+    pub confirmations: BTreeMap<ExecutionKey, BTreeSet<Confirmation>>,
     pub requests: BTreeMap<RequestId, Asked>,
     /// Facts that contradicted what was known, each once, so that a repetition says nothing new.
     pub contradictions: BTreeSet<String>,
-    /// Orders are numbered as they are placed: the highest is the newest.
+    /// Why nothing may be placed until a person unfreezes the position.
+    pub frozen: Option<String>,
+    /// The epoch in which the primary got the position back.
+    pub handed_back: Option<u32>,
+    /// Orders are numbered as they are placed or observed: the highest is the newest.
     pub placed: u32,
 }
 
@@ -30,123 +43,107 @@ pub enum Asked {
         orders: Vec<OrderId>,
     },
     /// `None` asks for every order.
-    Cancel { order: Option<OrderId> },
+    Cancel {
+        order: Option<OrderId>,
+    },
+    Modify {
+        order: OrderId,
+        change: Change,
+    },
+    ResolveInDoubt {
+        order: OrderId,
+        outcome: Outcome,
+    },
+    Freeze,
+    Unfreeze,
+    HandBack {
+        epoch: u32,
+    },
 }
 
-/// An execution as it was booked.
+/// An execution as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booked {
-    pub order: OrderId,
-    pub quantity: Quantity,
-    pub price: Price,
-}
-
-/// How an order can end without being filled, from weak to strong: the strongest that was reported names the status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ended {
-    NotDelivered,
-    Rejected,
-    Expired,
-    Canceled,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CancelState {
-    Pending,
-    Rejected,
-    NotDelivered,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    pub cl_ord_id: ClOrdId,
+    /// `None` for a trade of the primary's.
+    pub order: Option<OrderId>,
     pub side: Side,
     pub quantity: Quantity,
     pub price: Price,
-    pub time_in_force: TimeInForce,
-    /// The n-th order of the position, from 1.
+    /// The n-th execution of the position, from 1: profit is realized in this order.
     pub number: u32,
-    pub dispatched: bool,
-    pub exchange_order_id: Option<ExchangeOrderId>,
-    pub cumulative: Quantity,
-    pub cancels: BTreeMap<ClOrdId, CancelState>,
-    pub ended: BTreeSet<Ended>,
 }
 
-/// OrdStatus (FIX tag 39) and the two states before the venue knows of the order. Derived, never stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OrderStatus {
-    /// Reserved here, not yet sent.
-    Placed,
-    /// Sent, not yet acknowledged.
-    Sent,
-    New,
-    PartiallyFilled,
-    PendingCancel,
-    Filled,
-    Canceled,
-    Expired,
-    Rejected,
-    NotDelivered,
+/// What a correction says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Corrected {
+    pub quantity: Quantity,
+    pub price: Price,
 }
 
-impl OrderStatus {
+/// What the drop copy said of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Confirmation {
+    pub side: Side,
+    pub quantity: Quantity,
+    pub price: Price,
+}
+
+/// How sure a trade is. Derived, never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TradeStatus {
+    /// Told by the order session alone.
+    Provisional,
+    /// The drop copy says the same.
+    Confirmed,
+    /// The venue changed it, and the drop copy has not said so yet.
+    Corrected,
+    /// The drop copy says something else: a break, for a person to look into.
+    Contradicted,
+    /// The venue took it back.
+    Busted,
+}
+
+impl TradeStatus {
+    pub const ALL: &'static [TradeStatus] = &[
+        TradeStatus::Provisional,
+        TradeStatus::Confirmed,
+        TradeStatus::Corrected,
+        TradeStatus::Contradicted,
+        TradeStatus::Busted,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
-            OrderStatus::Placed => "placed",
-            OrderStatus::Sent => "sent",
-            OrderStatus::New => "new",
-            OrderStatus::PartiallyFilled => "partially-filled",
-            OrderStatus::PendingCancel => "pending-cancel",
-            OrderStatus::Filled => "filled",
-            OrderStatus::Canceled => "canceled",
-            OrderStatus::Expired => "expired",
-            OrderStatus::Rejected => "rejected",
-            OrderStatus::NotDelivered => "not-delivered",
+            TradeStatus::Provisional => "provisional",
+            TradeStatus::Confirmed => "confirmed",
+            TradeStatus::Corrected => "corrected",
+            TradeStatus::Contradicted => "contradicted",
+            TradeStatus::Busted => "busted",
         }
     }
 }
 
-impl Order {
-    /// R(o): the most that may still fill. Zero once the order has ended.
-    pub fn leaves(&self) -> Quantity {
-        if self.ended.is_empty() {
-            self.quantity.minus(self.cumulative)
-        } else {
-            Quantity::ZERO
-        }
-    }
+/// An execution as it stands: corrected, confirmed, or void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trade {
+    pub order: Option<OrderId>,
+    pub side: Side,
+    /// As last corrected; what it was when it is busted.
+    pub quantity: Quantity,
+    pub price: Price,
+    pub status: TradeStatus,
+    pub number: u32,
+}
 
-    pub fn cancel_pending(&self) -> bool {
-        !self.leaves().is_zero()
-            && self
-                .cancels
-                .values()
-                .any(|state| *state == CancelState::Pending)
-    }
-
-    /// The one precedence rule: filled, then how it ended, then what is pending, then how far it got.
-    pub fn status(&self) -> OrderStatus {
-        if self.cumulative >= self.quantity {
-            return OrderStatus::Filled;
-        }
-        match self.ended.last() {
-            Some(Ended::Canceled) => return OrderStatus::Canceled,
-            Some(Ended::Expired) => return OrderStatus::Expired,
-            Some(Ended::Rejected) => return OrderStatus::Rejected,
-            Some(Ended::NotDelivered) => return OrderStatus::NotDelivered,
-            None => {}
-        }
-        if self.cancel_pending() {
-            OrderStatus::PendingCancel
-        } else if !self.cumulative.is_zero() {
-            OrderStatus::PartiallyFilled
-        } else if self.exchange_order_id.is_some() {
-            OrderStatus::New
-        } else if self.dispatched {
-            OrderStatus::Sent
-        } else {
-            OrderStatus::Placed
+impl Trade {
+    /// What the trade counts: nothing once busted.
+    pub const fn live_quantity(&self) -> Quantity {
+        match self.status {
+            TradeStatus::Busted => Quantity::ZERO,
+            TradeStatus::Provisional
+            | TradeStatus::Confirmed
+            | TradeStatus::Corrected
+            | TradeStatus::Contradicted => self.quantity,
         }
     }
 }
@@ -161,9 +158,12 @@ impl Position {
         }
     }
 
-    /// The most that orders on the way may still fill.
+    /// The most that orders on the closing side may still fill, ours and external. Our orders never stand on the other side but after
+    /// an over-fill, and are counted then too.
     pub fn working(&self) -> Quantity {
-        self.orders.values().map(Order::leaves).sum()
+        let closing = self.closing_side();
+        let counts = |order: &&Order| order.is_ours() || Some(order.side) == closing;
+        self.orders.values().filter(counts).map(Order::leaves).sum()
     }
 
     /// What may still be asked for: open and not yet on its way.
@@ -171,13 +171,91 @@ impl Position {
         self.net.open().minus(self.working())
     }
 
-    /// The order that a message with this ClOrdID is about: its own, or that of one of its cancels.
+    /// The order that a message with this ClOrdID is about: its own, or that of one of its cancels or replaces.
     pub fn order_of(&self, cl_ord_id: &ClOrdId) -> Option<(OrderId, &Order)> {
-        let about =
-            |order: &Order| order.cl_ord_id == *cl_ord_id || order.cancels.contains_key(cl_ord_id);
         self.orders
             .iter()
-            .find(|(_, order)| about(order))
+            .find(|(_, order)| order.goes_by(cl_ord_id))
             .map(|(id, order)| (*id, order))
+    }
+
+    /// An execution as it stands now.
+    pub fn trade(&self, key: &ExecutionKey) -> Option<Trade> {
+        let booked = self.executions.get(key)?;
+        let mut trade = Trade {
+            order: booked.order,
+            side: booked.side,
+            quantity: booked.quantity,
+            price: booked.price,
+            status: TradeStatus::Provisional,
+            number: booked.number,
+        };
+        let mut confirmed = self.confirmations.get(key);
+        let mut link = key;
+        // A chain longer than there are corrections is a circle.
+        for _ in 0..=self.corrections.len() {
+            if self.busted.contains(link) {
+                trade.status = TradeStatus::Busted;
+            }
+            let Some((correction, to)) = self
+                .corrections
+                .get(link)
+                .and_then(|corrections| corrections.last_key_value())
+            else {
+                break;
+            };
+            (trade.quantity, trade.price) = (to.quantity, to.price);
+            if trade.status != TradeStatus::Busted {
+                trade.status = TradeStatus::Corrected;
+            }
+            confirmed = self.confirmations.get(correction).or(confirmed);
+            link = correction;
+        }
+        if trade.status == TradeStatus::Busted {
+            return Some(trade);
+        }
+        let Some(confirmed) = confirmed else {
+            return Some(trade);
+        };
+        let (side, quantity, price) = (trade.side, trade.quantity, trade.price);
+        let booked = Confirmation {
+            side: booked.side,
+            quantity: booked.quantity,
+            price: booked.price,
+        };
+        if confirmed.contains(&Confirmation {
+            side,
+            quantity,
+            price,
+        }) {
+            trade.status = TradeStatus::Confirmed;
+        } else if trade.status == TradeStatus::Provisional || !confirmed.contains(&booked) {
+            // Before it tells the correction, the drop copy may still stand at what was corrected.
+            trade.status = TradeStatus::Contradicted;
+        }
+        Some(trade)
+    }
+
+    /// Every execution as it stands, in the order of booking.
+    pub fn trades(&self) -> Vec<(&ExecutionKey, Trade)> {
+        let mut trades: Vec<_> = self
+            .executions
+            .keys()
+            .filter_map(|key| Some((key, self.trade(key)?)))
+            .collect();
+        trades.sort_by_key(|(_, trade)| trade.number);
+        trades
+    }
+
+    /// Trades of the drop copy that no execution here answers to.
+    pub fn unbooked(&self) -> impl Iterator<Item = (&ExecutionKey, &BTreeSet<Confirmation>)> {
+        let is_correction = |key: &ExecutionKey| {
+            self.corrections
+                .values()
+                .any(|corrections| corrections.contains_key(key))
+        };
+        self.confirmations
+            .iter()
+            .filter(move |(key, _)| !self.executions.contains_key(*key) && !is_correction(key))
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::rig::{PATIENCE, until};
 use crate::story;
-use squareoff_domain::platform::{self, Platform, PlatformAsk, PlatformRequest};
+use squareoff_domain::platform::{
+    self, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
+};
 use squareoff_domain::position::{
     self, Context, Order, OrderDispatched, Position, PositionEvent, PricePolicy, Report, Request,
     SquareOffTerms, TimeInForce, Wanted,
@@ -59,6 +61,8 @@ fn contract(key: &PositionKey) -> Contract {
         reference_price: Price(1_000_000),
         reference_at: Timestamp(0),
         price_protection: Price(30_000),
+        protection_range: None,
+        restriction: None,
         version: "2026-11-20/sample".into(),
     }
 }
@@ -90,6 +94,17 @@ impl Desk {
             reason,
         })
         .await;
+        let report = PlatformReport::MarketPhase {
+            venue: Venue::Nse,
+            segment: Segment::Derivatives,
+            trading_date,
+            phase: MarketPhase::Open,
+            source: "test".into(),
+        };
+        let caller = caller(Uuid::new_v4(), 0);
+        let record = |state: &Platform| Ok::<_, ()>((platform::record(state, report.clone()), ()));
+        let told = self.platform.transact(platform::STREAM, &caller, record);
+        told.await.unwrap();
     }
 
     pub async fn stand_down(&self) {
@@ -242,6 +257,8 @@ impl Desk {
             platform: &platform,
             session_ready: true,
             contract: Some(&contract),
+            now: Timestamp(0),
+            reference_age_max_s: 60,
         };
         let decide = |state: &Position| {
             position::decide(state, &request, &context).map(|events| (events, ()))

@@ -93,6 +93,7 @@ impl Names {
                 let by = match canceled.by {
                     CanceledBy::Venue => "venue",
                     CanceledBy::GatewayUnsent => "unsent",
+                    CanceledBy::Primary => "primary",
                 };
                 format!("canceled {} {by}", self.order(canceled.order_id))
             }
@@ -106,6 +107,27 @@ impl Names {
                 format!("cancel-not-delivered {}", self.cancel(&lost.cl_ord_id))
             }
             PositionEvent::ExposureBreached(breached) => format!("breached {}", breached.excess),
+            PositionEvent::PositionFrozen(_) => "frozen".to_owned(),
+            // What no test of the gateway tells of, by its name alone.
+            PositionEvent::PrimaryTradeApplied(_)
+            | PositionEvent::ExternalOrderObserved(_)
+            | PositionEvent::ExternalOrderUpdated(_)
+            | PositionEvent::OrderFrozen(_)
+            | PositionEvent::ExecutionBusted(_)
+            | PositionEvent::ExecutionCorrected(_)
+            | PositionEvent::TradeConfirmed(_)
+            | PositionEvent::CancelQueued(_)
+            | PositionEvent::ReplaceRequested(_)
+            | PositionEvent::OrderReplaced(_)
+            | PositionEvent::ReplaceRejected(_)
+            | PositionEvent::ReplaceNotDelivered(_)
+            | PositionEvent::OrderInDoubt(_)
+            | PositionEvent::InDoubtResolved(_)
+            | PositionEvent::PositionUnfrozen(_)
+            | PositionEvent::PositionHandedBack(_) => {
+                let name = format!("{event:?}");
+                name.split('(').next().unwrap().to_owned()
+            }
             PositionEvent::UnknownOrderReported(unknown) => format!("unknown {}", unknown.report),
         }
     }

@@ -101,6 +101,8 @@ pub(super) fn contract(row: &mut Row, known: &mut Known) -> Option<ContractLine>
         reference_price,
         reference_at: reference_at?,
         price_protection: price_protection?,
+        protection_range: None,
+        restriction: None,
         version: String::new(),
     };
     Some(ContractLine {

@@ -261,6 +261,8 @@ impl Day {
             reference_price: reference,
             reference_at: self.reference_at,
             price_protection: protection(kind, reference).floor_to(tick).max(tick),
+            protection_range: None,
+            restriction: None,
             version: String::new(),
         }
     }

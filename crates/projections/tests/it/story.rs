@@ -57,6 +57,8 @@ fn contract(key: &PositionKey) -> Contract {
         reference_price: Price(1_000_000),
         reference_at: Timestamp(0),
         price_protection: Price(30_000),
+        protection_range: None,
+        restriction: None,
         version: "2026-11-20/sample".into(),
     }
 }
@@ -178,10 +180,16 @@ impl Desk {
 
     /// Asks; `None` when refused or repeated.
     pub async fn ask(&mut self, key: &PositionKey, request: Request) -> Option<LogPosition> {
+        let open = squareoff_domain::platform::Market {
+            trading_date: date(),
+            phase: squareoff_domain::platform::MarketPhase::Open,
+            source: "test".into(),
+        };
         let platform = Platform {
             phase: Phase::Active,
             epoch: 1,
             trading_date: Some(date()),
+            markets: [((key.venue, Segment::Cash), open)].into(),
             ..Platform::default()
         };
         let contract = contract(key);
@@ -189,6 +197,8 @@ impl Desk {
             platform: &platform,
             session_ready: true,
             contract: Some(&contract),
+            now: Timestamp(0),
+            reference_age_max_s: 60,
         };
         let events = decide(&self.position(key), &request, &context).unwrap_or_default();
         self.commit(key, events).await

@@ -90,7 +90,7 @@ const SCENARIOS: &[(&str, &str)] = &[
          all => SquareOffAccepted OrderPlaced
          fill o1 5 E1 => Executed ; net 5
          fill o1 5 E1 => ; net 5
-         fill o1 10 E1 => ExecutionConflicted ; net 5
+         fill o1 10 E1 => ExecutionConflicted PositionFrozen ; net 5
          fill o1 10 E1 => ; net 5",
     ),
     (
@@ -118,7 +118,7 @@ const SCENARIOS: &[(&str, &str)] = &[
         "bod +20 => BodLoaded
          close 10 => SquareOffAccepted OrderPlaced
          close 10 => SquareOffAccepted OrderPlaced
-         fill o1 25 E1 => Executed OverfillDetected ExposureBreached CancelRequested ; net -5, o1 filled, o2 pending-cancel",
+         fill o1 25 E1 => Executed OverfillDetected PositionFrozen ExposureBreached CancelRequested ; net -5, o1 filled, o2 pending-cancel",
     ),
     (
         "a message that never arrived frees the order",
@@ -172,18 +172,18 @@ const SCENARIOS: &[(&str, &str)] = &[
         "off =>
          all => refused platform-not-active
          on =>
-         unready =>
-         all => refused exchange-not-connected
-         ready =>
          all => refused unknown-position
          bod +42 => BodLoaded
          no contract =>
          all => refused unknown-instrument
          on =>
+         unready =>
+         all => refused exchange-not-connected
+         ready =>
          close 0 => refused quantity-not-positive
          close 45 => refused exceeds-open-quantity
          close 7 => refused not-whole-lots
-         all => refused not-whole-lots
+         all => refused odd-lot
          limit 10 99.97 => refused price-off-tick
          limit 10 89.95 => refused price-out-of-band
          limit 10 110.05 => refused price-out-of-band
@@ -207,7 +207,7 @@ const SCENARIOS: &[(&str, &str)] = &[
         "a BOD line that contradicts the first is told once",
         "bod +40 => BodLoaded
          bod +40 =>
-         bod +45 => BodContradicted ; net 40
+         bod +45 => BodContradicted PositionFrozen ; net 40
          bod +45 => ",
     ),
     (
@@ -259,6 +259,8 @@ impl World {
                 platform: &self.platform,
                 session_ready: self.ready,
                 contract: self.contract.as_ref(),
+                now: sample::now(),
+                reference_age_max_s: 3_600,
             };
             decide(&self.position, &request, &context).map_err(|refusal| refusal.code().to_owned())
         };
