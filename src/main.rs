@@ -55,15 +55,8 @@ enum Command {
         #[arg(long, default_value = "0")]
         from: Position,
     },
-    /// Builds the read models anew beside the live ones, compares them by hash, and swaps them in.
-    Rebuild {
-        /// Compares and leaves the live ones in place.
-        #[arg(long)]
-        compare_only: bool,
-        /// Swaps even when the live ones differ: that is how a damaged read model is mended.
-        #[arg(long, conflicts_with = "compare_only")]
-        replace: bool,
-    },
+    /// Builds the read models anew beside the live ones, compares them by hash, and swaps them in; or makes an auditor's copy.
+    Rebuild(rebuild::Rebuild),
     /// The broker's book.
     #[command(subcommand)]
     Book(Book),
@@ -153,13 +146,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Replay { stream, from } => {
             replay::run(&store()?.1, stream.as_deref(), from).await?
         }
-        Command::Rebuild {
-            compare_only,
-            replace,
-        } => {
+        Command::Rebuild(arguments) => {
             let (folder, store) = store()?;
             let url = roles::database_url(&config, &folder)?;
-            return rebuild::run(&store, &url, compare_only, replace).await;
+            return rebuild::run(&store, &url, arguments).await;
         }
         Command::Book(Book::Sample { out, replace }) => {
             let folder = Folder::open(&config.data)?;

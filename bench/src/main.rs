@@ -1,16 +1,18 @@
 //! Reproducible measurements: one line of JSON each, medians of several runs, with the machine and its load in the first line.
 //!
-//! `squareoff-bench append|replay|project|e2e|all`. Run it from a release build on a quiet machine; see bench/README.md.
+//! `squareoff-bench append|replay|project|rebuild|e2e|all`. Run it from a release build on a quiet machine; see bench/README.md.
 
 mod append;
+mod desk;
 mod e2e;
 mod project;
+mod rebuild;
 mod replay;
 
 use anyhow::{Result, bail};
 use serde_json::json;
 
-const USAGE: &str = "usage: squareoff-bench append [seconds runs] | replay [events runs] | project [rounds runs] | e2e [orders runs] | all";
+const USAGE: &str = "usage: squareoff-bench append [seconds runs] | replay [events runs] | project [rounds runs] | rebuild [rounds runs] | e2e [orders runs] | all";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,11 +24,13 @@ fn main() -> Result<()> {
         "append" => append::run(rest),
         "replay" => replay::run(rest),
         "project" => project::run(rest),
+        "rebuild" => rebuild::run(rest),
         "e2e" => e2e::run(rest),
         "all" => {
             append::run(&[])?;
             replay::run(&[])?;
             project::run(&[])?;
+            rebuild::run(&[])?;
             e2e::run(&[])
         }
         _ => bail!(USAGE),

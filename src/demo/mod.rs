@@ -155,9 +155,7 @@ async fn prove(stack: &mut Stack, kill: Option<Kill>, say: impl Fn(&str)) -> Res
     let replay = rebuild(
         &stack.store,
         &database,
-        RebuildOptions {
-            swap: SwapWhen::Never,
-        },
+        RebuildOptions::new(SwapWhen::Never),
         |_| {},
     )
     .await?;

@@ -3,7 +3,6 @@
 //! Source: PostgreSQL documentation, COPY, "Binary Format"; values are as the types' `*_send` functions write them.
 
 use sqlx::PgConnection;
-use sqlx::postgres::PgCopyIn;
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 use uuid::Uuid;
 
@@ -104,58 +103,32 @@ impl CopyRows {
     }
 }
 
-/// A `COPY <table> (<columns>) FROM STDIN (FORMAT binary)` that is under way.
-pub(crate) struct Copying<'c> {
-    copy: PgCopyIn<&'c mut PgConnection>,
-    buffer: CopyRows,
-}
-
-impl<'c> Copying<'c> {
-    pub(crate) async fn begin(
-        connection: &'c mut PgConnection,
-        statement: &'static str,
-    ) -> Result<Self, sqlx::Error> {
-        let copy = connection.copy_in_raw(statement).await?;
-        Ok(Copying {
-            copy,
-            buffer: CopyRows {
-                bytes: SIGNATURE.to_vec(),
-            },
-        })
-    }
-
-    pub(crate) async fn rows<R>(
-        &mut self,
-        rows: impl Iterator<Item = R>,
-        write: impl Fn(&R, &mut CopyRows),
-    ) -> Result<(), sqlx::Error> {
-        for row in rows {
-            write(&row, &mut self.buffer);
-            if self.buffer.bytes.len() >= CHUNK_BYTES {
-                self.copy.send(self.buffer.bytes.as_slice()).await?;
-                self.buffer.bytes.clear();
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn finish(mut self) -> Result<u64, sqlx::Error> {
-        self.buffer.bytes.extend(TRAILER);
-        self.copy.send(self.buffer.bytes.as_slice()).await?;
-        self.copy.finish().await
-    }
-}
-
-/// Copies `rows` by `statement`, from begin to finish.
+/// Copies `rows` by `statement`, a `COPY <table> (<columns>) FROM STDIN (FORMAT binary)`, which is not asked when there are none.
 pub(crate) async fn copy<R>(
     connection: &mut PgConnection,
     statement: &'static str,
-    rows: impl Iterator<Item = R>,
+    rows: &[R],
     write: impl Fn(&R, &mut CopyRows),
-) -> Result<u64, sqlx::Error> {
-    let mut copying = Copying::begin(connection, statement).await?;
-    copying.rows(rows, write).await?;
-    copying.finish().await
+) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut copy = connection.copy_in_raw(statement).await?;
+    let mut buffer = CopyRows {
+        bytes: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4),
+    };
+    buffer.bytes.extend(SIGNATURE);
+    for row in rows {
+        write(row, &mut buffer);
+        if buffer.bytes.len() >= CHUNK_BYTES {
+            copy.send(buffer.bytes.as_slice()).await?;
+            buffer.bytes.clear();
+        }
+    }
+    buffer.bytes.extend(TRAILER);
+    copy.send(buffer.bytes.as_slice()).await?;
+    copy.finish().await?;
+    Ok(())
 }
 
 fn len(length: usize) -> i32 {

@@ -14,6 +14,9 @@ pub(crate) const LIVE: &str = "read_live";
 /// Schema in which a rebuild works.
 pub(crate) const NEXT: &str = "read_next";
 
+/// Where a swap puts the read models that were live, until it drops them.
+pub(crate) const OLD: &str = "read_old";
+
 /// A query that gets no connection for so long is answered as an outage; people don't wait longer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -88,13 +91,13 @@ impl Database {
         Ok(connection.close().await?)
     }
 
-    pub(crate) async fn connect(&self, schema: &'static str) -> Result<PgConnection, sqlx::Error> {
+    pub(crate) async fn connect(&self, schema: &str) -> Result<PgConnection, sqlx::Error> {
         self.options_in(schema).connect().await
     }
 
     /// Table names carry no schema in our SQL: the connection says which is meant. Optional filters (`$1 IS NULL OR ...`) need a
     /// plan made for the values at hand.
-    fn options_in(&self, schema: &'static str) -> PgConnectOptions {
+    fn options_in(&self, schema: &str) -> PgConnectOptions {
         let options = [
             ("search_path", schema),
             ("plan_cache_mode", "force_custom_plan"),
@@ -110,9 +113,10 @@ impl Database {
 /// Each schema keeps its own record of migrations, so that it stays true when the schema is renamed.
 pub(crate) async fn migrate(
     connection: &mut PgConnection,
-    schema: &'static str,
+    schema: &str,
 ) -> Result<(), MigrateError> {
     let mut migrator = sqlx::migrate!("./migrations");
-    migrator.create_schema(schema);
+    // Quoted, because the name of an auditor's copy may be a word of SQL's own.
+    migrator.create_schema(format!("\"{schema}\""));
     migrator.run_direct(None, connection, false).await
 }

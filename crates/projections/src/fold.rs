@@ -2,7 +2,9 @@
 //!
 //! 1. A position's row and its orders' rows are derived from the domain's own fold; nothing of it is written down a second time.
 //! 2. A stream that is not remembered is read again from the log, up to the event at hand; what Postgres holds is never read back.
-//! 3. Memory is bounded for the live runner ([`STREAMS_MAX`]); a rebuild remembers every stream, about 1 KB per order.
+//! 3. Memory is bounded by the number of streams that are remembered, about 1 KB per order in them.
+//! 4. A row that changes has the position of the event that last changed it in `updated_position`: of two rows with one key the
+//!    higher is the newer. A rebuild relies on it.
 
 use crate::clients::{self, ClientRow};
 use crate::orders::{self, OrderRow};
@@ -23,9 +25,8 @@ use std::sync::Arc;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-/// Streams the live runner remembers: twice the sample book's positions, some ten kilobytes each at most on a busy day. It must be
-/// more than the events of a batch, so that none is forgotten while its batch is folded.
-const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+/// Streams the live runner remembers: twice the sample book's positions, some ten kilobytes each at most on a busy day.
+pub(crate) const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 /// Streams read from the log at the same time: more than the log has readers gains nothing.
 const LOADS_MAX: usize = 4;
 
@@ -64,6 +65,9 @@ pub(crate) struct Folded {
     pub version: u64,
     pub updated_position: i64,
     pub updated_at: OffsetDateTime,
+    /// Changed in the batch at hand, and its orders that did.
+    changed: bool,
+    changed_orders: BTreeSet<OrderId>,
 }
 
 /// What an order's row shows and decisions don't need.
@@ -91,40 +95,25 @@ pub(crate) struct Rows {
     pub trades: Vec<TradeRow>,
 }
 
-/// What a batch touched; rows are made of it when they are wanted.
+/// What a batch changed; rows are made of it when they are wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     clients: BTreeMap<String, ClientRow>,
-    orders: BTreeMap<Arc<str>, BTreeSet<OrderId>>,
+    streams: Vec<Arc<str>>,
     trades: Vec<TradeRow>,
-    /// A rebuild makes every other row at its end, whatever was touched.
-    trades_only: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Fold {
     streams: LruCache<Arc<str>, Folded>,
-    /// Every client that was named, for a rebuild's end; `None` in the live runner.
-    clients: Option<BTreeMap<String, ClientRow>>,
-    last: LogPosition,
 }
 
 impl Fold {
-    /// For the live runner: bounded, starts anywhere in the log.
-    pub(crate) fn bounded() -> Self {
+    /// Starts anywhere in the log. `streams_max` must be at least the events of a batch, so that no stream is forgotten while its
+    /// batch is folded.
+    pub(crate) fn new(streams_max: NonZeroUsize) -> Self {
         Fold {
-            streams: LruCache::new(STREAMS_MAX),
-            clients: None,
-            last: LogPosition::START,
-        }
-    }
-
-    /// For a rebuild: remembers everything from the log's first event.
-    pub(crate) fn whole() -> Self {
-        Fold {
-            streams: LruCache::unbounded(),
-            clients: Some(BTreeMap::new()),
-            last: LogPosition::START,
+            streams: LruCache::new(streams_max),
         }
     }
 
@@ -134,11 +123,23 @@ impl Fold {
         store: &EventStore,
         events: Vec<StoredEvent>,
     ) -> Result<Rows, FoldError> {
-        let decoded = decode(events)?;
-        self.load(store, &decoded).await?;
         let mut touched = Touched::default();
-        self.apply(decoded, &mut touched)?;
+        self.take_in(store, decode(events)?, &mut touched).await?;
         Ok(self.rows(touched))
+    }
+
+    /// Folds a part of a batch, whose rows are asked for at its end.
+    pub(crate) async fn take_in(
+        &mut self,
+        store: &EventStore,
+        decoded: Vec<(StoredEvent, Event)>,
+        touched: &mut Touched,
+    ) -> Result<(), FoldError> {
+        self.load(store, &decoded).await?;
+        for (stored, event) in decoded {
+            self.apply(&stored, event, touched)?;
+        }
+        Ok(())
     }
 
     /// Reads what is not remembered of the streams that `decoded` goes on with.
@@ -174,43 +175,25 @@ impl Fold {
         Ok(())
     }
 
-    /// The trades of events that are folded for a rebuild.
-    pub(crate) fn trades(
-        &mut self,
-        decoded: Vec<(StoredEvent, Event)>,
-    ) -> Result<Vec<TradeRow>, FoldError> {
-        let mut touched = Touched {
-            trades_only: true,
-            ..Touched::default()
-        };
-        self.apply(decoded, &mut touched)?;
-        Ok(touched.trades)
-    }
-
     fn apply(
         &mut self,
-        decoded: Vec<(StoredEvent, Event)>,
+        stored: &StoredEvent,
+        event: Event,
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
-        for (stored, event) in decoded {
-            self.last = stored.position;
-            match event {
-                Event::Position(event) => self.apply_position(&stored, event, touched)?,
-                Event::Client(event) => {
-                    let row = clients::row(&stored, event);
-                    touched.clients.insert(row.client_code.clone(), row);
-                }
-                // No read model is made of these yet.
-                Event::Bulk(_)
-                | Event::Contract(_)
-                | Event::Platform(_)
-                | Event::Refusal(_)
-                | Event::Session(_)
-                | Event::Suspense(_) => {}
+        match event {
+            Event::Position(event) => self.apply_position(stored, &event, touched)?,
+            Event::Client(event) => {
+                let row = clients::row(stored, event);
+                touched.clients.insert(row.client_code.clone(), row);
             }
-        }
-        if let Some(clients) = &mut self.clients {
-            clients.append(&mut touched.clients.clone());
+            // No read model is made of these yet.
+            Event::Bulk(_)
+            | Event::Contract(_)
+            | Event::Platform(_)
+            | Event::Refusal(_)
+            | Event::Session(_)
+            | Event::Suspense(_) => {}
         }
         Ok(())
     }
@@ -218,7 +201,7 @@ impl Fold {
     fn apply_position(
         &mut self,
         stored: &StoredEvent,
-        event: PositionEvent,
+        event: &PositionEvent,
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
         if !self.streams.contains(&stored.stream) {
@@ -229,69 +212,41 @@ impl Fold {
             .streams
             .get_mut(&stored.stream)
             .expect("it was put there if it was missing");
-        let order = folded.apply(stored, &event)?;
-        if let PositionEvent::Executed(executed) = &event {
+        let order = folded.apply(stored, event)?;
+        folded.changed_orders.extend(order);
+        if let PositionEvent::Executed(executed) = event {
             touched
                 .trades
                 .push(trades::row(stored, &folded.key, executed));
         }
-        if touched.trades_only {
-            return Ok(());
+        if !std::mem::replace(&mut folded.changed, true) {
+            touched.streams.push(stored.stream.clone());
         }
-        let orders = match touched.orders.get_mut(&stored.stream) {
-            Some(orders) => orders,
-            None => touched.orders.entry(stored.stream.clone()).or_default(),
-        };
-        orders.extend(order);
         Ok(())
     }
 
-    /// Position of the last event that was folded.
-    pub(crate) fn last(&self) -> LogPosition {
-        self.last
-    }
-
-    fn rows(&self, touched: Touched) -> Rows {
+    /// The rows that a batch changed, as they are after it.
+    pub(crate) fn rows(&mut self, touched: Touched) -> Rows {
         let mut rows = Rows {
             clients: touched.clients.into_values().collect(),
             trades: touched.trades,
             ..Rows::default()
         };
-        for (stream, orders) in touched.orders {
+        for stream in touched.streams {
             let folded = self
                 .streams
-                .peek(&stream)
+                .peek_mut(&stream)
                 .expect("a batch is smaller than what is remembered");
+            folded.changed = false;
+            let orders = std::mem::take(&mut folded.changed_orders);
             rows.positions.push(positions::row(&stream, folded));
             rows.orders.extend(
                 orders
-                    .iter()
-                    .filter_map(|id| folded.order_row(&stream, *id)),
+                    .into_iter()
+                    .filter_map(|id| folded.order_row(&stream, id)),
             );
         }
         rows
-    }
-
-    /// Every client, for a rebuild.
-    pub(crate) fn all_clients(&self) -> impl Iterator<Item = &ClientRow> {
-        self.clients.iter().flatten().map(|(_, row)| row)
-    }
-
-    /// Every position, for a rebuild.
-    pub(crate) fn all_positions(&self) -> impl Iterator<Item = PositionRow> {
-        self.streams
-            .iter()
-            .map(|(stream, folded)| positions::row(stream, folded))
-    }
-
-    /// Every order, for a rebuild.
-    pub(crate) fn all_orders(&self) -> impl Iterator<Item = OrderRow> {
-        self.streams.iter().flat_map(|(stream, folded)| {
-            folded
-                .placed
-                .keys()
-                .filter_map(move |id| folded.order_row(stream, *id))
-        })
     }
 }
 
@@ -309,6 +264,8 @@ impl Folded {
             version: 0,
             updated_position: log_position(first.position),
             updated_at: instant(first.occurred_at),
+            changed: false,
+            changed_orders: BTreeSet::new(),
         })
     }
 

@@ -5,7 +5,8 @@
 //! | [`cluster`] | starts and watches a private PostgreSQL server |
 //! | [`clients`], [`positions`], [`orders`], [`trades`] | one read model each: rows, SQL, queries |
 //! | [`run`] | projects the log live |
-//! | [`rebuild()`] | makes the read models anew beside the live ones, compares, swaps |
+//! | [`rebuild()`] | makes the read models anew beside the live ones, compares, swaps; goes on when it was killed |
+//! | [`rebuild_as_of`] | makes an auditor's copy of a moment of the log |
 //! | [`Watcher`] | waits for a position |
 //!
 //! 1. A batch of events and the checkpoint commit in one transaction. 2. Same events, same rows: one fold serves both ways.
@@ -36,8 +37,9 @@ pub use fold::FoldError;
 pub use origin::{OriginError, OtherLog};
 pub use query::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, Reflecting, checkpoint};
 pub use rebuild::{
-    Comparison, Difference, Progress, RebuildError, RebuildOptions, RebuildReport, Stage, SwapWhen,
-    rebuild,
+    AsOf, AsOfReport, Comparison, Copied, Difference, Moment, Progress, RebuildError,
+    RebuildOptions, RebuildReport, SEGMENT_EVENTS, SEGMENT_EVENTS_MAX, SchemaName, SchemaNameError,
+    Stage, SwapWhen, drop_as_of, list_as_of, rebuild, rebuild_as_of,
 };
 pub use runner::{BATCH_EVENTS_MAX, RunError, run};
 pub use watcher::{NotYet, Watcher};

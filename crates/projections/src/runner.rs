@@ -9,7 +9,7 @@
 //! It appends nothing and decides nothing.
 
 use crate::database::{Database, DatabaseError, LIVE};
-use crate::fold::{Fold, FoldError};
+use crate::fold::{Fold, FoldError, STREAMS_MAX};
 use crate::origin::{OriginError, OtherLog, checkpoint_in};
 use crate::write::{LOCK_RUNNER, Target, WriteError, try_lock_session, write};
 use sqlx::Executor;
@@ -102,7 +102,7 @@ async fn session(
     }
     let mut done = checkpoint_in(store, &mut connection).await?;
     let mut subscription = store.subscribe(done);
-    let mut fold = Fold::bounded();
+    let mut fold = Fold::new(STREAMS_MAX);
     tracing::info!(log.position = done.as_u64(), "projecting");
     loop {
         let Delivery::Events(events) = subscription.next(BATCH_EVENTS_MAX).await? else {

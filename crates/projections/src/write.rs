@@ -8,13 +8,15 @@ use squareoff_store::Position;
 use thiserror::Error;
 
 /// Advisory locks of this project: the class, and what is locked. They belong to one database.
-const LOCK_CLASS: i32 = 0x5351;
+pub(crate) const LOCK_CLASS: i32 = 0x5351;
 /// Held by the session of the runner that projects; a second runner waits for it.
 pub(crate) const LOCK_RUNNER: i32 = 1;
 /// Held by a transaction that writes the live tables, and by a rebuild while they must stand still.
 pub(crate) const LOCK_WRITE: i32 = 2;
-/// Held by the session of a rebuild.
+/// Held by the session that leads a rebuild.
 pub(crate) const LOCK_REBUILD: i32 = 3;
+/// Shared by the sessions in which a rebuild works: the server may be busy with one for a moment after its client was killed.
+pub(crate) const LOCK_REBUILD_WORK: i32 = 4;
 
 /// Channel on which the position of each commit is told.
 pub(crate) const CHANNEL: &str = "squareoff_read_position";

@@ -1,124 +1,208 @@
-//! From the log's first event to full tables with their indexes: three things at a time, each bounded.
+//! From the log to rows in the tables, segment by segment: what a segment changed is copied and committed with its checkpoint, so that
+//! a rebuild that is killed loses no more than the segments under way.
 //!
-//! One task reads and decodes ahead, this one folds, and the server takes the trades in as they come; positions, orders and
-//! clients, which change until the end, are copied when everything is folded, while the trades are indexed on the first connection.
+//! Four things at a time, each bounded: reading, decoding, folding, and copying the segment before. A row that changes in several
+//! segments is copied in each of them; the older ones are cleared away before the keys are built (`steps.rs`).
 
-use super::indexes::set_aside;
-use super::{Progress, RebuildError, Rebuilt, Stage};
-use crate::copy::{CopyRows, Copying, copy};
-use crate::fold::{FoldError, decode};
+use super::RebuildError;
+use super::progress::{Progress, Stage, Tell};
+use crate::copy::copy;
+use crate::fold::{Fold, FoldError, Rows, Touched, decode};
 use crate::{clients, orders, positions, trades, units};
-use sqlx::Executor;
+use sqlx::{Connection, PgConnection};
 use squareoff_domain::Event;
-use squareoff_store::{EventStore, Position, StoredEvent};
-use tokio::sync::mpsc;
+use squareoff_store::{EventStore, Position, ReadError, StoredEvent};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
+/// Events of a segment: less than half a second of work, and few rows that the next segment changes again.
+pub const SEGMENT_EVENTS: usize = 65_536;
+/// A larger wish is cut to this, for the sake of memory: about a kilobyte per event while a segment is on its way.
+pub const SEGMENT_EVENTS_MAX: usize = 131_072;
 /// Events of one read: some milliseconds of decoding.
 const CHUNK_EVENTS: usize = 8_192;
-/// Chunks decoded ahead of the fold, about ten megabytes each.
+/// Chunks read and decoded ahead of the fold, about ten megabytes each.
 const CHUNKS_AHEAD_MAX: usize = 3;
+/// Segments folded ahead of the copying.
+const SEGMENTS_AHEAD_MAX: usize = 1;
 
-type Chunk = Result<Vec<(StoredEvent, Event)>, FoldError>;
+type Decoded = Vec<(StoredEvent, Event)>;
+/// A chunk that is being decoded.
+type Chunk = Result<JoinHandle<Result<Decoded, FoldError>>, ReadError>;
 
-/// Fills the tables with the log up to `target`. Gives the number of events.
+struct Segment {
+    rows: Rows,
+    from: Position,
+    to: Position,
+}
+
+/// Fills the tables of `copying` from the first position to the second. Gives the number of events and where it came to.
 pub(super) async fn fill(
     store: &EventStore,
-    rebuilt: &mut Rebuilt,
-    target: Position,
-    progress: &mut (impl FnMut(Progress) + Send),
-) -> Result<u64, RebuildError> {
-    let set_aside = set_aside(&mut rebuilt.connection).await?;
-    let mut events = 0;
-    let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD_MAX);
-    let reader = tokio::spawn(read_ahead(store.clone(), target, sender));
-    let mut copying = Copying::begin(&mut rebuilt.connection, trades::COPY).await?;
-    while let Some(chunk) = chunks.recv().await {
-        let chunk = chunk?;
-        events += units::count(chunk.len());
-        let trades = rebuilt.fold.trades(chunk)?;
-        copying
-            .rows(trades.iter(), |row, rows: &mut CopyRows| {
-                trades::copy(row, rows)
-            })
-            .await?;
-        progress(Progress {
-            stage: Stage::Folding,
-            position: rebuilt.fold.last(),
-            target,
-            events,
-        });
-    }
-    copying.finish().await?;
-    reader.await.expect("reading ahead does not panic");
-    rebuilt.position = target;
-
-    let tell = |stage| Progress {
-        stage,
-        position: target,
-        target,
-        events,
-    };
-    progress(tell(Stage::Copying));
-    let Rebuilt {
-        connection,
-        beside,
+    fold: &mut Fold,
+    copying: PgConnection,
+    (from, target): (Position, Position),
+    segment_events: usize,
+    tell: &mut Tell<'_>,
+) -> Result<(u64, Position), RebuildError> {
+    let (segments, to_copy) = mpsc::channel(SEGMENTS_AHEAD_MAX);
+    let (kept_sender, kept) = watch::channel(from);
+    let copier = tokio::spawn(copy_segments(copying, to_copy, kept_sender));
+    let mut filling = Filling {
         fold,
+        from,
+        to: from,
+        events: 0,
+        segments,
+    };
+    let folded = filling.fold_all(store, target, segment_events, |done| {
+        tell(Progress::events(
+            Stage::Folding,
+            done,
+            target,
+            *kept.borrow(),
+        ))
+    });
+    let folded = folded.await;
+    let Filling {
+        events,
+        to,
+        segments,
         ..
-    } = rebuilt;
-    let index_trades = async {
-        set_aside.build(connection, &["trades"]).await?;
-        connection.execute("ANALYZE trades").await
-    };
-    let copy_the_rest = async {
-        copy(beside, clients::COPY, fold.all_clients(), |row, rows| {
-            clients::copy(row, rows)
-        })
-        .await?;
-        copy(
-            beside,
-            positions::COPY,
-            fold.all_positions(),
-            positions::copy,
-        )
-        .await?;
-        copy(beside, orders::COPY, fold.all_orders(), orders::copy).await?;
-        progress(tell(Stage::Indexing));
-        set_aside
-            .build(beside, &["clients", "positions", "orders"])
-            .await?;
-        beside.execute("ANALYZE clients, positions, orders").await
-    };
-    tokio::try_join!(index_trades, copy_the_rest)?;
-    sqlx::query!(
-        "UPDATE checkpoint SET position = $1",
-        units::position(target)
-    )
-    .execute(connection)
-    .await?;
-    Ok(events)
+    } = filling;
+    // Whatever happened, what was folded is kept.
+    drop(segments);
+    if folded.is_ok() {
+        tell(Progress::events(
+            Stage::Copying,
+            *kept.borrow(),
+            target,
+            *kept.borrow(),
+        ));
+    }
+    let copied = copier.await.expect("copying does not panic");
+    folded?;
+    copied?;
+    Ok((events, to))
+}
+
+struct Filling<'f> {
+    fold: &'f mut Fold,
+    /// Where the segment at hand begins, and how far it is.
+    from: Position,
+    to: Position,
+    events: u64,
+    segments: mpsc::Sender<Segment>,
+}
+
+impl Filling<'_> {
+    async fn fold_all(
+        &mut self,
+        store: &EventStore,
+        target: Position,
+        segment_events: usize,
+        mut told: impl FnMut(Position),
+    ) -> Result<(), RebuildError> {
+        let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD_MAX);
+        let chunk_events = CHUNK_EVENTS.min(segment_events);
+        let places = (self.from, target);
+        tokio::spawn(read_ahead(store.clone(), places, chunk_events, sender));
+        let (mut touched, mut in_segment) = (Touched::default(), 0);
+        told(self.from);
+        while let Some(chunk) = chunks.recv().await {
+            let chunk = chunk?.await.expect("decoding does not panic")?;
+            let Some(last) = chunk.last().map(|(stored, _)| stored.position) else {
+                break;
+            };
+            in_segment += chunk.len();
+            self.events += units::count(chunk.len());
+            self.fold.take_in(store, chunk, &mut touched).await?;
+            self.to = last;
+            if in_segment >= segment_events {
+                in_segment = 0;
+                if !self.hand_on(std::mem::take(&mut touched)).await {
+                    // The copier has its reason.
+                    return Ok(());
+                }
+            }
+            told(last);
+        }
+        if in_segment > 0 {
+            self.hand_on(touched).await;
+        }
+        Ok(())
+    }
+
+    /// Gives the segment's rows to the copier; false when that has ended.
+    async fn hand_on(&mut self, touched: Touched) -> bool {
+        let segment = Segment {
+            rows: self.fold.rows(touched),
+            from: self.from,
+            to: self.to,
+        };
+        self.from = self.to;
+        self.segments.send(segment).await.is_ok()
+    }
 }
 
 /// Ends early when nobody takes the chunks any more.
-async fn read_ahead(store: EventStore, target: Position, chunks: mpsc::Sender<Chunk>) {
-    let mut after = Position::START;
+async fn read_ahead(
+    store: EventStore,
+    (mut after, target): (Position, Position),
+    chunk_events: usize,
+    chunks: mpsc::Sender<Chunk>,
+) {
     while after < target {
-        let chunk = read_chunk(&store, after, target).await;
-        let last = match &chunk {
-            Ok(events) => events.last().map(|(stored, _)| stored.position),
-            Err(_) => None,
+        let chunk = match store.read_all(after, chunk_events).await {
+            Err(error) => Err(error),
+            Ok(mut events) => {
+                events.retain(|event| event.position <= target);
+                let Some(last) = events.last() else { return };
+                after = last.position;
+                Ok(tokio::task::spawn_blocking(|| decode(events)))
+            }
         };
-        if chunk.as_ref().is_ok_and(Vec::is_empty) || chunks.send(chunk).await.is_err() {
+        let failed = chunk.is_err();
+        if chunks.send(chunk).await.is_err() || failed {
             return;
         }
-        let Some(last) = last else { return };
-        after = last;
     }
 }
 
-async fn read_chunk(store: &EventStore, after: Position, target: Position) -> Chunk {
-    let mut events = store.read_all(after, CHUNK_EVENTS).await?;
-    events.retain(|event| event.position <= target);
-    tokio::task::spawn_blocking(|| decode(events))
-        .await
-        .expect("decoding does not panic")
+async fn copy_segments(
+    mut connection: PgConnection,
+    mut segments: mpsc::Receiver<Segment>,
+    kept: watch::Sender<Position>,
+) -> Result<(), RebuildError> {
+    while let Some(segment) = segments.recv().await {
+        let mut transaction = connection.begin().await?;
+        copy_rows(&mut transaction, &segment.rows).await?;
+        let moved = sqlx::query!(
+            "UPDATE checkpoint SET position = $2 WHERE position = $1",
+            units::position(segment.from),
+            units::position(segment.to),
+        )
+        .execute(&mut *transaction)
+        .await?;
+        if moved.rows_affected() != 1 {
+            return Err(RebuildError::Disturbed);
+        }
+        transaction.commit().await?;
+        kept.send_replace(segment.to);
+    }
+    Ok(())
+}
+
+/// Every read model has its line here, as in `write.rs`.
+async fn copy_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sqlx::Error> {
+    copy(connection, clients::COPY, &rows.clients, clients::copy).await?;
+    copy(
+        connection,
+        positions::COPY,
+        &rows.positions,
+        positions::copy,
+    )
+    .await?;
+    copy(connection, orders::COPY, &rows.orders, orders::copy).await?;
+    copy(connection, trades::COPY, &rows.trades, trades::copy).await
 }

@@ -12,9 +12,7 @@ use squareoff_store::Position;
 use std::time::Duration;
 use uuid::Uuid;
 
-const COMPARE: RebuildOptions = RebuildOptions {
-    swap: SwapWhen::Never,
-};
+const COMPARE: RebuildOptions = RebuildOptions::new(SwapWhen::Never);
 
 #[tokio::test]
 async fn a_square_off_is_seen_in_every_read_model() {

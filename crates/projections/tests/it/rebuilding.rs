@@ -6,12 +6,8 @@ use squareoff_projections::orders::{OrderFilter, orders};
 use squareoff_projections::{RebuildError, RebuildOptions, Stage, SwapWhen, checkpoint, rebuild};
 use squareoff_store::Position;
 
-const COMPARE: RebuildOptions = RebuildOptions {
-    swap: SwapWhen::Never,
-};
-const SWAP: RebuildOptions = RebuildOptions {
-    swap: SwapWhen::Equal,
-};
+const COMPARE: RebuildOptions = RebuildOptions::new(SwapWhen::Never);
+const SWAP: RebuildOptions = RebuildOptions::new(SwapWhen::Equal);
 
 #[tokio::test]
 async fn any_history_gives_the_same_rows_live_and_rebuilt() {
@@ -140,16 +136,14 @@ async fn a_row_that_differs_is_named_and_nothing_is_swapped_unless_told_to() {
     };
     assert_eq!(
         (
-            difference.table,
+            difference.table.as_str(),
             difference.only_live.len(),
             difference.only_next.len()
         ),
         ("trades", 1, 1)
     );
 
-    let always = RebuildOptions {
-        swap: SwapWhen::Always,
-    };
+    let always = RebuildOptions::new(SwapWhen::Always);
     assert!(
         rebuild(&desk.store, &database, always, |_| {})
             .await
@@ -164,15 +158,27 @@ async fn a_row_that_differs_is_named_and_nothing_is_swapped_unless_told_to() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_rebuild_at_the_same_time_is_refused() {
     let (_test, database) = start().await;
     let mut desk = Desk::new(23);
     desk.many_things(100).await;
-    let (one, two) = tokio::join!(
-        rebuild(&desk.store, &database, COMPARE, |_| {}),
-        rebuild(&desk.store, &database, COMPARE, |_| {}),
-    );
-    let busy = |result: &Result<_, RebuildError>| matches!(result, Err(RebuildError::Busy));
-    assert!(busy(&one) ^ busy(&two), "{one:?} {two:?}");
+    // Parked at its first word: it is under way until this test says otherwise.
+    let (told, telling) = std::sync::mpsc::channel();
+    let (go_on, waiting) = std::sync::mpsc::channel::<()>();
+    let (store, other) = (desk.store.clone(), database.clone());
+    let first = tokio::spawn(async move {
+        rebuild(&store, &other, COMPARE, move |_| {
+            let _ = told.send(());
+            let _ = waiting.recv();
+        })
+        .await
+    });
+    tokio::task::spawn_blocking(move || telling.recv().unwrap())
+        .await
+        .unwrap();
+    let second = rebuild(&desk.store, &database, COMPARE, |_| {}).await;
+    assert!(matches!(second, Err(RebuildError::Busy)), "{second:?}");
+    drop(go_on);
+    first.await.unwrap().unwrap();
 }
