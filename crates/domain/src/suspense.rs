@@ -1,7 +1,7 @@
 //! Reports that fit no order of ours: nothing the exchange says is dropped. The desk, or a row of the primary platform, says later what
 //! an execution belongs to; a person may also say that it is no trade of ours.
 //!
-//! 1. a report is held once, and settled once: matched to a position, or dismissed;
+//! 1. a report is held once, and matched once; one that was dismissed can still be matched, because people err;
 //! 2. only a report of an execution can be matched;
 //! 3. a row of the primary that says otherwise than a person is an event of its own, and changes nothing.
 //!
@@ -95,6 +95,8 @@ pub enum Settled {
 /// A report that is held. The message itself is not kept here: no decision needs it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
+    /// Absent only when a history settles what it never held.
+    pub venue: Option<Venue>,
     pub execution: Option<SuspendedExecution>,
     pub settled: Option<Settled>,
     /// The positions that the primary named against what was settled.
@@ -204,19 +206,18 @@ pub fn decide(
             let position = Box::new(position.clone());
             return Err(SuspenseRefusal::AlreadyMatched { position });
         }
-        Some(Settled::Dismissed) => return Err(SuspenseRefusal::AlreadyDismissed),
-        None => {}
+        Some(Settled::Dismissed) if ask == SuspenseAsk::Dismiss => {
+            return Err(SuspenseRefusal::AlreadyDismissed);
+        }
+        Some(Settled::Dismissed) | None => {}
     }
     let event = match ask {
         SuspenseAsk::Match { position } => {
             let Some(execution) = &held.execution else {
                 return Err(SuspenseRefusal::NoExecution);
             };
-            if execution
-                .symbol
-                .as_ref()
-                .is_some_and(|symbol| *symbol != position.symbol)
-            {
+            let symbol = execution.symbol.as_ref().unwrap_or(&position.symbol);
+            if (symbol, held.venue.as_ref()) != (&position.symbol, Some(&position.venue)) {
                 return Err(SuspenseRefusal::OtherInstrument);
             }
             SuspenseEvent::SuspenseMatched(SuspenseMatched {
@@ -293,6 +294,7 @@ pub fn evolve(mut suspense: Suspense, event: &SuspenseEvent) -> Suspense {
                     .or_insert_with(|| report.report_key.clone());
             }
             let held = suspense.held.entry(report.report_key.clone()).or_default();
+            held.venue = Some(report.venue);
             held.execution = report.execution.clone();
         }
         SuspenseEvent::SuspenseMatched(matched) => {

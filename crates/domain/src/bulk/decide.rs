@@ -1,8 +1,9 @@
 //! What people may ask of a bulk.
 
 use super::event::*;
+use super::list::slot;
 use super::refusal::BulkRefusal;
-use super::state::{Bulk, BulkStatus, slot};
+use super::state::{Bulk, BulkStatus};
 use super::{BulkId, ITEMS_MAX, ITEMS_PER_EVENT_MAX};
 use crate::id::RequestId;
 use crate::time::TradingDate;
@@ -189,8 +190,8 @@ fn list(
     first: u32,
     items: Vec<BulkItem>,
 ) -> Result<Vec<BulkEvent>, BulkRefusal> {
-    let listed = slot(first)..slot(first).saturating_add(items.len());
-    if !items.is_empty() && bulk.items.get(listed.clone()) == Some(items.as_slice()) {
+    let listed = |(index, item)| bulk.items.get(index) == Some(item);
+    if !items.is_empty() && (first..).zip(&items).all(listed) {
         return Ok(vec![]);
     }
     check_status(bulk, &[BulkStatus::Proposed])?;
@@ -204,7 +205,7 @@ fn list(
         return Err(BulkRefusal::WrongItemCount { items, limit });
     }
     let expected = bulk.counts.listed;
-    if first != expected || listed.end > slot(proposed.items) {
+    if first != expected || items.len() > slot(proposed.items.saturating_sub(expected)) {
         let items = proposed.items;
         return Err(BulkRefusal::ListedOutOfTurn { expected, items });
     }

@@ -14,6 +14,7 @@
 mod decide;
 mod estimate;
 mod event;
+mod list;
 mod phase;
 mod record;
 mod refusal;
@@ -24,6 +25,7 @@ mod tests;
 pub use decide::{BulkAsk, BulkProposal, BulkRequest, decide};
 pub use estimate::{Estimate, notional_of};
 pub use event::*;
+pub use list::{BulkList, ItemStatus};
 pub use phase::{BulkPhase, phase_of};
 pub use record::{BulkReport, record};
 pub use refusal::BulkRefusal;

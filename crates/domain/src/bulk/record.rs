@@ -2,8 +2,9 @@
 
 use super::ITEMS_PER_EVENT_MAX;
 use super::event::*;
+use super::list::{ItemStatus, slot};
 use super::phase::BulkPhase;
-use super::state::{Bulk, BulkStatus, slot};
+use super::state::{Bulk, BulkStatus};
 use std::collections::BTreeSet;
 
 /// Items are named by their index in the list; one that the list does not have names nothing.
@@ -48,7 +49,7 @@ pub fn record(bulk: &Bulk, report: BulkReport) -> Vec<BulkEvent> {
             let mut told = BTreeSet::new();
             let new: Vec<_> = outcomes
                 .into_iter()
-                .filter(|(index, _)| matches!(bulk.outcomes.get(slot(*index)), Some(None)))
+                .filter(|(index, _)| bulk.status_of(*index) == Some(ItemStatus::Open))
                 .filter(|(index, _)| told.insert(*index))
                 .collect();
             let settled = |outcomes: &[(u32, BulkOutcome)]| BulkItemsSettled {

@@ -1,7 +1,8 @@
-//! What decisions need to know of a bulk, folded from its events. Compact: 150,000 items are some 30 MB.
+//! What decisions need to know of a bulk, folded from its events.
 
 use super::decide::{BulkAsk, BulkRequest};
 use super::event::*;
+use super::list::{BulkList, ItemStatus, slot};
 use super::phase::BulkPhase;
 use crate::id::RequestId;
 use std::collections::BTreeMap;
@@ -41,11 +42,11 @@ pub struct Bulk {
     /// `None` until it is proposed.
     pub proposed: Option<Arc<BulkProposed>>,
     pub approved_by: Option<String>,
-    pub items: Vec<BulkItem>,
+    pub items: BulkList,
     /// Of each item: whether its working orders are gone.
     pub cancelled: Vec<bool>,
-    /// Of each item: what became of it, `None` while that is open.
-    pub outcomes: Vec<Option<BulkOutcome>>,
+    /// Of each item: where it is.
+    pub statuses: Vec<ItemStatus>,
     pub counts: BulkCounts,
     /// The phase that is being worked off; `None` before the first.
     pub phase: Option<BulkPhase>,
@@ -85,12 +86,17 @@ impl Bulk {
         items == Some(self.counts.listed)
     }
 
-    /// The items that nothing was settled of, with their indices.
+    /// Where the item is; `None` when the list has none such.
+    pub fn status_of(&self, index: u32) -> Option<ItemStatus> {
+        self.statuses.get(slot(index)).copied()
+    }
+
+    /// The items that are not settled, with their indices.
     pub fn open_items(&self) -> impl Iterator<Item = (u32, &BulkItem)> {
-        let open = |((index, item), outcome): ((u32, _), &Option<_>)| {
-            outcome.is_none().then_some((index, item))
-        };
-        (0..).zip(&self.items).zip(&self.outcomes).filter_map(open)
+        let listed = self.items.iter().zip(&self.statuses);
+        listed
+            .filter(|(_, status)| **status == ItemStatus::Open)
+            .map(|(item, _)| item)
     }
 }
 
@@ -163,18 +169,18 @@ impl Bulk {
     }
 
     fn list(&mut self, listed: &BulkItemsListed) {
-        self.items.extend(listed.items.iter().cloned());
+        self.items.push(&listed.items);
         self.cancelled.resize(self.items.len(), false);
-        self.outcomes.resize(self.items.len(), None);
+        self.statuses.resize(self.items.len(), ItemStatus::Open);
         self.counts.listed = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
     }
 
     /// The first outcome stands.
     fn settle(&mut self, index: u32, outcome: &BulkOutcome) {
-        let Some(settled @ None) = self.outcomes.get_mut(slot(index)) else {
+        let Some(status @ ItemStatus::Open) = self.statuses.get_mut(slot(index)) else {
             return;
         };
-        *settled = Some(outcome.clone());
+        *status = outcome.into();
         let counts = &mut self.counts;
         match outcome {
             BulkOutcome::Closed { .. } => count(&mut counts.closed, 1),
@@ -187,9 +193,4 @@ impl Bulk {
 
 fn count(counter: &mut u32, by: u32) {
     *counter = counter.saturating_add(by);
-}
-
-/// An index as a place in the vectors; one that no memory could hold names no place.
-pub(super) fn slot(index: u32) -> usize {
-    usize::try_from(index).unwrap_or(usize::MAX)
 }

@@ -1,8 +1,12 @@
 //! What people may ask of the platform, and what the exchange tells it.
 
+mod activation;
+mod handback;
+mod kill_switch;
+
 use super::event::*;
 use super::refusal::PlatformRefusal;
-use super::state::{Activation, Phase, Platform, Wish};
+use super::state::{Phase, Platform};
 use crate::id::{RequestId, Segment, Venue};
 use crate::time::{Timestamp, TradingDate};
 
@@ -149,266 +153,72 @@ pub fn decide(
     answer(platform, request).map(|event| vec![event])
 }
 
-fn answer(platform: &Platform, request: PlatformRequest) -> Result<PlatformEvent, PlatformRefusal> {
+/// A new request, and the platform it meets.
+struct Asked<'a> {
+    platform: &'a Platform,
+    request_id: RequestId,
+    by: String,
+}
+
+type Answer = Result<PlatformEvent, PlatformRefusal>;
+
+fn answer(platform: &Platform, request: PlatformRequest) -> Answer {
     let PlatformRequest {
         request_id,
         by,
         ask,
     } = request;
-    let (epoch, phase) = (platform.epoch, platform.phase);
+    let asked = Asked {
+        platform,
+        request_id,
+        by,
+    };
     match ask {
         PlatformAsk::RequestActivation {
             trading_date,
             reason,
             outage_began_at,
-        } => {
-            check_may_be_activated(platform)?;
-            Ok(PlatformEvent::ActivationRequested(ActivationRequested {
-                request_id,
-                trading_date,
-                reason,
-                outage_began_at,
-                by,
-            }))
-        }
-        PlatformAsk::ApproveActivation => {
-            let refusal = PlatformRefusal::NoActivationPending { phase };
-            let activation = activation_in(platform, &[Phase::Requested], refusal)?;
-            check_another(&activation.requested_by, &by)?;
-            let event = ActivationApproved { request_id, by };
-            Ok(PlatformEvent::ActivationApproved(event))
-        }
-        PlatformAsk::RejectActivation { reason } => {
-            let refusal = PlatformRefusal::NoActivationPending { phase };
-            let pending = [Phase::Requested, Phase::Approved, Phase::Loading];
-            activation_in(platform, &pending, refusal)?;
-            Ok(PlatformEvent::ActivationRejected(ActivationRejected {
-                request_id,
-                reason,
-                by,
-            }))
-        }
-        PlatformAsk::StartLoading => {
-            let refusal = PlatformRefusal::NotApproved { phase };
-            activation_in(platform, &[Phase::Approved], refusal)?;
-            let event = LoadingStarted { request_id, by };
-            Ok(PlatformEvent::LoadingStarted(event))
-        }
-        PlatformAsk::Activate => {
-            let refusal = PlatformRefusal::NotApproved { phase };
-            let approved = [Phase::Approved, Phase::Loading];
-            let activation = activation_in(platform, &approved, refusal)?.clone();
-            Ok(PlatformEvent::PlatformActivated(PlatformActivated {
-                epoch: epoch.saturating_add(1),
-                trading_date: activation.trading_date,
-                reason: activation.reason,
-                requested_by: Some(activation.requested_by),
-                approved_by: activation.approved_by,
-                activated_by: Some(by),
-                request_id: Some(request_id),
-            }))
-        }
+        } => asked.request_activation(trading_date, reason, outage_began_at),
+        PlatformAsk::ApproveActivation => asked.approve_activation(),
+        PlatformAsk::RejectActivation { reason } => asked.reject_activation(reason),
+        PlatformAsk::StartLoading => asked.start_loading(),
+        PlatformAsk::Activate => asked.activate(),
         PlatformAsk::ActivateAlone {
             trading_date,
             reason,
-        } => {
-            check_may_be_activated(platform)?;
-            Ok(PlatformEvent::PlatformActivated(PlatformActivated {
-                epoch: epoch.saturating_add(1),
-                trading_date,
-                reason,
-                requested_by: Some(by.clone()),
-                approved_by: None,
-                activated_by: Some(by),
-                request_id: Some(request_id),
-            }))
-        }
-        PlatformAsk::RequestHandback { reason } => {
-            check_phase(phase, Phase::Active, PlatformRefusal::NotActive { phase })?;
-            Ok(PlatformEvent::HandbackRequested(HandbackRequested {
-                request_id,
-                epoch,
-                reason,
-                by,
-            }))
-        }
-        PlatformAsk::RejectHandback { reason } => {
-            let refusal = PlatformRefusal::NoHandbackPending { phase };
-            check_phase(phase, Phase::HandbackRequested, refusal)?;
-            Ok(PlatformEvent::HandbackRejected(HandbackRejected {
-                request_id,
-                epoch,
-                reason,
-                by,
-            }))
-        }
-        PlatformAsk::ApproveHandback => {
-            let refusal = PlatformRefusal::NoHandbackPending { phase };
-            check_phase(phase, Phase::HandbackRequested, refusal)?;
-            if let Some(requested_by) = &platform.handback_requested_by {
-                check_another(requested_by, &by)?;
-            }
-            Ok(PlatformEvent::HandbackApproved(HandbackApproved {
-                request_id,
-                epoch,
-                by,
-            }))
-        }
-        PlatformAsk::CompleteHandback { package } => {
-            let refusal = PlatformRefusal::NotDraining { phase };
-            check_phase(phase, Phase::Draining, refusal)?;
-            Ok(PlatformEvent::HandbackCompleted(HandbackCompleted {
-                request_id,
-                epoch,
-                package,
-                by,
-            }))
-        }
-        PlatformAsk::StandDown { reason } => {
-            if platform.epoch_in_force().is_none() {
-                return Err(PlatformRefusal::NotActive { phase });
-            }
-            Ok(PlatformEvent::PlatformStoodDown(PlatformStoodDown {
-                epoch,
-                reason,
-                by: Some(by),
-                request_id: Some(request_id),
-            }))
-        }
-        PlatformAsk::Halt { scope, reason } => {
-            if platform.halts.contains_key(&scope) {
-                return Err(PlatformRefusal::AlreadyHalted { scope });
-            }
-            Ok(PlatformEvent::NewOrdersHalted(NewOrdersHalted {
-                request_id,
-                scope,
-                reason,
-                by,
-            }))
-        }
-        PlatformAsk::RequestResume { scope, reason } => {
-            if !platform.halts.contains_key(&scope) {
-                return Err(PlatformRefusal::NotHalted { scope });
-            }
-            if let Some(wish) = platform.resumes.get(&scope) {
-                let requested_by = wish.by.clone();
-                return Err(PlatformRefusal::ResumePending {
-                    scope,
-                    requested_by,
-                });
-            }
-            Ok(PlatformEvent::ResumeRequested(ResumeRequested {
-                request_id,
-                scope,
-                reason,
-                by,
-            }))
-        }
-        PlatformAsk::ApproveResume { scope } => {
-            let wish = resume(platform, scope)?.clone();
-            check_another(&wish.by, &by)?;
-            Ok(PlatformEvent::NewOrdersResumed(NewOrdersResumed {
-                request_id,
-                scope,
-                reason: wish.reason,
-                requested_by: wish.by,
-                approved_by: by,
-            }))
-        }
-        PlatformAsk::RejectResume { scope, reason } => {
-            resume(platform, scope)?;
-            Ok(PlatformEvent::ResumeRejected(ResumeRejected {
-                request_id,
-                scope,
-                reason,
-                by,
-            }))
-        }
-        PlatformAsk::RequestCancelAll { scope, reason } => {
-            let limit = CANCEL_ALLS_PENDING_MAX;
-            if platform.cancel_alls.len() >= limit {
-                return Err(PlatformRefusal::TooManyCancelAlls { limit });
-            }
-            Ok(PlatformEvent::CancelAllRequested(CancelAllRequested {
-                kill_id: request_id,
-                scope,
-                reason,
-                by,
-            }))
-        }
-        PlatformAsk::ApproveCancelAll { kill_id } => {
-            let wish = cancel_all(platform, kill_id)?.clone();
-            check_another(&wish.by, &by)?;
-            Ok(PlatformEvent::CancelAllOrdered(CancelAllOrdered {
-                request_id,
-                kill_id,
-                scope: wish.scope,
-                reason: wish.reason,
-                requested_by: wish.by,
-                approved_by: by,
-            }))
-        }
+        } => asked.activate_alone(trading_date, reason),
+        PlatformAsk::RequestHandback { reason } => asked.request_handback(reason),
+        PlatformAsk::RejectHandback { reason } => asked.reject_handback(reason),
+        PlatformAsk::ApproveHandback => asked.approve_handback(),
+        PlatformAsk::CompleteHandback { package } => asked.complete_handback(package),
+        PlatformAsk::StandDown { reason } => asked.stand_down(reason),
+        PlatformAsk::Halt { scope, reason } => asked.halt(scope, reason),
+        PlatformAsk::RequestResume { scope, reason } => asked.request_resume(scope, reason),
+        PlatformAsk::ApproveResume { scope } => asked.approve_resume(scope),
+        PlatformAsk::RejectResume { scope, reason } => asked.reject_resume(scope, reason),
+        PlatformAsk::RequestCancelAll { scope, reason } => asked.request_cancel_all(scope, reason),
+        PlatformAsk::ApproveCancelAll { kill_id } => asked.approve_cancel_all(kill_id),
         PlatformAsk::RejectCancelAll { kill_id, reason } => {
-            cancel_all(platform, kill_id)?;
-            Ok(PlatformEvent::CancelAllRejected(CancelAllRejected {
-                request_id,
-                kill_id,
-                reason,
-                by,
-            }))
+            asked.reject_cancel_all(kill_id, reason)
         }
     }
 }
 
-fn check_may_be_activated(platform: &Platform) -> Result<(), PlatformRefusal> {
-    match (platform.epoch_in_force(), &platform.activation) {
-        (Some(epoch), _) => Err(PlatformRefusal::AlreadyActive { epoch }),
-        (None, Some(pending)) => Err(PlatformRefusal::ActivationPending {
-            requested_by: pending.requested_by.clone(),
-        }),
-        (None, None) => Ok(()),
+impl Asked<'_> {
+    fn check_phase(&self, wanted: Phase, refusal: PlatformRefusal) -> Result<(), PlatformRefusal> {
+        if self.platform.phase == wanted {
+            Ok(())
+        } else {
+            Err(refusal)
+        }
     }
-}
 
-/// The activation that waits in one of these phases.
-fn activation_in<'a>(
-    platform: &'a Platform,
-    phases: &[Phase],
-    refusal: PlatformRefusal,
-) -> Result<&'a Activation, PlatformRefusal> {
-    match &platform.activation {
-        Some(activation) if phases.contains(&platform.phase) => Ok(activation),
-        Some(_) | None => Err(refusal),
-    }
-}
-
-fn check_phase(
-    phase: Phase,
-    wanted: Phase,
-    refusal: PlatformRefusal,
-) -> Result<(), PlatformRefusal> {
-    if phase == wanted {
+    /// Nobody approves their own.
+    fn check_not(&self, requested_by: &str) -> Result<(), PlatformRefusal> {
+        if self.by == requested_by {
+            let by = self.by.clone();
+            return Err(PlatformRefusal::OwnRequest { by });
+        }
         Ok(())
-    } else {
-        Err(refusal)
     }
-}
-
-/// Nobody approves their own.
-fn check_another(requested_by: &str, by: &str) -> Result<(), PlatformRefusal> {
-    if requested_by == by {
-        let by = by.to_owned();
-        return Err(PlatformRefusal::OwnRequest { by });
-    }
-    Ok(())
-}
-
-fn resume(platform: &Platform, scope: HaltScope) -> Result<&Wish, PlatformRefusal> {
-    let refusal = PlatformRefusal::NoResumePending { scope };
-    platform.resumes.get(&scope).ok_or(refusal)
-}
-
-fn cancel_all(platform: &Platform, kill_id: RequestId) -> Result<&Wish, PlatformRefusal> {
-    let refusal = PlatformRefusal::UnknownCancelAll { kill_id };
-    platform.cancel_alls.get(&kill_id).ok_or(refusal)
 }
