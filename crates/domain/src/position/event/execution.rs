@@ -1,0 +1,68 @@
+//! What filled, and what the venue, the drop copy or another copy of the same report said of it since.
+
+use crate::amount::{Price, Quantity};
+use crate::id::{ExchangeOrderId, ExecutionKey, OrderId, Side};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Executed {
+    pub order_id: OrderId,
+    pub execution: ExecutionKey,
+    pub exchange_order_id: ExchangeOrderId,
+    pub side: Side,
+    pub quantity: Quantity,
+    pub price: Price,
+    /// CumQty and LeavesQty (FIX tags 14, 151) as the venue said them.
+    pub venue_cumulative: u64,
+    pub venue_leaves: u64,
+    /// The order had already ended here when the fill came.
+    pub late: bool,
+}
+
+/// The same execution key again with another quantity, price or order. What was booked stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionConflicted {
+    pub order_id: OrderId,
+    pub execution: ExecutionKey,
+    pub quantity: Quantity,
+    pub price: Price,
+}
+
+/// The venue took an execution back (ExecType H). The key may be that of a correction: the trade behind it is void all the same.
+/// May come before its execution, which then counts nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionBusted {
+    pub order_id: OrderId,
+    /// ExecRefID (FIX tag 19).
+    pub execution: ExecutionKey,
+}
+
+/// The venue changed quantity or price of an execution (ExecType G). Corrections chain: each names what it corrects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionCorrected {
+    pub order_id: OrderId,
+    /// ExecRefID (FIX tag 19): the execution, or the correction before this one.
+    pub execution: ExecutionKey,
+    /// The correction's own ExecID (FIX tag 17).
+    pub correction: ExecutionKey,
+    pub quantity: Quantity,
+    pub price: Price,
+}
+
+/// The drop copy told of a trade. Whether it agrees with what is booked is derived ([`crate::position::Trade::status`]), so either may come first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TradeConfirmed {
+    pub execution: ExecutionKey,
+    pub side: Side,
+    pub quantity: Quantity,
+    pub price: Price,
+    pub source: String,
+}
+
+/// The venue filled more than the order's quantity. The fill is booked, because it is real.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverfillDetected {
+    pub order_id: OrderId,
+    /// By how much the cumulative quantity is above the order's, in units.
+    pub excess: Quantity,
+}
