@@ -3,12 +3,12 @@
 //! Called by the exchange state. Matching only *reads*: it says which fills would happen; the facts made of them
 //! change the book when they are applied. So the live path and the rebuild from the ledger are the same code.
 //!
-//! 1. A better price fills first; at one price the order accepted first (the lower number) fills first.
+//! 1. A better price fills first; at one price the order that took its place first (the lower priority) fills first.
 //! 2. A fill happens at the resting price, never at the incoming one.
 //! 3. Seeded liquidity is quoted anew for every incoming order, so at one price it stands behind every order.
 //!
-//! Each side is one ordered map from (price, order number) to leaves rather than levels with queues: the key *is*
-//! the priority, and a cancel deep in a level costs the same as one at its head. It knows nothing of lots or bands.
+//! Each side is one ordered map from (price, priority) to the order rather than levels with queues: the key *is* its
+//! place, and a cancel deep in a level costs the same as one at its head. It knows nothing of lots or bands.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -49,12 +49,30 @@ impl Side {
 }
 
 /// A resting order as the book sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resting {
     pub price: Price,
-    /// The order's number: the ledger ordinal of its acceptance, so lower is earlier.
+    /// Its place in the queue of its price, lower is earlier: a ledger ordinal, that of its acceptance or of the
+    /// replacement that sent it to the end.
+    pub priority: u64,
+    /// The order's number.
     pub order: u64,
     pub leaves_units: i64,
+}
+
+impl Resting {
+    /// The order replaced at the ordinal `at`: one that only gets smaller keeps its place, any other goes to the end of
+    /// the queue.
+    #[must_use]
+    pub fn replaced(self, price: Price, leaves_units: i64, at: u64) -> Self {
+        let keeps = price == self.price && leaves_units <= self.leaves_units;
+        Self {
+            price,
+            priority: if keeps { self.priority } else { at },
+            leaves_units,
+            ..self
+        }
+    }
 }
 
 /// Who stands on the other side of a fill.
@@ -72,44 +90,50 @@ pub struct Fill {
     pub units: i64,
 }
 
+/// An order's number and leaves.
+type Entered = (u64, i64);
+
 #[derive(Clone, Debug, Default)]
 pub struct Book {
-    bids: BTreeMap<(Reverse<Price>, u64), i64>,
-    asks: BTreeMap<(Price, u64), i64>,
+    bids: BTreeMap<(Reverse<Price>, u64), Entered>,
+    asks: BTreeMap<(Price, u64), Entered>,
 }
 
 impl Book {
     pub fn insert(&mut self, side: Side, resting: Resting) {
         let Resting {
             price,
+            priority,
             order,
             leaves_units,
         } = resting;
+        let entered = (order, leaves_units);
         match side {
-            Side::Buy => self.bids.insert((Reverse(price), order), leaves_units),
-            Side::Sell => self.asks.insert((price, order), leaves_units),
+            Side::Buy => self.bids.insert((Reverse(price), priority), entered),
+            Side::Sell => self.asks.insert((price, priority), entered),
         };
     }
 
     /// Takes `units` off a resting order; at zero it leaves the book. An order that isn't there changes nothing.
-    pub fn reduce(&mut self, side: Side, price: Price, order: u64, units: i64) {
+    pub fn reduce(&mut self, side: Side, price: Price, priority: u64, units: i64) {
         match side {
-            Side::Buy => reduce(self.bids.entry((Reverse(price), order)), units),
-            Side::Sell => reduce(self.asks.entry((price, order)), units),
+            Side::Buy => reduce(self.bids.entry((Reverse(price), priority)), units),
+            Side::Sell => reduce(self.asks.entry((price, priority)), units),
         }
     }
 
-    pub fn remove(&mut self, side: Side, price: Price, order: u64) {
+    pub fn remove(&mut self, side: Side, price: Price, priority: u64) {
         match side {
-            Side::Buy => self.bids.remove(&(Reverse(price), order)),
-            Side::Sell => self.asks.remove(&(price, order)),
+            Side::Buy => self.bids.remove(&(Reverse(price), priority)),
+            Side::Sell => self.asks.remove(&(price, priority)),
         };
     }
 
     /// One side in priority order.
     pub fn resting(&self, side: Side) -> Box<dyn Iterator<Item = Resting> + '_> {
-        let resting = |price, order, leaves_units| Resting {
+        let resting = |price, priority, (order, leaves_units)| Resting {
             price,
+            priority,
             order,
             leaves_units,
         };
@@ -117,12 +141,12 @@ impl Book {
             Side::Buy => Box::new(
                 self.bids
                     .iter()
-                    .map(move |((Reverse(price), order), leaves)| resting(*price, *order, *leaves)),
+                    .map(move |((Reverse(price), at), entered)| resting(*price, *at, *entered)),
             ),
             Side::Sell => Box::new(
                 self.asks
                     .iter()
-                    .map(move |((price, order), leaves)| resting(*price, *order, *leaves)),
+                    .map(move |((price, at), entered)| resting(*price, *at, *entered)),
             ),
         }
     }
@@ -175,19 +199,22 @@ impl Book {
 }
 
 impl Hash for Book {
+    /// What stands in it, in priority order; the numbers that make the order are not part of it.
     fn hash<H: Hasher>(&self, state: &mut H) {
         for side in [Side::Buy, Side::Sell] {
             side.hash(state);
-            self.resting(side).for_each(|resting| resting.hash(state));
+            self.resting(side).for_each(|resting| {
+                (resting.price, resting.order, resting.leaves_units).hash(state);
+            });
         }
     }
 }
 
-fn reduce<K: Ord>(entry: Entry<'_, K, i64>, units: i64) {
-    if let Entry::Occupied(mut leaves) = entry {
-        *leaves.get_mut() -= units;
-        if *leaves.get() <= 0 {
-            leaves.remove();
+fn reduce<K: Ord>(entry: Entry<'_, K, Entered>, units: i64) {
+    if let Entry::Occupied(mut entered) = entry {
+        entered.get_mut().1 -= units;
+        if entered.get().1 <= 0 {
+            entered.remove();
         }
     }
 }
@@ -207,6 +234,38 @@ mod tests {
         units: i64,
         quotes: &[(Price, i64)],
     ) -> Vec<Fill> {
+        let resting = Resting {
+            price: limit,
+            priority: order,
+            order,
+            leaves_units: units,
+        };
+        enter(book, side, resting, quotes)
+    }
+
+    /// Replaces what rests of an order at a price and leaves; `None` when nothing does.
+    fn replace(
+        book: &mut Book,
+        order: u64,
+        limit: Price,
+        leaves_units: i64,
+        at: u64,
+        quotes: &[(Price, i64)],
+    ) -> Option<Vec<Fill>> {
+        let find = |side| book.resting(side).find(|resting| resting.order == order);
+        let found = [Side::Buy, Side::Sell].map(|side| find(side).map(|resting| (side, resting)));
+        let (side, resting) = found.into_iter().flatten().next()?;
+        let replaced = resting.replaced(limit, leaves_units, at);
+        book.remove(side, resting.price, resting.priority);
+        if replaced.priority == resting.priority {
+            book.insert(side, replaced);
+            return Some(Vec::new());
+        }
+        Some(enter(book, side, replaced, quotes))
+    }
+
+    fn enter(book: &mut Book, side: Side, entering: Resting, quotes: &[(Price, i64)]) -> Vec<Fill> {
+        let (limit, units) = (entering.price, entering.leaves_units);
         let crossed = quotes
             .iter()
             .copied()
@@ -218,8 +277,11 @@ mod tests {
             Side::Buy
         };
         for fill in &fills {
-            if let Against::Order(resting) = fill.against {
-                book.reduce(opposite, fill.price, resting, fill.units);
+            if let Against::Order(order) = fill.against {
+                let hit = book
+                    .resting(opposite)
+                    .find(|resting| resting.order == order);
+                book.reduce(opposite, fill.price, hit.unwrap().priority, fill.units);
             }
         }
         let leaves_units = units - fills.iter().map(|fill| fill.units).sum::<i64>();
@@ -227,17 +289,16 @@ mod tests {
             book.insert(
                 side,
                 Resting {
-                    price: limit,
-                    order,
                     leaves_units,
+                    ..entering
                 },
             );
         }
         fills
     }
 
-    /// A scenario is lines of `buy|sell PRICE UNITS` (numbered from 1 in order), `cancel NUMBER` or `quote PRICE UNITS`
-    /// (liquidity for the next order only); the last line is what the last order must trade: `against@price x units`.
+    /// A scenario is lines of `buy|sell PRICE UNITS` (numbered from 1 in order), `cancel NUMBER`, `replace NUMBER PRICE
+    /// LEAVES` or `quote PRICE UNITS` (liquidity for the next order only); the last line is what the last order must trade: `against@price x units`.
     const SCENARIOS: &[(&str, &[&str], &str)] = &[
         (
             "an order away from the market rests",
@@ -268,6 +329,37 @@ mod tests {
             "a cancelled order does not fill",
             &["sell 100 5", "sell 100 5", "cancel 1", "buy 100 7"],
             "2@100x5",
+        ),
+        (
+            "an order made smaller keeps its place",
+            &["sell 100 5", "sell 100 5", "replace 1 100 3", "buy 100 4"],
+            "1@100x3 2@100x1",
+        ),
+        (
+            "an order made larger goes behind",
+            &["sell 100 5", "sell 100 5", "replace 1 100 6", "buy 100 6"],
+            "2@100x5 1@100x1",
+        ),
+        (
+            "an order at a new price goes behind those that are there",
+            &["sell 101 5", "sell 100 5", "replace 1 100 5", "buy 100 6"],
+            "2@100x5 1@100x1",
+        ),
+        (
+            "an order moved away and back has lost its place",
+            &[
+                "sell 100 5",
+                "sell 100 5",
+                "replace 1 101 5",
+                "replace 1 100 5",
+                "buy 100 6",
+            ],
+            "2@100x5 1@100x1",
+        ),
+        (
+            "an order replaced across the market trades at once",
+            &["sell 101 5", "buy 99 8", "replace 2 101 8"],
+            "1@101x5",
         ),
         (
             "what is left over rests and can be hit",
@@ -316,6 +408,12 @@ mod tests {
                         let (side, price) = placed[order as usize - 1];
                         book.remove(side, price, order);
                     }
+                    "replace" => {
+                        placed.push(placed[number(1) as usize - 1]);
+                        let (order, at) = (number(1) as u64, 100 + placed.len() as u64);
+                        let (limit, leaves) = (Price(number(2)), number(3));
+                        fills = replace(&mut book, order, limit, leaves, at, &quotes).unwrap();
+                    }
                     word => {
                         let side = if word == "buy" { Side::Buy } else { Side::Sell };
                         placed.push((side, Price(number(1))));
@@ -350,37 +448,57 @@ mod tests {
         Cancel {
             nth: usize,
         },
+        Replace {
+            nth: usize,
+            limit: i64,
+            leaves: i64,
+            quotes: Vec<(i64, i64)>,
+        },
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let side = prop_oneof![Just(Side::Buy), Just(Side::Sell)];
-        let quotes = prop::collection::vec((95_i64..106, 1_i64..20), 0..4);
+        let quotes = || prop::collection::vec((95_i64..106, 1_i64..20), 0..4);
         prop_oneof![
-            4 => (side, 90_i64..111, 1_i64..50, quotes)
+            4 => (side, 90_i64..111, 1_i64..50, quotes())
                 .prop_map(|(side, limit, units, quotes)| Step::Submit { side, limit, units, quotes }),
             1 => (0_usize..64).prop_map(|nth| Step::Cancel { nth }),
+            2 => (0_usize..64, 90_i64..111, 1_i64..50, quotes())
+                .prop_map(|(nth, limit, leaves, quotes)| Step::Replace { nth, limit, leaves, quotes }),
         ]
     }
 
     proptest! {
         #[test]
         fn the_fast_book_does_what_the_naive_one_says(steps in prop::collection::vec(step(), 1..120)) {
-            let (mut book, mut naive, mut placed) = (Book::default(), Naive::default(), Vec::new());
-            for step in steps {
+            let (mut book, mut naive, mut placed) = (Book::default(), Naive::default(), 0);
+            let priced = |quotes: Vec<(i64, i64)>| -> Vec<(Price, i64)> {
+                quotes.into_iter().map(|(price, units)| (Price(price), units)).collect()
+            };
+            for (step, at) in steps.into_iter().zip(1_000..) {
                 match step {
                     Step::Submit { side, limit, units, quotes } => {
-                        placed.push((side, Price(limit)));
-                        let order = placed.len() as u64;
-                        let quotes: Vec<(Price, i64)> = quotes.into_iter().map(|(price, units)| (Price(price), units)).collect();
-                        let fast = submit(&mut book, side, order, Price(limit), units, &quotes);
-                        prop_assert_eq!(fast, naive.submit(side, order, Price(limit), units, &quotes));
+                        placed += 1;
+                        let quotes = priced(quotes);
+                        let entering = Resting { price: Price(limit), priority: at, order: placed, leaves_units: units };
+                        let fast = enter(&mut book, side, entering, &quotes);
+                        prop_assert_eq!(fast, naive.submit(side, placed, Price(limit), units, &quotes));
                     }
-                    Step::Cancel { .. } if placed.is_empty() => {}
+                    Step::Cancel { .. } | Step::Replace { .. } if placed == 0 => {}
                     Step::Cancel { nth } => {
-                        let at = nth % placed.len();
-                        let (side, price) = placed[at];
-                        book.remove(side, price, at as u64 + 1);
-                        naive.cancel(at as u64 + 1);
+                        let order = nth as u64 % placed + 1;
+                        for side in [Side::Buy, Side::Sell] {
+                            let found = book.resting(side).find(|resting| resting.order == order);
+                            if let Some(resting) = found {
+                                book.remove(side, resting.price, resting.priority);
+                            }
+                        }
+                        naive.cancel(order);
+                    }
+                    Step::Replace { nth, limit, leaves, quotes } => {
+                        let (order, quotes) = (nth as u64 % placed + 1, priced(quotes));
+                        let fast = replace(&mut book, order, Price(limit), leaves, at, &quotes);
+                        prop_assert_eq!(fast, naive.replace(order, Price(limit), leaves, &quotes));
                     }
                 }
                 prop_assert_eq!(hash_of(&book), naive.hash());

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use squareoff_fix::Timestamp;
 
+use crate::hours::Hours;
+
 /// Trading days are Indian: UTC+5:30, without daylight saving.
 const INDIA_AHEAD_OF_UTC_NS: i64 = (5 * 60 + 30) * 60 * 1_000_000_000;
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub seed: u64,
     pub quiet: HashSet<(String, String)>,
     pub trade_date: TradeDate,
+    /// When segments are open; those without hours are open all day.
+    pub hours: Vec<Hours>,
 }
 
 /// One FIX session we accept.
@@ -76,6 +80,18 @@ impl TradeDate {
         Self(format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..8]))
     }
 
+    /// The instant at which the day begins in India.
+    #[must_use]
+    pub fn midnight(&self) -> Timestamp {
+        Self::utc_midnight(&self.0)
+            .expect("only dates are constructed")
+            .plus(-INDIA_AHEAD_OF_UTC_NS)
+    }
+
+    fn utc_midnight(text: &str) -> Option<Timestamp> {
+        Timestamp::parse(format!("{}-00:00:00", text.replace('-', "")).as_bytes())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -90,8 +106,7 @@ impl FromStr for TradeDate {
             && text.is_ascii()
             && text.as_bytes()[4] == b'-'
             && text.as_bytes()[7] == b'-';
-        let midnight = format!("{}-00:00:00", text.replace('-', ""));
-        if is_shaped && Timestamp::parse(midnight.as_bytes()).is_some() {
+        if is_shaped && Self::utc_midnight(text).is_some() {
             Ok(Self(text.to_owned()))
         } else {
             Err(format!("{text:?} is not a date of the form YYYY-MM-DD"))

@@ -4,7 +4,7 @@
 //! looks only at the columns it checks orders by; the others must be there (the file has one format) and are not
 //! interpreted. A file with one bad cell is refused whole: an exchange with a wrong band is worse than none.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::price::Price;
@@ -37,6 +37,8 @@ const LINES_MAX: u64 = 500_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instrument {
     pub venue: String,
+    /// Whose market phases it follows, e.g. `FO`.
+    pub segment: String,
     /// The full trading symbol, e.g. `NIFTY26NOVFUT`; unique within the venue.
     pub symbol: String,
     pub lot_units: i64,
@@ -72,6 +74,7 @@ pub enum ContractsError {
 pub struct Contracts {
     instruments: Vec<Instrument>,
     by_venue: HashMap<String, HashMap<String, usize>>,
+    segments: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Contracts {
@@ -131,6 +134,8 @@ impl Contracts {
             ));
         }
         symbols.insert(instrument.symbol.clone(), self.instruments.len());
+        let segments = self.segments.entry(instrument.venue.clone()).or_default();
+        segments.insert(instrument.segment.clone());
         self.instruments.push(instrument);
         Ok(())
     }
@@ -144,6 +149,21 @@ impl Contracts {
     #[must_use]
     pub fn all(&self) -> &[Instrument] {
         &self.instruments
+    }
+
+    /// The segments of a venue, in alphabetical order.
+    #[must_use]
+    pub fn segments(&self, venue: &str) -> Vec<&str> {
+        let segments = self.segments.get(venue).into_iter().flatten();
+        segments.map(String::as_str).collect()
+    }
+
+    /// The venues that have a segment, in alphabetical order.
+    #[must_use]
+    pub fn venues_with(&self, segment: &str) -> Vec<&str> {
+        let with = |(_, segments): &(&String, &BTreeSet<String>)| segments.contains(segment);
+        let venues = self.segments.iter().filter(with);
+        venues.map(|(venue, _)| venue.as_str()).collect()
     }
 
     #[must_use]
@@ -163,6 +183,7 @@ impl Cells<'_> {
     fn instrument(&self) -> Result<Instrument, ContractsError> {
         let instrument = Instrument {
             venue: self.word("venue")?,
+            segment: self.word("segment")?,
             symbol: self.word("symbol")?,
             lot_units: self.units("lot_size_units")?,
             tick: self.rupees("tick_size_rupees")?,
@@ -271,6 +292,8 @@ mod tests {
             (65, Price(1_000), 1_800)
         );
         assert_eq!(found.reference, Price(260_123_500));
+        assert_eq!(contracts.segments("BSE"), ["FO"]);
+        assert_eq!(contracts.venues_with("FO"), ["BSE", "NSE"]);
         assert!(
             contracts.find("MCX", "NIFTY26NOVFUT").is_none()
                 && contracts.find("NSE", "NIFTY").is_none()
@@ -308,6 +331,7 @@ mod tests {
                 "line 3, column reference_price_rupees: 100 is outside the band",
             ),
             ("NSE", "", "line 3, column venue: is empty"),
+            ("FO", "", "line 3, column segment: is empty"),
             (
                 GOOD,
                 GOOD,

@@ -11,14 +11,16 @@ use std::sync::Arc;
 use squareoff_fix::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::command::{self, Command, Refused};
 use crate::contracts::Contracts;
 use crate::fact::Fact;
 use crate::feed::{Feed, Index};
 use crate::ledger::{Ledger, LedgerError};
+use crate::phase::Phase;
 use crate::request::{Inbound, StatusReport};
 use crate::state::{Decision, Exchange};
 
-/// Session batches that may wait: more than sessions exist, each has one under way.
+/// Batches and commands that may wait: more than sessions and control connections exist, each has one under way.
 const QUEUE_BATCHES_MAX: usize = 64;
 /// Requests applied before a commit: about 10 ms of matching, so the disk is never idle long and no one waits long.
 const REQUESTS_PER_COMMIT_MAX: usize = 8_192;
@@ -40,10 +42,34 @@ pub struct Stopped;
 /// A status report and the ordinal it must come after on the wire, so that it never overtakes what it tells of.
 pub type Answer = (u64, StatusReport);
 
-struct Work {
-    requests: Vec<Inbound>,
-    done: oneshot::Sender<Vec<Answer>>,
+enum Work {
+    /// What a session received.
+    Session {
+        requests: Vec<Inbound>,
+        done: oneshot::Sender<Vec<Answer>>,
+    },
+    Control {
+        command: Command,
+        done: oneshot::Sender<Result<command::Answer, Refused>>,
+    },
+    Phases {
+        venue: String,
+        done: oneshot::Sender<Phases>,
+    },
 }
+
+/// An answer that may be given once the facts before it are durable.
+enum Waiting {
+    Session(oneshot::Sender<Vec<Answer>>, Vec<Answer>),
+    Control(
+        oneshot::Sender<Result<command::Answer, Refused>>,
+        Result<command::Answer, Refused>,
+    ),
+    Phases(oneshot::Sender<Phases>, Phases),
+}
+
+/// The ordinal that they must come after on the wire, and the phase of each segment.
+pub type Phases = (u64, Vec<(String, Phase)>);
 
 /// Hands batches to the engine. The engine stops when the last clone is gone.
 #[derive(Clone, Debug)]
@@ -113,10 +139,40 @@ impl Engine {
     pub async fn submit(&self, requests: Vec<Inbound>) -> Result<Vec<Answer>, Stopped> {
         let (done, answers) = oneshot::channel();
         self.queue
-            .send(Work { requests, done })
+            .send(Work::Session { requests, done })
             .await
             .map_err(|_| Stopped)?;
         answers.await.map_err(|_| Stopped)
+    }
+
+    /// Does what market control says; answers when it is durable, or why it can't be.
+    ///
+    /// # Errors
+    /// When the engine has stopped: then it may have been done or not.
+    pub async fn control(
+        &self,
+        command: Command,
+    ) -> Result<Result<command::Answer, Refused>, Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.queue
+            .send(Work::Control { command, done })
+            .await
+            .map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// The phases of a venue's segments, none of which is only in memory.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn phases(&self, venue: &str) -> Result<Phases, Stopped> {
+        let (done, answer) = oneshot::channel();
+        let venue = venue.to_owned();
+        self.queue
+            .send(Work::Phases { venue, done })
+            .await
+            .map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
     }
 }
 
@@ -145,9 +201,20 @@ fn run(
         let now = to_millisecond(Timestamp::now());
         let (mut facts, mut answered, mut count) = (Vec::new(), Vec::new(), 0);
         let mut next = Some(first);
-        while let Some(Work { requests, done }) = next {
-            count += requests.len();
-            answered.push((done, apply(&mut exchange, &requests, now, &mut facts)));
+        while let Some(work) = next {
+            count += 1;
+            answered.push(match work {
+                Work::Session { requests, done } => {
+                    count += requests.len();
+                    Waiting::Session(done, apply(&mut exchange, &requests, now, &mut facts))
+                }
+                Work::Control { command, done } => {
+                    Waiting::Control(done, direct(&mut exchange, &command, now, &mut facts))
+                }
+                Work::Phases { venue, done } => {
+                    Waiting::Phases(done, (exchange.last_ordinal(), exchange.phases(&venue)))
+                }
+            });
             next = if count < REQUESTS_PER_COMMIT_MAX {
                 queue.try_recv().ok()
             } else {
@@ -158,9 +225,13 @@ fn run(
             let starts = ledger.append(&facts)?;
             feed.publish(facts, &starts);
         }
-        for (done, answers) in answered {
-            // The session is gone: its messages will be delivered again and recognised.
-            let _ = done.send(answers);
+        for waiting in answered {
+            // Whoever has gone needs no answer: a session's messages will be delivered again and recognised.
+            match waiting {
+                Waiting::Session(done, answers) => drop(done.send(answers)),
+                Waiting::Control(done, answer) => drop(done.send(answer)),
+                Waiting::Phases(done, phases) => drop(done.send(phases)),
+            }
         }
     }
     Ok(())
@@ -190,6 +261,18 @@ fn apply(
         }
     }
     answers
+}
+
+fn direct(
+    exchange: &mut Exchange,
+    command: &Command,
+    now: Timestamp,
+    facts: &mut Vec<Fact>,
+) -> Result<command::Answer, Refused> {
+    let (decided, answer) = exchange.control(command, now)?;
+    decided.iter().for_each(|fact| exchange.evolve(fact));
+    facts.extend(decided);
+    Ok(answer)
 }
 
 /// The wire and the ledger carry milliseconds; a fact in memory must equal the same fact read back.

@@ -14,7 +14,7 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::book::Side;
-use crate::fact::{Fact, Happening, Line};
+use crate::fact::{Fact, Happening, Line, OrderImage};
 
 pub const FILE_NAME: &str = "ledger.jsonl";
 const LOCK_NAME: &str = "exchange.lock";
@@ -256,13 +256,17 @@ pub struct Summary {
     pub orders_accepted: u64,
     pub orders_rejected: u64,
     pub cancels: u64,
+    /// Of requests to replace, too.
     pub cancels_rejected: u64,
+    pub replacements: u64,
+    pub expiries: u64,
+    pub busts: u64,
     /// Fresh messages that reused a ClOrdID of the day: must be 0, or something was sent twice.
     pub duplicate_cl_ord_ids: u64,
     pub executions: u64,
-    /// Executed units by account, symbol and side.
+    /// Executed units by account, symbol and side; after busts and corrections.
     pub executed_units: BTreeMap<(String, String, Side), i64>,
-    /// Executed units by the order's ClOrdID (cumulative over days: ClOrdIDs are not reused by our gateway).
+    /// The same by the ClOrdID that the order was placed with (cumulative over days: ClOrdIDs are not reused by our gateway).
     pub cum_units: BTreeMap<String, i64>,
 }
 
@@ -283,24 +287,46 @@ impl Summary {
         self.facts += 1;
         self.duplicate_cl_ord_ids += u64::from(fact.is_duplicate_cl_ord_id());
         match &fact.happening {
-            Happening::Accepted => self.orders_accepted += 1,
+            Happening::Accepted if !fact.is_release() => self.orders_accepted += 1,
+            Happening::Suspended => self.orders_accepted += 1,
             Happening::Rejected { .. } => self.orders_rejected += 1,
             Happening::Canceled { .. } => self.cancels += 1,
             Happening::CancelRejected { .. } => self.cancels_rejected += 1,
+            Happening::Replaced { .. } => self.replacements += 1,
+            Happening::Expired => self.expiries += 1,
+            Happening::Busted { was_units, .. } => {
+                self.busts += 1;
+                self.count(fact, -was_units);
+            }
+            Happening::Corrected {
+                was_units,
+                last_units,
+                ..
+            } => self.count(fact, last_units - was_units),
             Happening::Executed { last_units, .. } => {
                 self.executions += 1;
-                let key = (
-                    fact.order.account.clone(),
-                    fact.order.symbol.clone(),
-                    fact.order.side,
-                );
-                *self.executed_units.entry(key).or_default() += last_units;
-                *self
-                    .cum_units
-                    .entry(fact.order.cl_ord_id.clone())
-                    .or_default() += last_units;
+                self.count(fact, *last_units);
             }
+            Happening::Accepted
+            | Happening::Carried
+            | Happening::PhaseChanged { .. }
+            | Happening::FreezeArmed { .. } => {}
         }
+    }
+
+    fn count(&mut self, fact: &Fact, units: i64) {
+        let OrderImage {
+            account,
+            symbol,
+            side,
+            original_cl_ord_id,
+            ..
+        } = fact.order.clone();
+        *self
+            .executed_units
+            .entry((account, symbol, side))
+            .or_default() += units;
+        *self.cum_units.entry(original_cl_ord_id).or_default() += units;
     }
 }
 

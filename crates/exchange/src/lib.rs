@@ -8,16 +8,24 @@
 //! 2. State is the fold of the ledger.
 //! 3. It knows nothing of the program it tests: of ours it imports only `fix`.
 //!
-//! Not here: phases, modification, market orders, drop copy, market data, scripted faults.
+//! Market control has a way of its own: `control` (a Unix socket) -> `command` -> `engine`; so have the session `hours`
+//! and the orders `carried` in from before the outage.
+//!
+//! Not here: market orders, drop copy, market data, scripted faults.
 
 pub mod book;
+pub mod carried;
+pub mod command;
 pub mod config;
 pub mod contracts;
+pub mod control;
 pub mod engine;
 pub mod fact;
 pub mod feed;
+pub mod hours;
 pub mod ledger;
 pub mod liquidity;
+pub mod phase;
 pub mod price;
 pub mod request;
 pub mod rules;

@@ -129,6 +129,7 @@ mod tests {
         let (low, above_low, above) = ticks;
         Instrument {
             venue: "NSE".to_owned(),
+            segment: "CM".to_owned(),
             symbol: "ANY".to_owned(),
             lot_units,
             tick: Price(tick),

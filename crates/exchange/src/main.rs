@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use squareoff_exchange::config::{self, Config, SessionName, TradeDate};
+use squareoff_exchange::hours::Hours;
 use squareoff_exchange::server::Server;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -23,7 +24,7 @@ struct Arguments {
     /// Folder for the ledger and the FIX journals.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The day's contract file (CSV, all venues).
+    /// The day's contract file (CSV, all venues). An `orders.csv` beside it holds orders from before the outage.
     #[arg(long, value_name = "FILE")]
     contracts: PathBuf,
     /// Sessions to accept, as our CompID (the venue) and the broker's.
@@ -43,6 +44,9 @@ struct Arguments {
     /// The trading day; today in India unless given.
     #[arg(long, value_name = "YYYY-MM-DD")]
     trade_date: Option<TradeDate>,
+    /// When segments are open, in India; a segment without hours is open all day.
+    #[arg(long, value_name = "SEGMENT=HH:MM-HH:MM,...", value_delimiter = ',')]
+    hours: Vec<Hours>,
     /// File to write the bound address to, once connections are accepted.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
@@ -77,6 +81,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         seed: arguments.seed,
         quiet: arguments.no_liquidity.into_iter().collect::<HashSet<_>>(),
         trade_date: arguments.trade_date.unwrap_or_else(TradeDate::today),
+        hours: arguments.hours,
     };
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,

@@ -17,6 +17,7 @@ pub struct Inbound {
 pub enum Request {
     New(NewOrder),
     Cancel(Cancel),
+    Replace(Replace),
     /// Changes nothing, is not kept, and may be asked again.
     Query(Query),
 }
@@ -43,6 +44,21 @@ pub struct Cancel {
     pub account: String,
     pub symbol: String,
     pub side: Side,
+}
+
+/// OrderCancelReplaceRequest: what the order is to be from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replace {
+    pub cl_ord_id: String,
+    pub orig_cl_ord_id: String,
+    pub account: String,
+    pub symbol: String,
+    pub side: Side,
+    /// The total, what has filled included.
+    pub quantity_units: i64,
+    pub price: Price,
+    /// What the message asks that no order here can become; refused with this text.
+    pub unsupported: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +149,19 @@ impl StatusReport {
     }
 }
 
+impl Replace {
+    /// The order as the request describes it, for the refusal's ledger line.
+    #[must_use]
+    pub fn unknown_order(&self) -> OrderImage {
+        nothing(
+            self.orig_cl_ord_id.clone(),
+            self.account.clone(),
+            self.symbol.clone(),
+            self.side,
+        )
+    }
+}
+
 impl Cancel {
     /// The order as the request describes it, for the refusal's ledger line.
     #[must_use]
@@ -148,16 +177,11 @@ impl Cancel {
 
 fn nothing(cl_ord_id: String, account: String, symbol: String, side: Side) -> OrderImage {
     OrderImage {
-        order: 0,
+        original_cl_ord_id: cl_ord_id.clone(),
         cl_ord_id,
         account,
         symbol,
         side,
-        time_in_force: TimeInForce::Day,
-        quantity_units: 0,
-        price: Price(0),
-        leaves_units: 0,
-        cum_units: 0,
-        notional: 0,
+        ..OrderImage::none()
     }
 }

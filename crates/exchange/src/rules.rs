@@ -8,6 +8,7 @@ use crate::price::Price;
 
 /// OrdRejReason(103), FIX 4.4.
 pub const UNKNOWN_SYMBOL: u32 = 1;
+pub const EXCHANGE_CLOSED: u32 = 2;
 pub const EXCEEDS_LIMIT: u32 = 3;
 pub const UNKNOWN_ORDER: u32 = 5;
 pub const UNSUPPORTED: u32 = 11;
@@ -71,6 +72,7 @@ mod tests {
     fn the_first_broken_rule_is_named() {
         let instrument = Instrument {
             venue: "NSE".to_owned(),
+            segment: "CM".to_owned(),
             symbol: "NIFTY26NOVFUT".to_owned(),
             lot_units: 65,
             tick: Price(1_000),

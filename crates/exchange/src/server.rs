@@ -13,9 +13,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::carried::{self, CarriedError};
+use crate::command::{Command, Refused};
 use crate::config::{Config, SessionName};
 use crate::contracts::{Contracts, ContractsError};
-use crate::engine::{End, Engine, Rules};
+use crate::control;
+use crate::engine::{End, Engine, Rules, Stopped};
+use crate::hours;
 use crate::ledger::LedgerError;
 use crate::session::{ANSWERS_MAX, BrokerSession, OUTBOUND_MAX, pump};
 
@@ -40,6 +44,12 @@ pub enum ServerError {
         source: std::io::Error,
     },
     #[error(transparent)]
+    Carried(#[from] CarriedError),
+    #[error(transparent)]
+    Refused(Refused),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -55,6 +65,9 @@ pub struct Server {
     shutdown: watch::Sender<bool>,
     accepting: JoinHandle<Result<(), DriverError>>,
     pumps: JoinSet<Result<(), LedgerError>>,
+    /// The control socket and the clock.
+    helpers: JoinSet<()>,
+    control: Option<PathBuf>,
     end: End,
 }
 
@@ -64,6 +77,12 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, ServerError> {
         let contracts = Contracts::load(&config.contracts)?;
         check(&config, &contracts)?;
+        let carried = carried::load(
+            &config.contracts.with_file_name(carried::FILE_NAME),
+            config.trade_date.as_str(),
+            &config.sessions,
+            &contracts,
+        )?;
         let address = config.listen;
         let listen = |source| ServerError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -75,6 +94,29 @@ impl Server {
             trade_date,
         };
         let (engine, end) = Engine::start(&config.data, contracts, &rules)?;
+        if !carried.is_empty() {
+            tracing::info!(orders = carried.len(), "the order file has orders of today");
+            let carry = Command::Carry(carried);
+            engine.control(carry).await?.map_err(ServerError::Refused)?;
+        }
+        let mut helpers = JoinSet::new();
+        if !config.hours.is_empty() {
+            // Before the first session: no order may slip in while the segment is due to be closed.
+            let looked = hours::look(&config.hours, &config.trade_date, &engine);
+            looked.await?.map_err(ServerError::Refused)?;
+            helpers.spawn(hours::keep(config.hours, config.trade_date, engine.clone()));
+        }
+        let control = match control::listen(&config.data) {
+            Ok((listener, path)) => {
+                helpers.spawn(control::serve(listener, engine.clone()));
+                Some(path)
+            }
+            Err(error) => {
+                // A long folder name makes a path that is no socket's address. Brokers can be served all the same.
+                tracing::warn!(%error, folder = %config.data.display(), "there is no control socket");
+                None
+            }
+        };
         let (mut registry, mut pumps) = (Registry::new(), JoinSet::new());
         for name in config.sessions {
             registry.add(open(&config.data, name, &engine, &mut pumps)?);
@@ -87,6 +129,8 @@ impl Server {
             shutdown,
             accepting,
             pumps,
+            helpers,
+            control,
             end,
         })
     }
@@ -127,7 +171,12 @@ impl Server {
         self.shutdown.send_replace(true);
         let accepted = self.accepting.await.map_err(|_| ServerError::Died)?;
         self.pumps.shutdown().await;
-        // The sessions held the engine; without them it ends.
+        self.helpers.shutdown().await;
+        if let Some(path) = &self.control {
+            // Left behind it does no harm: the next start makes it anew.
+            let _ = std::fs::remove_file(path);
+        }
+        // Sessions and helpers held the engine; without them it ends.
         self.end.await.map_err(|_| ServerError::Died)??;
         Ok(accepted?)
     }
@@ -174,7 +223,7 @@ fn open(
     let (outbound, taken) = mpsc::channel(OUTBOUND_MAX);
     let (replies, answers) = mpsc::channel(ANSWERS_MAX);
     pumps.spawn(pump(
-        name.label(),
+        name.clone(),
         engine.feed(),
         journal.last_position(),
         answers,

@@ -7,7 +7,8 @@
 //! 2. The pump offers the session's facts in ledger order, beginning behind the last position its FIX journal holds.
 //!    The ledger ordinal is the journal position, so a fact goes into the journal exactly once, over any crash.
 //! 3. Memory is bounded: while the broker is away the pump waits, and the ledger is the queue.
-//! 4. Status reports and refusals of message types are answers, not facts: after a crash they are asked for again.
+//! 4. Status reports, phases told at a log-on and refusals of message types are answers, not facts: after a crash
+//!    they are asked for again.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::config::SessionName;
 use crate::engine::Engine;
-use crate::fact::{Cause, Fact};
+use crate::fact::{Cause, Fact, HOUSE};
 use crate::feed::Feed;
 use crate::ledger::LedgerError;
 use crate::request::Inbound;
@@ -115,29 +116,39 @@ impl Application for BrokerSession {
     async fn state(&mut self, state: SessionState) -> Result<(), NotRecorded> {
         match state {
             SessionState::NumbersReset { generation } => self.generation = generation,
-            SessionState::LoggedOn | SessionState::LoggedOff { .. } => {}
+            SessionState::LoggedOn => {
+                let phases = self.engine.phases(&self.name.venue).await;
+                let (after, phases) = phases.map_err(|stopped| NotRecorded(stopped.to_string()))?;
+                for (segment, phase) in phases {
+                    self.reply(after, translate::phase(&segment, phase));
+                }
+            }
+            SessionState::LoggedOff { .. } => {}
         }
         Ok(())
     }
 }
 
-/// Offers a session everything after `position` in the ledger, and its answers between; ends when the driver is gone.
+/// Offers a session everything of its own after `position` in the ledger, and its answers between; ends when the driver is gone.
 ///
 /// # Errors
 /// When the ledger can't be read.
 pub async fn pump(
-    label: String,
+    name: SessionName,
     feed: Arc<Feed>,
     mut position: u64,
     mut replies: Receiver<Reply>,
     outbound: Sender<OutboundMessage>,
 ) -> Result<(), LedgerError> {
+    let label = name.label();
+    let is_told =
+        |fact: &Fact| fact.session == label || (fact.session == HOUSE && fact.venue == name.venue);
     let mut committed = feed.committed();
     let mut waiting: Option<Reply> = None;
     loop {
         for fact in next(&feed, position).await? {
             position = fact.ordinal;
-            if fact.session == label && !offer(&outbound, &fact).await {
+            if is_told(&fact) && !offer(&outbound, &fact).await {
                 return Ok(());
             }
         }
@@ -171,7 +182,9 @@ async fn next(feed: &Arc<Feed>, position: u64) -> Result<Vec<Arc<Fact>>, LedgerE
 
 /// Whether the driver is still there.
 async fn offer(outbound: &Sender<OutboundMessage>, fact: &Fact) -> bool {
-    let report = translate::report(fact);
+    let Some(report) = translate::report(fact) else {
+        return true;
+    };
     let message = OutboundMessage::new(fact.exec_id(), fact.ordinal, &report);
     send(outbound, message).await
 }

@@ -5,15 +5,18 @@
 
 use squareoff_fix::message::{
     BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, ExecType, ExecutionReport,
-    NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderMassStatusRequest, Side as FixSide,
-    TimeInForce as FixTimeInForce,
+    NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderCancelReplaceRequest,
+    OrderMassStatusRequest, Side as FixSide, TimeInForce as FixTimeInForce, TradingSessionStatus,
 };
 use squareoff_fix::{AppMessage, LocalMktDate, PriceE4};
 
 use crate::book::Side;
-use crate::fact::{Fact, Happening, OrderImage, TimeInForce, order_id};
+use crate::fact::{Ended, Fact, Happening, OrderImage, TimeInForce, exec_id};
+use crate::phase::Phase;
 use crate::price::Price;
-use crate::request::{Answers, Cancel, NewOrder, OrderQuery, Query, Request, StatusReport};
+use crate::request::{
+    Answers, Cancel, NewOrder, OrderQuery, Query, Replace, Request, StatusReport,
+};
 use crate::rules;
 
 /// Indian venues allow 20 characters in an id; three times that is certainly nobody's id, and would go into the ledger.
@@ -55,6 +58,7 @@ pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
             symbol: cancel.symbol,
             side: side(cancel.side),
         }),
+        AppMessage::OrderCancelReplaceRequest(asked) => Request::Replace(replace(asked)),
         AppMessage::OrderStatusRequest(asked) => Request::Query(Query::Order(OrderQuery {
             request_id: asked.ord_status_req_id,
             cl_ord_id: asked.cl_ord_id,
@@ -79,8 +83,7 @@ pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
         AppMessage::BusinessMessageReject(reject) => {
             return Meaning::Complaint(format!("{reject:?}"));
         }
-        AppMessage::OrderCancelReplaceRequest(_)
-        | AppMessage::ExecutionReport(_)
+        AppMessage::ExecutionReport(_)
         | AppMessage::OrderCancelReject(_)
         | AppMessage::TradingSessionStatus(_)
         | AppMessage::Other(_) => {
@@ -100,10 +103,11 @@ pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
     }
 }
 
-/// The report of a fact.
+/// The report of a fact; `None` where nobody is told.
 #[must_use]
-pub fn report(fact: &Fact) -> AppMessage {
+pub fn report(fact: &Fact) -> Option<AppMessage> {
     let order = &fact.order;
+    let price = |price: Price| Some(PriceE4(price.0));
     let basis = ExecutionReport {
         exec_id: fact.exec_id(),
         transact_time: Some(fact.transact_time),
@@ -115,6 +119,12 @@ pub fn report(fact: &Fact) -> AppMessage {
             exec_type: ExecType::New,
             ..basis
         },
+        Happening::Suspended => ExecutionReport {
+            exec_type: ExecType::Suspended,
+            ..basis
+        },
+        Happening::Carried | Happening::FreezeArmed { .. } => return None,
+        Happening::PhaseChanged { segment, to } => return Some(phase(segment, *to)),
         Happening::Rejected { reason, text } => ExecutionReport {
             exec_type: ExecType::Rejected,
             ord_status: OrdStatus::Rejected,
@@ -129,7 +139,33 @@ pub fn report(fact: &Fact) -> AppMessage {
         } => ExecutionReport {
             exec_type: ExecType::Trade,
             last_qty: Some(*last_units),
-            last_px: Some(PriceE4(last_price.0)),
+            last_px: price(*last_price),
+            ..basis
+        },
+        Happening::Busted { execution, .. } => ExecutionReport {
+            exec_type: ExecType::TradeCancel,
+            exec_ref_id: Some(exec_id(&fact.venue, *execution)),
+            ..basis
+        },
+        Happening::Corrected {
+            execution,
+            last_units,
+            last_price,
+            ..
+        } => ExecutionReport {
+            exec_type: ExecType::TradeCorrect,
+            exec_ref_id: Some(exec_id(&fact.venue, *execution)),
+            last_qty: Some(*last_units),
+            last_px: price(*last_price),
+            ..basis
+        },
+        Happening::Expired => ExecutionReport {
+            exec_type: ExecType::Expired,
+            ..basis
+        },
+        Happening::Replaced { previous } => ExecutionReport {
+            exec_type: ExecType::Replaced,
+            orig_cl_ord_id: Some(previous.clone()),
             ..basis
         },
         Happening::Canceled { request } => ExecutionReport {
@@ -142,21 +178,35 @@ pub fn report(fact: &Fact) -> AppMessage {
             request,
             reason,
             text,
+            of_replace,
         } => {
-            return AppMessage::OrderCancelReject(OrderCancelReject {
+            return Some(AppMessage::OrderCancelReject(OrderCancelReject {
                 order_id: fact.order_id(),
                 cl_ord_id: request.clone(),
                 orig_cl_ord_id: order.cl_ord_id.clone(),
                 ord_status: status(order),
-                response_to: CxlRejResponseTo::Cancel,
+                response_to: match of_replace {
+                    false => CxlRejResponseTo::Cancel,
+                    true => CxlRejResponseTo::CancelReplace,
+                },
                 reason: Some(u64::from(*reason)),
                 account: some(&order.account),
                 transact_time: Some(fact.transact_time),
                 text: Some(text.clone()),
-            });
+            }));
         }
     };
-    AppMessage::ExecutionReport(Box::new(report))
+    Some(AppMessage::ExecutionReport(Box::new(report)))
+}
+
+/// The phase of a segment, as a session is told at its log-on and at every change.
+#[must_use]
+pub fn phase(segment: &str, phase: Phase) -> AppMessage {
+    AppMessage::TradingSessionStatus(TradingSessionStatus {
+        trading_session_id: segment.to_owned(),
+        status: phase.status(),
+        text: None,
+    })
 }
 
 /// The answer to a question about orders.
@@ -213,6 +263,27 @@ fn new_order(order: NewOrderSingle) -> NewOrder {
     }
 }
 
+fn replace(asked: OrderCancelReplaceRequest) -> Replace {
+    let unsupported = match (asked.ord_type, asked.price, asked.time_in_force) {
+        (OrdType::Limit, Some(_), None | Some(FixTimeInForce::Day)) => None,
+        (OrdType::Limit, Some(_), Some(other)) => Some(format!("time in force {other:?}")),
+        (OrdType::Limit, None, _) => Some("a limit order without a price".to_owned()),
+        (OrdType::Market | OrdType::Stop | OrdType::StopLimit, _, _) => {
+            Some(format!("order type {:?}", asked.ord_type))
+        }
+    };
+    Replace {
+        cl_ord_id: asked.cl_ord_id,
+        orig_cl_ord_id: asked.orig_cl_ord_id,
+        account: asked.account.unwrap_or_default(),
+        symbol: asked.symbol,
+        side: side(asked.side),
+        quantity_units: asked.order_qty,
+        price: asked.price.map_or(Price(0), |price| Price(price.0)),
+        unsupported,
+    }
+}
+
 /// Everything of a request that goes into the ledger as text.
 fn words(request: &Request) -> Vec<&str> {
     match request {
@@ -222,6 +293,12 @@ fn words(request: &Request) -> Vec<&str> {
             &cancel.orig_cl_ord_id,
             &cancel.account,
             &cancel.symbol,
+        ],
+        Request::Replace(replace) => vec![
+            &replace.cl_ord_id,
+            &replace.orig_cl_ord_id,
+            &replace.account,
+            &replace.symbol,
         ],
         Request::Query(Query::Order(asked)) => {
             vec![
@@ -238,7 +315,7 @@ fn words(request: &Request) -> Vec<&str> {
 /// A report of how an order stands, for callers to say what happened.
 fn standing(venue: &str, order: &OrderImage) -> ExecutionReport {
     ExecutionReport {
-        order_id: order_id(venue, order.order),
+        order_id: order.order_id(venue),
         cl_ord_id: Some(order.cl_ord_id.clone()),
         orig_cl_ord_id: None,
         exec_id: STATUS_EXEC_ID.to_owned(),
@@ -278,12 +355,22 @@ fn standing(venue: &str, order: &OrderImage) -> ExecutionReport {
 }
 
 fn status(order: &OrderImage) -> OrdStatus {
+    if order.order == 0 {
+        return OrdStatus::Rejected;
+    }
+    if order.frozen {
+        return OrdStatus::Suspended;
+    }
     match (order.leaves_units > 0, order.cum_units) {
-        _ if order.order == 0 => OrdStatus::Rejected,
         (true, 0) => OrdStatus::New,
         (true, _) => OrdStatus::PartiallyFilled,
         (false, done) if done == order.quantity_units => OrdStatus::Filled,
-        (false, _) => OrdStatus::Canceled,
+        (false, _) => match order.ended {
+            Some(Ended::Expired) => OrdStatus::Expired,
+            Some(Ended::Rejected) => OrdStatus::Rejected,
+            // Without an end it was filled until a trade was busted, and stays done.
+            Some(Ended::Canceled) | None => OrdStatus::Canceled,
+        },
     }
 }
 

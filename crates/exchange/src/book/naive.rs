@@ -5,13 +5,20 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use super::{Against, Fill, Resting, Side};
+use super::{Against, Fill, Side};
 use crate::price::Price;
 
 #[derive(Default)]
 pub struct Naive {
-    /// In order of acceptance.
-    orders: Vec<(Side, Resting)>,
+    /// In order of time: a replacement that loses its place stands at the end.
+    orders: Vec<(Side, Listed)>,
+}
+
+#[derive(Clone, Copy)]
+struct Listed {
+    price: Price,
+    order: u64,
+    leaves_units: i64,
 }
 
 impl Naive {
@@ -49,7 +56,7 @@ impl Naive {
         if left > 0 {
             self.orders.push((
                 side,
-                Resting {
+                Listed {
                     price: limit,
                     order,
                     leaves_units: left,
@@ -63,28 +70,49 @@ impl Naive {
         self.orders.retain(|(_, resting)| resting.order != order);
     }
 
+    /// `None` when the order isn't there.
+    pub fn replace(
+        &mut self,
+        order: u64,
+        limit: Price,
+        leaves_units: i64,
+        quotes: &[(Price, i64)],
+    ) -> Option<Vec<Fill>> {
+        let at = self
+            .orders
+            .iter()
+            .position(|(_, resting)| resting.order == order)?;
+        let (side, resting) = self.orders[at];
+        if resting.price == limit && leaves_units <= resting.leaves_units {
+            self.orders[at].1.leaves_units = leaves_units;
+            return Some(Vec::new());
+        }
+        self.orders.remove(at);
+        Some(self.submit(side, order, limit, leaves_units, quotes))
+    }
+
     /// Equal to [`hash_of`] a fast book with the same orders.
     pub fn hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for side in [Side::Buy, Side::Sell] {
             side.hash(&mut hasher);
-            let mut resting: Vec<Resting> = self
+            let mut resting: Vec<Listed> = self
                 .orders
                 .iter()
                 .filter(|(of, _)| *of == side)
                 .map(|(_, resting)| *resting)
                 .collect();
+            // The sort is stable: at one price the list's order of time stays.
             resting.sort_by_key(|resting| {
-                (
-                    if side == Side::Buy {
-                        -resting.price.0
-                    } else {
-                        resting.price.0
-                    },
-                    resting.order,
-                )
+                if side == Side::Buy {
+                    -resting.price.0
+                } else {
+                    resting.price.0
+                }
             });
-            resting.iter().for_each(|resting| resting.hash(&mut hasher));
+            for listed in resting {
+                (listed.price, listed.order, listed.leaves_units).hash(&mut hasher);
+            }
         }
         hasher.finish()
     }

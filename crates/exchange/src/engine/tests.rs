@@ -12,6 +12,7 @@ fn contracts() -> Contracts {
     let mut contracts = Contracts::default();
     let instrument = Instrument {
         venue: "NSE".to_owned(),
+        segment: "CM".to_owned(),
         symbol: "RELIANCE".to_owned(),
         lot_units: 1,
         tick: Price(500),

@@ -3,7 +3,8 @@
 use squareoff_fix::Timestamp;
 
 use super::*;
-use crate::fact::{Cause, OrderImage, TimeInForce};
+use crate::fact::{Cause, Ended, OrderImage, TimeInForce};
+use crate::phase::Phase;
 use crate::price::Price;
 
 /// One of each kind, in two messages: an order filled in part with its rest canceled, then refusals.
@@ -45,12 +46,14 @@ fn facts() -> Vec<Fact> {
                 request: "X2".to_owned(),
                 reason: 0,
                 text: "order: is done already".to_owned(),
+                of_replace: false,
             },
             4,
         ),
     ];
     let mut facts: Vec<Fact> = happenings
         .into_iter()
+        .chain(later())
         .zip(1..)
         .map(|((happening, seq), ordinal)| fact(ordinal, seq, happening))
         .collect();
@@ -62,10 +65,58 @@ fn facts() -> Vec<Fact> {
     facts
 }
 
+/// What can happen to an order and to the market later.
+fn later() -> Vec<(Happening, u64)> {
+    let (was_units, was_price) = (65, Price(260_000_500));
+    let happenings = [
+        Happening::Replaced {
+            previous: "A".to_owned(),
+        },
+        Happening::CancelRejected {
+            request: "X3".to_owned(),
+            reason: 99,
+            text: "lot: no".to_owned(),
+            of_replace: true,
+        },
+        Happening::Carried,
+        Happening::Suspended,
+        Happening::Expired,
+        Happening::Busted {
+            execution: 2,
+            was_units,
+            was_price,
+        },
+        Happening::Corrected {
+            execution: 3,
+            was_units,
+            was_price,
+            last_units: 130,
+            last_price: Price(260_002_000),
+        },
+        Happening::PhaseChanged {
+            segment: "FO".to_owned(),
+            to: Phase::PreClose,
+        },
+        Happening::FreezeArmed {
+            symbol: Some("NIFTY26NOVFUT".to_owned()),
+            orders: 2,
+        },
+        Happening::FreezeArmed {
+            symbol: None,
+            orders: 0,
+        },
+    ];
+    happenings.into_iter().zip(5..).collect()
+}
+
 fn fact(ordinal: u64, msg_seq_num: u64, happening: Happening) -> Fact {
     let order = OrderImage {
+        given_order_id: (happening == Happening::Carried).then(|| "1100000001".to_owned()),
+        frozen: happening == Happening::Suspended,
         order: 1,
-        cl_ord_id: "A".to_owned(),
+        priority: if ordinal == 8 { 8 } else { 1 },
+        cl_ord_id: if ordinal == 8 { "R" } else { "A" }.to_owned(),
+        original_cl_ord_id: "A".to_owned(),
         account: "C00001".to_owned(),
         symbol: "NIFTY26NOVFUT".to_owned(),
         side: Side::Sell,
@@ -75,6 +126,7 @@ fn fact(ordinal: u64, msg_seq_num: u64, happening: Happening) -> Fact {
         leaves_units: 65,
         cum_units: 130,
         notional: 33_800_097_500,
+        ended: matches!(happening, Happening::Canceled { .. }).then_some(Ended::Canceled),
     };
     Fact {
         ordinal,
@@ -117,7 +169,7 @@ fn what_was_appended_is_read_back_and_each_line_begins_where_said() {
     );
     drop(ledger);
     let (ledger, found) = reopened(dir.path()).unwrap();
-    assert_eq!((found, ledger.next_ordinal()), (facts(), 8));
+    assert_eq!((found, ledger.next_ordinal()), (facts(), 18));
 }
 
 #[test]
@@ -184,6 +236,35 @@ fn a_garbled_last_line_is_torn_and_a_garbled_line_before_it_is_damage() {
 }
 
 #[test]
+fn a_ledger_of_the_first_release_is_read_as_it_was_meant() {
+    const OLD: &str = r#"{"ordinal":1,"fact":"order_accepted","exec_id":"NSE-1","venue":"NSE","session":"NSE:SQUAREOFF","generation":1,"msg_seq_num":2,"trade_date":"2026-11-20","transact_time":"20261120-04:00:00.000","order":1,"order_id":"NSE-O1","cl_ord_id":"A","account":"C00001","symbol":"QUIET","side":"buy","time_in_force":"day","quantity_units":5,"price_e4":1000000,"leaves_units":5,"cum_units":0,"notional_e4":0}
+{"ordinal":2,"fact":"canceled","exec_id":"NSE-2","venue":"NSE","session":"NSE:SQUAREOFF","generation":1,"msg_seq_num":2,"completes":true,"trade_date":"2026-11-20","transact_time":"20261120-04:00:00.000","order":1,"order_id":"NSE-O1","cl_ord_id":"A","account":"C00001","symbol":"QUIET","side":"buy","time_in_force":"day","quantity_units":5,"price_e4":1000000,"leaves_units":0,"cum_units":0,"notional_e4":0}
+{"ordinal":3,"fact":"cancel_rejected","exec_id":"NSE-3","venue":"NSE","session":"NSE:SQUAREOFF","generation":1,"msg_seq_num":3,"completes":true,"trade_date":"2026-11-20","transact_time":"20261120-04:00:00.000","order":0,"order_id":"NONE","cl_ord_id":"A","account":"","symbol":"QUIET","side":"buy","time_in_force":"day","quantity_units":0,"price_e4":0,"leaves_units":0,"cum_units":0,"notional_e4":0,"request_cl_ord_id":"X","reason":1,"text":"order: A is not known here"}
+"#;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(FILE_NAME), OLD).unwrap();
+    let (_, found) = reopened(dir.path()).unwrap();
+    let orders = found.iter().map(|fact| {
+        let order = &fact.order;
+        let ids = (
+            order.original_cl_ord_id.as_str(),
+            order.given_order_id.as_deref(),
+        );
+        (ids, order.priority, order.frozen, order.ended)
+    });
+    let expected = [
+        (("A", None), 1, false, None),
+        (("A", None), 1, false, Some(Ended::Canceled)),
+        (("A", None), 0, false, None),
+    ];
+    assert_eq!(orders.collect::<Vec<_>>(), expected);
+    let Happening::CancelRejected { of_replace, .. } = found[2].happening else {
+        panic!("not a cancel reject")
+    };
+    assert!(!of_replace);
+}
+
+#[test]
 fn a_folder_has_one_exchange() {
     let dir = tempfile::tempdir().unwrap();
     let (_held, _) = reopened(dir.path()).unwrap();
@@ -199,11 +280,14 @@ fn the_summary_adds_up() {
     let summary = summary(ledger.path()).unwrap();
     let key = ("C00001".to_owned(), "NIFTY26NOVFUT".to_owned(), Side::Sell);
     let expected = Summary {
-        facts: 7,
-        orders_accepted: 1,
+        facts: 17,
+        orders_accepted: 2,
         orders_rejected: 1,
         cancels: 2,
-        cancels_rejected: 1,
+        cancels_rejected: 2,
+        replacements: 1,
+        expiries: 1,
+        busts: 1,
         duplicate_cl_ord_ids: 1,
         executions: 2,
         executed_units: BTreeMap::from([(key, 130)]),

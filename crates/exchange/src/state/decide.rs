@@ -1,17 +1,18 @@
-//! What a request leads to: the checks, the matching, the facts. Changes nothing (see `state`).
+//! What a broker's request leads to: the checks, the matching, the facts. Changes nothing (see `state`).
 
 use squareoff_fix::Timestamp;
 
-use super::{Exchange, Order};
-use crate::book::Against;
-use crate::fact::{Cause, Fact, Happening, OrderImage, REASON_DUPLICATE, TimeInForce};
-use crate::price::Price;
-use crate::request::{Cancel, Inbound, NewOrder, Query, Request, StatusReport};
+use super::facts::{Facts, Owner};
+use super::{Exchange, Order, resting};
+use crate::contracts::Instrument;
+use crate::fact::{Cause, Ended, Fact, Happening, OrderImage, REASON_DUPLICATE};
+use crate::phase::Phase;
+use crate::request::{Cancel, Inbound, NewOrder, Query, Replace, Request, StatusReport};
 use crate::rules::{self, Refusal};
 
 /// CxlRejReason(102), FIX 4.4.
-const TOO_LATE_TO_CANCEL: u32 = 0;
-const CANCEL_OF_UNKNOWN_ORDER: u32 = 1;
+const TOO_LATE: u32 = 0;
+const UNKNOWN_ORDER: u32 = 1;
 
 /// What a request leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,174 +29,206 @@ impl Exchange {
     /// What a request leads to now. Two calls without an `evolve` between them give the same answer.
     #[must_use]
     pub fn decide(&self, inbound: &Inbound, now: Timestamp) -> Decision {
-        let mut facts = match &inbound.request {
+        let facts = Facts::new(self, inbound.cause.clone(), now);
+        Decision::Facts(match &inbound.request {
             Request::Query(query) => {
                 return Decision::Reports(self.answer(&inbound.cause.session, query));
             }
             Request::New(NewOrder { cl_ord_id, .. })
             | Request::Cancel(Cancel { cl_ord_id, .. })
+            | Request::Replace(Replace { cl_ord_id, .. })
                 if self.has_recorded(&inbound.cause, cl_ord_id) =>
             {
                 return Decision::Redelivered;
             }
-            Request::New(order) => self.place(inbound, order, now),
-            Request::Cancel(cancel) => self.cancel(inbound, cancel, now),
-        };
-        if let Some(last) = facts.last_mut() {
-            last.completes = true;
-        }
-        Decision::Facts(facts)
+            Request::New(order) => self.place(facts, inbound, order),
+            Request::Cancel(cancel) => self.cancel(facts, inbound, cancel),
+            Request::Replace(replace) => self.replace(facts, inbound, replace),
+        })
     }
 
-    fn place(&self, inbound: &Inbound, new: &NewOrder, now: Timestamp) -> Vec<Fact> {
+    fn place(&self, mut facts: Facts<'_>, inbound: &Inbound, new: &NewOrder) -> Vec<Fact> {
+        let owner = owner(inbound);
         let asked = OrderImage {
-            order: 0,
             cl_ord_id: new.cl_ord_id.clone(),
+            original_cl_ord_id: new.cl_ord_id.clone(),
             account: new.account.clone(),
             symbol: new.symbol.clone(),
             side: new.side,
             time_in_force: new.time_in_force,
             quantity_units: new.quantity_units,
             price: new.price,
-            leaves_units: 0,
-            cum_units: 0,
-            notional: 0,
-        };
-        let mut facts = Facts {
-            exchange: self,
-            inbound,
-            now,
-            facts: Vec::new(),
+            ..OrderImage::none()
         };
         let instrument = match self.check(inbound, new) {
             Ok(instrument) => instrument,
             Err(Refusal { reason, text }) => {
-                facts.tell(
-                    &inbound.cause.session,
-                    asked,
-                    Happening::Rejected { reason, text },
-                );
-                return facts.facts;
+                facts.tell(owner, asked, Happening::Rejected { reason, text });
+                return facts.whole();
             }
         };
-        let mut image = OrderImage {
-            order: self.next_ordinal,
+        let order = facts.next_ordinal();
+        let image = OrderImage {
+            order,
+            priority: order,
             leaves_units: new.quantity_units,
             ..asked
         };
-        facts.tell(&inbound.cause.session, image.clone(), Happening::Accepted);
-        let quotes = self.makers[instrument]
-            .iter()
-            .flat_map(|maker| maker.quotes(self.rounds[instrument], new.side, new.price));
-        for fill in self.books[instrument].fills(new.side, new.price, new.quantity_units, quotes) {
-            let executed = |against| Happening::Executed {
-                last_units: fill.units,
-                last_price: fill.price,
-                against,
-            };
-            let mut against = None;
-            if let Against::Order(number) = fill.against
-                && let Some(resting) = self.orders.get(&number)
-            {
-                against = Some(number);
-                let image = filled(resting.image.clone(), fill.units, fill.price);
-                facts.tell(&resting.session, image, executed(Some(self.next_ordinal)));
-            }
-            image = filled(image, fill.units, fill.price);
-            facts.tell(&inbound.cause.session, image.clone(), executed(against));
-        }
-        if image.leaves_units > 0 && new.time_in_force == TimeInForce::ImmediateOrCancel {
-            let image = OrderImage {
-                leaves_units: 0,
+        if self.is_freeze_due(&image.symbol) {
+            let frozen = OrderImage {
+                frozen: true,
                 ..image
             };
-            facts.tell(
-                &inbound.cause.session,
-                image,
-                Happening::Canceled { request: None },
-            );
+            facts.tell(owner, frozen, Happening::Suspended);
+        } else {
+            facts.tell(owner, image.clone(), Happening::Accepted);
+            facts.enter(owner, instrument, image);
         }
-        facts.facts
+        facts.whole()
     }
 
     fn check(&self, inbound: &Inbound, new: &NewOrder) -> Result<usize, Refusal> {
-        if self.is_used(&inbound.cause, &new.cl_ord_id) {
-            return Err(Refusal::new(
-                REASON_DUPLICATE,
-                format!("duplicate: ClOrdID {} was used today", new.cl_ord_id),
-            ));
-        }
+        self.check_unused(&inbound.cause, &new.cl_ord_id)?;
         if let Some(text) = &new.unsupported {
-            return Err(Refusal::new(
-                rules::UNSUPPORTED,
-                format!("unsupported: {text}"),
-            ));
+            return Err(unsupported(text));
         }
-        let Some(instrument) = self.contracts.find(&inbound.venue, &new.symbol) else {
+        let Some(at) = self.contracts.find(&inbound.venue, &new.symbol) else {
             let text = format!("symbol: {} does not list {}", inbound.venue, new.symbol);
             return Err(Refusal::new(rules::UNKNOWN_SYMBOL, text));
         };
-        rules::check(
-            &self.contracts.all()[instrument],
-            new.quantity_units,
-            new.price,
-        )?;
-        Ok(instrument)
+        let instrument = &self.contracts.all()[at];
+        self.check_open(instrument)?;
+        rules::check(instrument, new.quantity_units, new.price)?;
+        Ok(at)
     }
 
-    fn cancel(&self, inbound: &Inbound, cancel: &Cancel, now: Timestamp) -> Vec<Fact> {
-        let session = &inbound.cause.session;
+    fn cancel(&self, mut facts: Facts<'_>, inbound: &Inbound, cancel: &Cancel) -> Vec<Fact> {
         let request = cancel.cl_ord_id.clone();
-        let order = self.order_of(session, &cancel.orig_cl_ord_id);
-        let refusal = if self.is_used(&inbound.cause, &request) {
-            Some((
-                REASON_DUPLICATE,
-                format!("duplicate: ClOrdID {request} was used today"),
-            ))
-        } else {
-            match order {
-                None => Some((
-                    CANCEL_OF_UNKNOWN_ORDER,
-                    format!("order: {} is not known here", cancel.orig_cl_ord_id),
-                )),
-                Some(order) if order.image.leaves_units == 0 => {
-                    Some((TOO_LATE_TO_CANCEL, "order: is done already".to_owned()))
-                }
-                Some(_) => None,
+        let order = self.order_of(&inbound.cause.session, &cancel.orig_cl_ord_id);
+        let found = self
+            .check_unused(&inbound.cause, &request)
+            .and_then(|()| known(order, &cancel.orig_cl_ord_id));
+        match found {
+            Ok(order) => {
+                let image = order.image.clone().done(Ended::Canceled);
+                let request = Some(request);
+                facts.tell(owner(inbound), image, Happening::Canceled { request });
             }
-        };
-        let image = order.map_or_else(|| cancel.unknown_order(), |order| order.image.clone());
-        let mut facts = Facts {
-            exchange: self,
-            inbound,
-            now,
-            facts: Vec::new(),
-        };
-        match refusal {
-            Some((reason, text)) => facts.tell(
-                session,
-                image,
-                Happening::CancelRejected {
+            Err(Refusal { reason, text }) => {
+                let image =
+                    order.map_or_else(|| cancel.unknown_order(), |order| order.image.clone());
+                let refused = Happening::CancelRejected {
                     request,
                     reason,
                     text,
-                },
-            ),
-            None => {
-                let image = OrderImage {
-                    leaves_units: 0,
-                    ..image
+                    of_replace: false,
                 };
-                facts.tell(
-                    session,
-                    image,
-                    Happening::Canceled {
-                        request: Some(request),
-                    },
-                );
+                facts.tell(owner(inbound), image, refused);
             }
         }
-        facts.facts
+        facts.whole()
+    }
+
+    fn replace(&self, mut facts: Facts<'_>, inbound: &Inbound, replace: &Replace) -> Vec<Fact> {
+        let owner = owner(inbound);
+        let order = self.order_of(&inbound.cause.session, &replace.orig_cl_ord_id);
+        let (instrument, before) = match self.check_replace(inbound, replace, order) {
+            Ok(found) => found,
+            Err(Refusal { reason, text }) => {
+                let image =
+                    order.map_or_else(|| replace.unknown_order(), |order| order.image.clone());
+                let refused = Happening::CancelRejected {
+                    request: replace.cl_ord_id.clone(),
+                    reason,
+                    text,
+                    of_replace: true,
+                };
+                facts.tell(owner, image, refused);
+                return facts.whole();
+            }
+        };
+        let replaced = Happening::Replaced {
+            previous: before.cl_ord_id.clone(),
+        };
+        // Less than what has filled can't be had any more: the order ends at what has (FIX order state D12).
+        let quantity_units = replace.quantity_units.max(before.cum_units);
+        let leaves_units = quantity_units - before.cum_units;
+        let place = resting(&before).replaced(replace.price, leaves_units, facts.next_ordinal());
+        let image = OrderImage {
+            cl_ord_id: replace.cl_ord_id.clone(),
+            quantity_units,
+            leaves_units,
+            price: replace.price,
+            priority: place.priority,
+            ..before.clone()
+        };
+        facts.tell(owner, image.clone(), replaced);
+        if image.priority != before.priority && leaves_units > 0 {
+            facts.enter(owner, instrument, image);
+        }
+        facts.whole()
+    }
+
+    fn check_replace(
+        &self,
+        inbound: &Inbound,
+        replace: &Replace,
+        order: Option<&Order>,
+    ) -> Result<(usize, OrderImage), Refusal> {
+        self.check_unused(&inbound.cause, &replace.cl_ord_id)?;
+        let order = known(order, &replace.orig_cl_ord_id)?;
+        let image = &order.image;
+        let other = |text: String| Refusal::new(rules::OTHER, text);
+        if replace.symbol != image.symbol || replace.side != image.side {
+            return Err(other("order: symbol and side can't be replaced".to_owned()));
+        }
+        if image.frozen {
+            return Err(other(
+                "freeze: the order waits for market control".to_owned(),
+            ));
+        }
+        if let Some(text) = &replace.unsupported {
+            return Err(other(unsupported(text).text));
+        }
+        let Some(at) = order.instrument else {
+            return Err(other(format!(
+                "symbol: {} is no longer listed",
+                image.symbol
+            )));
+        };
+        let instrument = &self.contracts.all()[at];
+        // CxlRejReason has no code for a phase, a tick or a lot: the text names the rule.
+        self.check_open(instrument)
+            .and_then(|()| rules::check(instrument, replace.quantity_units, replace.price))
+            .map_err(|refusal| other(refusal.text))?;
+        Ok((at, image.clone()))
+    }
+
+    fn check_unused(&self, cause: &Cause, cl_ord_id: &str) -> Result<(), Refusal> {
+        let session = self.sessions.get(&cause.session);
+        if session.is_some_and(|session| session.used.contains_key(cl_ord_id)) {
+            let text = format!("duplicate: ClOrdID {cl_ord_id} was used today");
+            return Err(Refusal::new(REASON_DUPLICATE, text));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_open(&self, instrument: &Instrument) -> Result<(), Refusal> {
+        let phase = self.phase(&instrument.venue, &instrument.segment);
+        match phase {
+            Phase::Open => Ok(()),
+            Phase::PreOpen | Phase::PreClose | Phase::Closed | Phase::Halted => {
+                let text = format!("phase: {} is {}", instrument.segment, phase.word());
+                Err(Refusal::new(rules::EXCHANGE_CLOSED, text))
+            }
+        }
+    }
+
+    fn is_freeze_due(&self, symbol: &str) -> bool {
+        // Nearly always there is no wish, and this is every order's way.
+        !self.freezes.is_empty()
+            && (self.freezes.contains_key(&None)
+                || self.freezes.contains_key(&Some(symbol.to_owned())))
     }
 
     fn answer(&self, session: &str, query: &Query) -> Vec<StatusReport> {
@@ -233,12 +266,6 @@ impl Exchange {
         session.is_some_and(|session| session.has_recorded(cause, cl_ord_id))
     }
 
-    fn is_used(&self, cause: &Cause, cl_ord_id: &str) -> bool {
-        self.sessions
-            .get(&cause.session)
-            .is_some_and(|session| session.used.contains_key(cl_ord_id))
-    }
-
     fn order_of(&self, session: &str, cl_ord_id: &str) -> Option<&Order> {
         let number = self
             .sessions
@@ -251,36 +278,26 @@ impl Exchange {
     }
 }
 
-fn filled(image: OrderImage, units: i64, price: Price) -> OrderImage {
-    OrderImage {
-        leaves_units: image.leaves_units - units,
-        cum_units: image.cum_units + units,
-        // A price is far below 2^40 and a quantity below 2^20; past i64 the average price is all that would suffer.
-        notional: image.notional.saturating_add(price.0.saturating_mul(units)),
-        ..image
+fn owner(inbound: &Inbound) -> Owner<'_> {
+    Owner {
+        venue: &inbound.venue,
+        session: &inbound.cause.session,
     }
 }
 
-/// The facts of one message, numbered as they are told.
-struct Facts<'a> {
-    exchange: &'a Exchange,
-    inbound: &'a Inbound,
-    now: Timestamp,
-    facts: Vec<Fact>,
+fn unsupported(text: &str) -> Refusal {
+    Refusal::new(rules::UNSUPPORTED, format!("unsupported: {text}"))
 }
 
-impl Facts<'_> {
-    fn tell(&mut self, session: &str, order: OrderImage, happening: Happening) {
-        self.facts.push(Fact {
-            ordinal: self.exchange.next_ordinal + self.facts.len() as u64,
-            venue: self.inbound.venue.clone(),
-            session: session.to_owned(),
-            cause: self.inbound.cause.clone(),
-            completes: false,
-            trade_date: self.exchange.trade_date.clone(),
-            transact_time: self.now,
-            order,
-            happening,
-        });
+/// The order that a cancel or a replacement is about, if it can still be changed.
+fn known<'a>(order: Option<&'a Order>, asked: &str) -> Result<&'a Order, Refusal> {
+    let Some(order) = order else {
+        let text = format!("order: {asked} is not known here");
+        return Err(Refusal::new(UNKNOWN_ORDER, text));
+    };
+    if order.image.leaves_units == 0 {
+        let text = "order: is done already".to_owned();
+        return Err(Refusal::new(TOO_LATE, text));
     }
+    Ok(order)
 }

@@ -7,15 +7,18 @@ use super::*;
 use crate::book::Side;
 use crate::fact::TimeInForce;
 use crate::price::Price;
-use crate::request::{Answers, Cancel, Inbound, NewOrder, OrderQuery, Query, Request};
+use crate::request::{Answers, Cancel, Inbound, NewOrder, OrderQuery, Query, Replace, Request};
+
+mod lives;
 
 const SESSION: &str = "NSE:SQUAREOFF";
 
 fn contracts() -> Contracts {
     let mut contracts = Contracts::default();
-    for symbol in ["QUIET", "MADE"] {
+    for (segment, symbol) in [("CM", "QUIET"), ("CM", "MADE"), ("FO", "FUTURE")] {
         let instrument = Instrument {
             venue: "NSE".to_owned(),
+            segment: segment.to_owned(),
             symbol: symbol.to_owned(),
             lot_units: 5,
             tick: Price(500),
@@ -30,8 +33,8 @@ fn contracts() -> Contracts {
 }
 
 pub fn exchange() -> Exchange {
-    let quiet = HashSet::from([("NSE".to_owned(), "QUIET".to_owned())]);
-    Exchange::new(contracts(), 42, &quiet, "2026-11-20")
+    let quiet = ["QUIET", "FUTURE"].map(|symbol| ("NSE".to_owned(), symbol.to_owned()));
+    Exchange::new(contracts(), 42, &quiet.into(), "2026-11-20")
 }
 
 fn inbound(msg_seq_num: u64, request: Request) -> Inbound {
@@ -46,7 +49,8 @@ fn inbound(msg_seq_num: u64, request: Request) -> Inbound {
     }
 }
 
-/// Reads `new ID SYMBOL buy|sell UNITS PRICE_E4 [ioc|market]` or `cancel ID OF`.
+/// Reads `new ID SYMBOL buy|sell UNITS PRICE_E4 [ioc|market]`, `replace ID OF SYMBOL buy|sell UNITS PRICE_E4 [market]` or
+/// `cancel ID OF`.
 fn request(line: &str) -> Request {
     let words: Vec<&str> = line.split(' ').collect();
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
@@ -69,6 +73,20 @@ fn request(line: &str) -> Request {
             quantity_units: word(4).parse().unwrap(),
             price: Price(word(5).parse().unwrap()),
             unsupported: (word(6) == "market").then(|| "order type 1".to_owned()),
+        }),
+        "replace" => Request::Replace(Replace {
+            cl_ord_id: word(1).to_owned(),
+            orig_cl_ord_id: symbol,
+            account: "C1".to_owned(),
+            symbol: word(3).to_owned(),
+            side: if word(4) == "buy" {
+                Side::Buy
+            } else {
+                Side::Sell
+            },
+            quantity_units: word(5).parse().unwrap(),
+            price: Price(word(6).parse().unwrap()),
+            unsupported: (word(7) == "market").then(|| "order type 1".to_owned()),
         }),
         _ => Request::Cancel(Cancel {
             cl_ord_id: word(1).to_owned(),
@@ -114,8 +132,34 @@ fn shown(fact: &Fact) -> String {
             request.as_deref().unwrap_or("exchange")
         ),
         Happening::CancelRejected {
-            request, reason, ..
-        } => format!("cxlrej {request} of {cl_ord_id} {reason}"),
+            request,
+            reason,
+            of_replace,
+            ..
+        } => {
+            let kind = if *of_replace { "replrej" } else { "cxlrej" };
+            format!("{kind} {request} of {cl_ord_id} {reason}")
+        }
+        Happening::Replaced { previous } => format!(
+            "repl {previous} by {cl_ord_id} {}@{} cum {cum_units} leaves {leaves_units}",
+            fact.order.quantity_units, fact.order.price
+        ),
+        Happening::Carried => format!("carry {cl_ord_id} cum {cum_units} leaves {leaves_units}"),
+        Happening::Suspended => format!("frozen {cl_ord_id}"),
+        Happening::Expired => format!("exp {cl_ord_id} cum {cum_units}"),
+        Happening::Busted { execution, .. } => {
+            format!("bust {cl_ord_id} of {execution} cum {cum_units} leaves {leaves_units}")
+        }
+        Happening::Corrected {
+            execution,
+            last_units,
+            last_price,
+            ..
+        } => format!(
+            "correct {cl_ord_id} of {execution} {last_units}@{last_price} cum {cum_units} leaves {leaves_units}"
+        ),
+        Happening::PhaseChanged { segment, to } => format!("{segment} {to:?}"),
+        Happening::FreezeArmed { orders, .. } => format!("armed {orders}"),
     }
 }
 
@@ -211,7 +255,7 @@ fn scenarios() {
         let mut exchange = exchange();
         let mut facts = Vec::new();
         for (line, seq) in lines.iter().zip(1..) {
-            facts = apply(&mut exchange, &inbound(seq, request(line)));
+            facts = told(&mut exchange, seq, line).unwrap();
         }
         assert_eq!(
             facts.iter().map(shown).collect::<Vec<_>>().join("; "),
@@ -336,27 +380,60 @@ fn orders_of_another_day_are_gone_but_numbers_go_on() {
 }
 
 fn line() -> impl Strategy<Value = String> {
-    let new = (
+    let order = (
         0..40,
         prop::bool::ANY,
         prop::bool::ANY,
         1_i64..60,
         1_960_i64..2_040,
         prop::bool::weighted(0.2),
+        prop::option::weighted(0.3, 0..60),
     )
-        .prop_map(|(id, quiet, buy, lots, ticks, ioc)| {
+        .prop_map(|(id, quiet, buy, lots, ticks, ioc, of)| {
             let (symbol, side) = (
                 if quiet { "QUIET" } else { "MADE" },
                 if buy { "buy" } else { "sell" },
             );
-            format!(
-                "new O{id} {symbol} {side} {} {} {}",
-                lots * 5,
-                ticks * 500,
-                if ioc { "ioc" } else { "" }
-            )
+            let terms = format!("{symbol} {side} {} {}", lots * 5, ticks * 500);
+            match of {
+                // Ids of orders and of replacements are drawn from one hat, so that chains of them happen.
+                Some(of) => format!("replace O{} O{of} {terms}", id + 30),
+                None => format!("new O{id} {terms} {}", if ioc { "ioc" } else { "" }),
+            }
         });
-    prop_oneof![4 => new, 1 => (0..20, 0..40).prop_map(|(id, of)| format!("cancel X{id} O{of}"))]
+    let cancel = (0..20, 0..60).prop_map(|(id, of)| format!("cancel X{id} O{of}"));
+    let named = (0..7, 1_u64..200, 1_i64..60).prop_map(|(what, number, lots)| match what {
+        0 => format!(r#"{{"bust":{{"exec_id":"NSE-{number}"}}}}"#),
+        1 => format!(
+            r#"{{"correct":{{"exec_id":"NSE-{number}","quantity":{},"price":"100.5"}}}}"#,
+            lots * 5
+        ),
+        2 => format!(
+            r#"{{"release":{{"order_id":"NSE-O{number}","accept":{}}}}}"#,
+            lots > 9
+        ),
+        3 => format!(r#"{{"expire":{{"order_id":"NSE-O{number}"}}}}"#),
+        4 => format!(r#"{{"cancel":{{"order_id":"NSE-O{number}"}}}}"#),
+        5 => r#"{"freeze_next":true}"#.to_owned(),
+        _ => {
+            let to = if lots < 10 { "closed" } else { "open" };
+            format!(r#"{{"phase":{{"segment":"CM","to":"{to}"}}}}"#)
+        }
+    });
+    prop_oneof![6 => order, 1 => cancel, 2 => named]
+}
+
+/// What a line leads to: a broker's request, or a command where it is JSON. A refusal leads to nothing.
+fn told(exchange: &mut Exchange, seq: u64, line: &str) -> Result<Vec<Fact>, String> {
+    if !line.starts_with('{') {
+        return Ok(apply(exchange, &inbound(seq, request(line))));
+    }
+    let command = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let (facts, _) = exchange
+        .control(&command, Timestamp(0))
+        .map_err(|refused| refused.to_string())?;
+    facts.iter().for_each(|fact| exchange.evolve(fact));
+    Ok(facts)
 }
 
 proptest! {
@@ -364,20 +441,35 @@ proptest! {
     fn a_rebuild_from_the_facts_equals_the_state_at_every_message(lines in prop::collection::vec(line(), 1..80)) {
         let (mut live, mut facts) = (exchange(), Vec::new());
         for (line, seq) in lines.iter().zip(1..) {
-            facts.extend(apply(&mut live, &inbound(seq, request(line))));
+            facts.extend(told(&mut live, seq, line).unwrap_or_default());
+            let in_books: i64 = live.books.iter().flat_map(|book| [Side::Buy, Side::Sell].map(|side| {
+                book.resting(side).map(|resting| resting.leaves_units).sum::<i64>()
+            })).sum();
+            let of_orders = live.orders.values().filter(|order| order.image.rests());
+            prop_assert_eq!(in_books, of_orders.map(|order| order.image.leaves_units).sum::<i64>());
         }
         let mut rebuilt = exchange();
         facts.iter().for_each(|fact| rebuilt.evolve(fact));
         prop_assert_eq!(live.state_hash(), rebuilt.state_hash());
-        // Ordinals have no holes, and what was filled is what was taken off: buys and sells on the unmade book balance.
+        // Ordinals have no holes, and what was filled is what was taken off: buys and sells on the unmade book balance,
+        // busts and corrections included.
         prop_assert!(facts.iter().map(|fact| fact.ordinal).eq(1..=facts.len() as u64));
         let mut net = 0;
         for fact in facts.iter().filter(|fact| fact.order.symbol == "QUIET") {
             prop_assert_eq!(fact.order.cum_units > fact.order.quantity_units, false);
-            if let Happening::Executed { last_units, .. } = fact.happening {
-                net += if fact.order.side == Side::Buy { last_units } else { -last_units };
-            }
+            let units = match fact.happening {
+                Happening::Executed { last_units, .. } => last_units,
+                Happening::Busted { was_units, .. } => -was_units,
+                Happening::Corrected { was_units, last_units, .. } => last_units - was_units,
+                _ => 0,
+            };
+            net += if fact.order.side == Side::Buy { units } else { -units };
         }
         prop_assert_eq!(net, 0);
+        // An order's cumulative quantity is the sum of its executions that stand.
+        for (number, order) in &live.orders {
+            let standing = live.executions.values().filter(|execution| execution.order == *number && !execution.busted);
+            prop_assert_eq!(order.image.cum_units, standing.map(|execution| execution.units).sum::<i64>());
+        }
     }
 }

@@ -9,6 +9,7 @@ fn image(order: u64, cum_units: i64, leaves_units: i64) -> OrderImage {
     OrderImage {
         order,
         cl_ord_id: "A".to_owned(),
+        original_cl_ord_id: "A".to_owned(),
         account: "C1".to_owned(),
         symbol: "RELIANCE".to_owned(),
         side: Side::Sell,
@@ -18,11 +19,12 @@ fn image(order: u64, cum_units: i64, leaves_units: i64) -> OrderImage {
         leaves_units,
         cum_units,
         notional: cum_units * 10_000_500 + 2,
+        ..OrderImage::none()
     }
 }
 
 fn told(order: OrderImage, happening: Happening) -> AppMessage {
-    report(&fact(order, happening))
+    report(&fact(order, happening)).unwrap()
 }
 
 fn fact(order: OrderImage, happening: Happening) -> Fact {
@@ -160,21 +162,224 @@ fn what_goes_out_carries_the_trade_date() {
 }
 
 #[test]
+fn what_happens_later_in_a_life_is_told_in_fixs_words() {
+    let working = || image(3, 10, 20);
+    let frozen = OrderImage {
+        frozen: true,
+        ..image(3, 0, 30)
+    };
+    let busted = || Happening::Busted {
+        execution: 5,
+        was_units: 10,
+        was_price: Price(1),
+    };
+    let corrected = Happening::Corrected {
+        execution: 5,
+        was_units: 10,
+        was_price: Price(1),
+        last_units: 5,
+        last_price: Price(10_000_000),
+    };
+    let replaced = || Happening::Replaced {
+        previous: "O".to_owned(),
+    };
+    let refused = Happening::Rejected {
+        reason: 99,
+        text: "freeze: no".to_owned(),
+    };
+    let all_of_it = OrderImage {
+        quantity_units: 10,
+        ..image(3, 10, 0)
+    };
+    for (order, happening, kind, status, orig, reference) in [
+        (
+            working(),
+            replaced(),
+            ExecType::Replaced,
+            OrdStatus::PartiallyFilled,
+            Some("O"),
+            None,
+        ),
+        (
+            all_of_it,
+            replaced(),
+            ExecType::Replaced,
+            OrdStatus::Filled,
+            Some("O"),
+            None,
+        ),
+        (
+            frozen,
+            Happening::Suspended,
+            ExecType::Suspended,
+            OrdStatus::Suspended,
+            None,
+            None,
+        ),
+        (
+            image(3, 0, 0).done(Ended::Rejected),
+            refused,
+            ExecType::Rejected,
+            OrdStatus::Rejected,
+            None,
+            None,
+        ),
+        (
+            working().done(Ended::Expired),
+            Happening::Expired,
+            ExecType::Expired,
+            OrdStatus::Expired,
+            None,
+            None,
+        ),
+        (
+            image(3, 0, 30),
+            busted(),
+            ExecType::TradeCancel,
+            OrdStatus::New,
+            None,
+            Some("NSE-5"),
+        ),
+        (
+            image(3, 0, 0),
+            busted(),
+            ExecType::TradeCancel,
+            OrdStatus::Canceled,
+            None,
+            Some("NSE-5"),
+        ),
+        (
+            working(),
+            corrected,
+            ExecType::TradeCorrect,
+            OrdStatus::PartiallyFilled,
+            None,
+            Some("NSE-5"),
+        ),
+    ] {
+        let (quantity, cum, leaves) = (order.quantity_units, order.cum_units, order.leaves_units);
+        let report = execution(order, happening);
+        assert_eq!((report.exec_type, report.ord_status), (kind, status));
+        assert_eq!(report.orig_cl_ord_id.as_deref(), orig, "{kind:?}");
+        assert_eq!(report.exec_ref_id.as_deref(), reference, "{kind:?}");
+        assert_eq!(
+            (report.order_qty, report.cum_qty, report.leaves_qty),
+            (Some(quantity), cum, leaves)
+        );
+        let is_correction = kind == ExecType::TradeCorrect;
+        let last = is_correction.then_some((5, PriceE4(10_000_000)));
+        assert_eq!(report.last_qty.zip(report.last_px), last);
+        assert_eq!(
+            (report.order_id.as_str(), report.exec_id.as_str()),
+            ("NSE-O3", "NSE-7")
+        );
+    }
+}
+
+#[test]
+fn a_phase_is_told_by_its_segment_and_what_concerns_nobody_is_not_told() {
+    for (to, status) in [
+        (Phase::PreOpen, b'4'),
+        (Phase::Open, b'2'),
+        (Phase::PreClose, b'5'),
+        (Phase::Closed, b'3'),
+        (Phase::Halted, b'1'),
+    ] {
+        let segment = "FO".to_owned();
+        let said = told(OrderImage::none(), Happening::PhaseChanged { segment, to });
+        let AppMessage::TradingSessionStatus(said) = said else {
+            panic!("not a phase")
+        };
+        assert_eq!(
+            (said.trading_session_id.as_str(), said.status.code()),
+            ("FO", status)
+        );
+    }
+    let armed = Happening::FreezeArmed {
+        symbol: None,
+        orders: 1,
+    };
+    assert_eq!(report(&fact(OrderImage::none(), armed)), None);
+    assert_eq!(report(&fact(image(3, 0, 30), Happening::Carried)), None);
+}
+
+#[test]
+fn a_carried_order_is_told_under_the_number_it_was_given() {
+    let order = OrderImage {
+        given_order_id: Some("1100000001".to_owned()),
+        ..image(3, 0, 30)
+    };
+    let canceled = Happening::Canceled { request: None };
+    assert_eq!(execution(order, canceled).order_id, "1100000001");
+}
+
+#[test]
+fn a_replacement_that_cannot_be_here_says_why() {
+    let asked = || OrderCancelReplaceRequest {
+        cl_ord_id: "R".to_owned(),
+        orig_cl_ord_id: "A".to_owned(),
+        order_id: None,
+        account: Some("C1".to_owned()),
+        symbol: "RELIANCE".to_owned(),
+        security_exchange: None,
+        side: FixSide::Sell,
+        order_qty: 30,
+        ord_type: OrdType::Limit,
+        price: Some(PriceE4(10_000_500)),
+        time_in_force: None,
+        transact_time: Timestamp(0),
+    };
+    let market = OrderCancelReplaceRequest {
+        ord_type: OrdType::Market,
+        ..asked()
+    };
+    let no_price = OrderCancelReplaceRequest {
+        price: None,
+        ..asked()
+    };
+    let ioc = OrderCancelReplaceRequest {
+        time_in_force: Some(FixTimeInForce::ImmediateOrCancel),
+        ..asked()
+    };
+    for (asked, expected) in [
+        (asked(), None),
+        (market, Some("order type Market")),
+        (no_price, Some("a limit order without a price")),
+        (ioc, Some("time in force ImmediateOrCancel")),
+    ] {
+        let read = meaning(2, AppMessage::OrderCancelReplaceRequest(asked));
+        let Meaning::Request(Request::Replace(read)) = read else {
+            panic!("not a replacement")
+        };
+        assert_eq!(read.unsupported.as_deref(), expected);
+        assert_eq!(
+            (read.quantity_units, read.orig_cl_ord_id.as_str()),
+            (30, "A")
+        );
+    }
+}
+
+#[test]
 fn a_cancel_refused_says_how_the_order_stands() {
-    for (order, status) in [
-        (image(0, 0, 0), OrdStatus::Rejected),
-        (image(3, 30, 0), OrdStatus::Filled),
-        (image(3, 10, 0), OrdStatus::Canceled),
-        (image(3, 10, 20), OrdStatus::PartiallyFilled),
+    let (cancel, replace) = (CxlRejResponseTo::Cancel, CxlRejResponseTo::CancelReplace);
+    let expired = image(3, 10, 0).done(Ended::Expired);
+    for (order, status, of_replace, response_to) in [
+        (image(0, 0, 0), OrdStatus::Rejected, false, cancel),
+        (image(3, 30, 0), OrdStatus::Filled, false, cancel),
+        (image(3, 10, 0), OrdStatus::Canceled, true, replace),
+        (expired, OrdStatus::Expired, true, replace),
+        (image(3, 10, 20), OrdStatus::PartiallyFilled, true, replace),
     ] {
         let happening = Happening::CancelRejected {
             request: "X".to_owned(),
             reason: 0,
             text: "late".to_owned(),
+            of_replace,
         };
         let AppMessage::OrderCancelReject(reject) = told(order, happening) else {
             panic!("not a cancel reject")
         };
+        assert_eq!(reject.response_to, response_to);
         assert_eq!(
             (
                 reject.ord_status,

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use squareoff_fix::message::{
-    ExecType, ExecutionReport, NewOrderSingle, OrdType, OrderCancelRequest, OrderMassStatusRequest,
-    OrderStatusRequest, Side, TimeInForce,
+    CxlRejResponseTo, ExecType, ExecutionReport, NewOrderSingle, OrdType,
+    OrderCancelReplaceRequest, OrderCancelRequest, OrderMassStatusRequest, OrderStatusRequest,
+    Side, TimeInForce, TradingSessionStatus,
 };
 use squareoff_fix::{
     AppMessage, Application, Endpoint, Inbound, Journal, NotRecorded, OutboundMessage, PriceE4,
@@ -27,13 +28,17 @@ pub async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 struct Inbox {
     messages: mpsc::UnboundedSender<Inbound>,
+    phases: mpsc::UnboundedSender<TradingSessionStatus>,
 }
 
 impl Application for Inbox {
     async fn receive(&mut self, batch: Vec<Inbound>) -> Result<(), NotRecorded> {
-        batch
-            .into_iter()
-            .for_each(|message| drop(self.messages.send(message)));
+        for inbound in batch {
+            match inbound.message {
+                AppMessage::TradingSessionStatus(phase) => drop(self.phases.send(phase)),
+                _ => drop(self.messages.send(inbound)),
+            }
+        }
         Ok(())
     }
 
@@ -53,6 +58,7 @@ impl Application for Inbox {
 pub struct Broker {
     outbound: mpsc::Sender<OutboundMessage>,
     inbox: mpsc::UnboundedReceiver<Inbound>,
+    phases: mpsc::UnboundedReceiver<TradingSessionStatus>,
     shutdown: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
@@ -79,11 +85,17 @@ impl Broker {
         .unwrap();
         let (outbound, queue) = mpsc::channel(1_024);
         let (messages, inbox) = mpsc::unbounded_channel();
+        let (phases, phases_told) = mpsc::unbounded_channel();
         let (shutdown, stopping) = watch::channel(false);
         let mut config = SessionConfig::new(Role::Initiator, name, venue);
         config.reset = reset;
-        let mut endpoint =
-            Endpoint::new(config, journal, queue, Inbox { messages }, Timestamp::now);
+        let mut endpoint = Endpoint::new(
+            config,
+            journal,
+            queue,
+            Inbox { messages, phases },
+            Timestamp::now,
+        );
         let running = tokio::spawn(async move {
             connect_loop(&address.to_string(), &mut endpoint, stopping)
                 .await
@@ -92,6 +104,7 @@ impl Broker {
         Self {
             outbound,
             inbox,
+            phases: phases_told,
             shutdown,
             running,
         }
@@ -122,6 +135,16 @@ impl Broker {
             .unwrap()
     }
 
+    /// The next phases told, which stand apart from the other messages: `FO Open`.
+    pub async fn hear_phases(&mut self, count: usize) -> Vec<String> {
+        let mut heard = Vec::new();
+        for _ in 0..count {
+            let told = patiently("a phase", self.phases.recv()).await.unwrap();
+            heard.push(format!("{} {:?}", told.trading_session_id, told.status));
+        }
+        heard
+    }
+
     /// What has come already.
     pub fn received(&mut self) -> Option<Inbound> {
         self.inbox.try_recv().ok()
@@ -150,7 +173,7 @@ impl Broker {
     }
 }
 
-/// Reads `ID buy|sell UNITS SYMBOL PRICE [ioc|market|fok]`, `ID cancel OF`, `status of ID` or `ID working`.
+/// Reads `ID buy|sell UNITS SYMBOL PRICE [ioc|market|fok]`, `ID replace OF buy|sell UNITS SYMBOL PRICE`, `ID cancel OF`, `status of ID` or `ID working`.
 pub fn message(line: &str) -> AppMessage {
     let words: Vec<&str> = line.split(' ').collect();
     let transact_time = Timestamp::now();
@@ -180,6 +203,22 @@ pub fn message(line: &str) -> AppMessage {
             order_qty: 5,
             transact_time,
         }),
+        [id, "replace", of, side, units, symbol, price] => {
+            AppMessage::OrderCancelReplaceRequest(OrderCancelReplaceRequest {
+                cl_ord_id: id.to_owned(),
+                orig_cl_ord_id: of.to_owned(),
+                order_id: None,
+                account: Some("C1".to_owned()),
+                symbol: symbol.to_owned(),
+                security_exchange: None,
+                side: if side == "buy" { Side::Buy } else { Side::Sell },
+                order_qty: units.parse().unwrap(),
+                ord_type: OrdType::Limit,
+                price: PriceE4::parse(price.as_bytes()),
+                time_in_force: None,
+                transact_time,
+            })
+        }
         [id, side, units, symbol, price, ..] => {
             let kind = words.get(5).copied().unwrap_or_default();
             AppMessage::NewOrderSingle(NewOrderSingle {
@@ -213,8 +252,12 @@ pub fn shown(message: &AppMessage) -> String {
     match message {
         AppMessage::ExecutionReport(report) => shown_report(report),
         AppMessage::OrderCancelReject(reject) => {
+            let kind = match reject.response_to {
+                CxlRejResponseTo::Cancel => "cxlrej",
+                CxlRejResponseTo::CancelReplace => "replrej",
+            };
             format!(
-                "cxlrej {} of {} {}",
+                "{kind} {} of {} {}",
                 reject.cl_ord_id,
                 reject.orig_cl_ord_id,
                 reject.reason.unwrap()
@@ -246,6 +289,26 @@ fn shown_report(report: &ExecutionReport) -> String {
         ExecType::Canceled => format!(
             "can {} by {id}",
             report.orig_cl_ord_id.as_deref().unwrap_or("itself")
+        ),
+        ExecType::Replaced => format!(
+            "repl {} by {id} {}@{} {standing}",
+            report.orig_cl_ord_id.as_deref().unwrap(),
+            report.order_qty.unwrap(),
+            report.price.unwrap()
+        ),
+        ExecType::Suspended => format!("frozen {id} {:?}", report.ord_status),
+        ExecType::Expired => format!("exp {id} {standing}"),
+        ExecType::TradeCancel => {
+            format!(
+                "bust {id} of {} {standing}",
+                report.exec_ref_id.as_deref().unwrap()
+            )
+        }
+        ExecType::TradeCorrect => format!(
+            "correct {id} of {} {}@{} {standing}",
+            report.exec_ref_id.as_deref().unwrap(),
+            report.last_qty.unwrap(),
+            report.last_px.unwrap()
         ),
         ExecType::OrderStatus if report.order_id == "NONE" => format!("none {id}"),
         ExecType::OrderStatus => {

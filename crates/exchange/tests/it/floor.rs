@@ -51,6 +51,7 @@ impl Floor {
             seed: 7,
             quiet: HashSet::from([("NSE".to_owned(), "QUIET".to_owned())]),
             trade_date: "2026-11-20".parse().unwrap(),
+            hours: Vec::new(),
         }
     }
 

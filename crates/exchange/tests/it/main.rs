@@ -6,6 +6,7 @@
 )]
 
 mod broker;
+mod control;
 mod floor;
 mod orders;
 mod process;

@@ -118,6 +118,16 @@ fn a_mistake_at_start_is_one_sentence_and_a_failure() {
         "{said}"
     );
 
+    let said = refusal({
+        let mut command = program(&floor, "127.0.0.1:0");
+        command.args(["--hours", "CM=09:15-15:30,COM=09:00-23:30"]);
+        command
+    });
+    assert!(
+        said.contains("segment: \"COM\" is not at any venue"),
+        "{said}"
+    );
+
     let running = start(&floor, "127.0.0.1:0");
     let said = refusal(program(&floor, "127.0.0.1:0"));
     assert!(said.contains("is in use by another exchange"), "{said}");
