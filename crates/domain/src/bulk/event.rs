@@ -166,6 +166,8 @@ pub enum BulkOutcome {
     Refused { code: String },
     /// It was tried, and `left` units are still open: for a person to look at.
     Failed { left: Quantity, reason: String },
+    /// Its turn never came: the bulk was aborted before.
+    Skipped,
 }
 
 /// Items that came to their end, at most [`super::ITEMS_PER_EVENT_MAX`] pairs of index and outcome.

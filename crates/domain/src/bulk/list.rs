@@ -55,6 +55,7 @@ pub enum ItemStatus {
     NothingToDo,
     Refused,
     Failed,
+    Skipped,
 }
 
 impl From<&BulkOutcome> for ItemStatus {
@@ -64,6 +65,7 @@ impl From<&BulkOutcome> for ItemStatus {
             BulkOutcome::NothingToDo => ItemStatus::NothingToDo,
             BulkOutcome::Refused { .. } => ItemStatus::Refused,
             BulkOutcome::Failed { .. } => ItemStatus::Failed,
+            BulkOutcome::Skipped => ItemStatus::Skipped,
         }
     }
 }

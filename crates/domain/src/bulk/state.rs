@@ -63,6 +63,7 @@ pub struct BulkCounts {
     pub nothing_to_do: u32,
     pub refused: u32,
     pub failed: u32,
+    pub skipped: u32,
 }
 
 impl BulkCounts {
@@ -71,6 +72,7 @@ impl BulkCounts {
             .saturating_add(self.nothing_to_do)
             .saturating_add(self.refused)
             .saturating_add(self.failed)
+            .saturating_add(self.skipped)
     }
 }
 
@@ -187,6 +189,7 @@ impl Bulk {
             BulkOutcome::NothingToDo => count(&mut counts.nothing_to_do, 1),
             BulkOutcome::Refused { .. } => count(&mut counts.refused, 1),
             BulkOutcome::Failed { .. } => count(&mut counts.failed, 1),
+            BulkOutcome::Skipped => count(&mut counts.skipped, 1),
         }
     }
 }
