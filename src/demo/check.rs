@@ -261,7 +261,11 @@ fn read_ledger(path: &Path) -> Result<(ledger::Summary, Executions)> {
             let key = format!("{}|{date}|{}", fact.venue, fact.exec_id());
             executions.insert(
                 key,
-                (fact.order.original_cl_ord_id.clone(), *last_units, last_price.0),
+                (
+                    fact.order.original_cl_ord_id.clone(),
+                    *last_units,
+                    last_price.0,
+                ),
             );
         }
     }

@@ -1,15 +1,16 @@
 //! From a person's request to the log and its first answer: the one way into a position.
 
 use crate::auth::Actor;
+use crate::gathered::Gathered;
 use crate::problem::Problem;
-use crate::server::{App, now};
+use crate::server::App;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use squareoff_domain::position::{self, Context, PositionEvent, Request};
+use squareoff_domain::position::{self, PositionEvent, Request};
 use squareoff_domain::{OrderId, PositionKey, Refusal, RequestId};
 use squareoff_store::codec::LogEvent;
-use squareoff_store::{Caller, LoadError, Position, TransactError};
+use squareoff_store::{LoadError, Position, TransactError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -18,9 +19,6 @@ const PAGE: usize = 1_000;
 
 /// The longest that a request waits until this process has read its own order back from the log; that takes a millisecond.
 const DIRECTORY_WAIT: Duration = Duration::from_secs(1);
-
-/// A day: the contract file's own reference prices are good for the day it is of.
-const REFERENCE_AGE_MAX_S: u32 = 86_400;
 
 /// What the log holds for an accepted request.
 pub struct Answer {
@@ -106,23 +104,10 @@ pub async fn decide(
     request_id: RequestId,
     request: &Request,
 ) -> Result<Answer, Problem> {
-    let platform = app.directory.platform();
-    let contract = app.directory.contract(key.date, key.venue, &key.symbol);
-    let context = Context {
-        platform: &platform,
-        session_ready: app.directory.session_ready(key.venue),
-        contract: contract.as_deref(),
-        now: now(),
-        reference_age_max_s: REFERENCE_AGE_MAX_S,
-    };
+    let gathered = Gathered::of(&app.directory, key);
+    let context = gathered.context();
     let stream = key.stream();
-    let caller = Caller {
-        actor: actor.0.clone(),
-        request_id: request_id.0,
-        correlation_id: request_id.0,
-        epoch: platform.epoch,
-        now: now(),
-    };
+    let caller = gathered.caller(&actor.0, request_id, request_id.0);
     let decide = |position: &position::Position| {
         let events = position::decide(position, request, &context)?;
         Ok::<_, Refusal>((events.clone(), events))

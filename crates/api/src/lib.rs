@@ -9,6 +9,7 @@ pub mod auth;
 mod decide;
 pub mod directory;
 pub mod extract;
+mod gathered;
 pub mod problem;
 mod routes;
 pub mod server;

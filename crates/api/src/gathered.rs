@@ -1,0 +1,53 @@
+//! What a decision about one position needs from outside it, as this process knows it now: the same for a person's request and for an
+//! item of a bulk.
+
+use crate::directory::Directory;
+use crate::server::now;
+use squareoff_domain::platform::Platform;
+use squareoff_domain::position::Context;
+use squareoff_domain::{Contract, PositionKey, RequestId, Timestamp};
+use squareoff_store::Caller;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A day: the contract file's own reference prices are good for the day it is of.
+const REFERENCE_AGE_MAX_S: u32 = 86_400;
+
+pub struct Gathered {
+    pub platform: Platform,
+    pub contract: Option<Arc<Contract>>,
+    pub session_ready: bool,
+    pub now: Timestamp,
+}
+
+impl Gathered {
+    pub fn of(directory: &Directory, key: &PositionKey) -> Gathered {
+        Gathered {
+            platform: directory.platform(),
+            contract: directory.contract(key.date, key.venue, &key.symbol),
+            session_ready: directory.session_ready(key.venue),
+            now: now(),
+        }
+    }
+
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            platform: &self.platform,
+            session_ready: self.session_ready,
+            contract: self.contract.as_deref(),
+            now: self.now,
+            reference_age_max_s: REFERENCE_AGE_MAX_S,
+        }
+    }
+
+    /// The envelope of what is decided; `correlation_id` is what the request is a part of, or the request itself.
+    pub fn caller(&self, actor: &Arc<str>, request_id: RequestId, correlation_id: Uuid) -> Caller {
+        Caller {
+            actor: Arc::clone(actor),
+            request_id: request_id.0,
+            correlation_id,
+            epoch: self.platform.epoch,
+            now: self.now,
+        }
+    }
+}
