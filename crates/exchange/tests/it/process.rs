@@ -180,7 +180,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_says_nothing_twice() {
             let line = match order % 3 {
                 0 => format!("A{order} buy 250 MADE 101"),
                 1 => format!("A{order} buy 5 QUIET 95"),
-                _ => format!("X{order} cancel A{}", order - 1),
+                _ if order % 2 == 0 => format!("X{order} cancel A{}", order - 1),
+                _ => format!("X{order} replace A{} buy 10 QUIET 95.05", order - 1),
             };
             broker.say(&line).await;
         }
@@ -204,10 +205,11 @@ async fn killed_at_any_moment_it_loses_nothing_and_says_nothing_twice() {
     compare(&floor.ledger(), &heard);
     assert_eq!(floor.summary().duplicate_cl_ord_ids, 0);
     assert_eq!(floor.summary().orders_accepted as usize, ORDERS / 3 * 2);
+    assert_eq!(floor.summary().replacements as usize, ORDERS / 6);
 }
 
 /// Notes an execution report by its ExecID; each may come once. An order is done when filled or canceled; one that
-/// rests counts with its acknowledgement, and its cancel with the cancel's report.
+/// rests counts with its acknowledgement, and its cancel or replacement with the report of that.
 fn take(message: &AppMessage, heard: &mut BTreeMap<String, i64>, done: &mut usize) {
     let AppMessage::ExecutionReport(report) = message else {
         panic!("{message:?}")
@@ -216,6 +218,7 @@ fn take(message: &AppMessage, heard: &mut BTreeMap<String, i64>, done: &mut usiz
     assert_eq!(before, None, "said twice: {report:?}");
     let rests = report.exec_type == ExecType::New && report.symbol == "QUIET";
     let ends = report.exec_type == ExecType::Canceled
+        || report.exec_type == ExecType::Replaced
         || (report.exec_type == ExecType::Trade && report.leaves_qty == 0);
     *done += usize::from(rests || ends);
 }
