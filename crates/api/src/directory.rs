@@ -1,6 +1,7 @@
 //! What a decision needs from beside the position, kept from the log: the platform, the sessions, the day's contracts, who the
 //! clients are, and which position an order stands in. It lives off the log alone, so that a lost read database stops no order.
 
+use crate::follow;
 use squareoff_domain::platform::Platform;
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::reference::{ClientEvent, ContractEvent};
@@ -9,16 +10,11 @@ use squareoff_domain::{
     ClientCode, Contract, Event, OrderId, Symbol, TradingDate, Venue, platform, session,
 };
 use squareoff_store::codec::{self, DecodeError};
-use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
+use squareoff_store::{EventStore, Position, StoredEvent};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// Events of one read of the log.
-const BATCH: usize = 4_096;
-/// Pause before the log is read again after it failed.
-const RETRY: Duration = Duration::from_millis(100);
 
 /// The types of event that the directory is made of; others are passed over undecoded.
 const READ: &[&str] = &[
@@ -48,20 +44,14 @@ const READ: &[&str] = &[
     "SessionReady",
 ];
 
+pub use crate::follow::Progress;
+
 /// Cheap to clone; clones see the same.
 #[derive(Clone)]
 pub struct Directory {
     known: Arc<RwLock<Known>>,
     /// Where the directory is in the log, and whether it has caught up once.
     progress: watch::Receiver<Progress>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Progress {
-    pub position: Position,
-    pub caught_up: bool,
-    /// Why the log can't be read on, in one sentence.
-    pub stopped: Option<String>,
 }
 
 #[derive(Default)]
@@ -78,7 +68,9 @@ impl Directory {
     pub fn follow(store: EventStore) -> Self {
         let known = Arc::new(RwLock::new(Known::default()));
         let (progress, receiver) = watch::channel(Progress::default());
-        tokio::spawn(run(store, Arc::clone(&known), progress));
+        let learned = Arc::clone(&known);
+        let learn = move |events: &[StoredEvent]| learn(&learned, events);
+        tokio::spawn(follow::follow(store, progress, learn));
         Directory {
             known,
             progress: receiver,
@@ -91,12 +83,7 @@ impl Directory {
 
     /// Waits until the directory holds the log up to `position`, at most `patience`; says whether it does.
     pub async fn reach(&self, position: Position, patience: Duration) -> bool {
-        let mut progress = self.progress.clone();
-        let there = |progress: &Progress| {
-            progress.position >= position && progress.caught_up || progress.stopped.is_some()
-        };
-        let waited = tokio::time::timeout(patience, progress.wait_for(there)).await;
-        waited.is_ok_and(|progress| progress.is_ok_and(|progress| progress.stopped.is_none()))
+        follow::reach(&self.progress, position, patience).await
     }
 
     pub fn platform(&self) -> Platform {
@@ -146,35 +133,6 @@ impl Directory {
 
     fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
         look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-async fn run(store: EventStore, known: Arc<RwLock<Known>>, progress: watch::Sender<Progress>) {
-    let mut subscription = store.subscribe(Position::START);
-    while !progress.is_closed() {
-        match subscription.next(BATCH).await {
-            Ok(Delivery::Events(events)) => {
-                if let Err(error) = learn(&known, &events) {
-                    // Events of a newer release: what they change is unknown, so nothing may be decided on the rest.
-                    tracing::error!(%error, "the API stops reading the event log");
-                    progress.send_modify(|progress| {
-                        progress.caught_up = false;
-                        progress.stopped = Some(error.to_string());
-                    });
-                    return;
-                }
-                progress.send_modify(|progress| progress.position = subscription.position());
-            }
-            Ok(Delivery::CaughtUp(position)) => {
-                progress.send_modify(|progress| {
-                    (progress.position, progress.caught_up) = (position, true)
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the event log could not be read, trying again");
-                tokio::time::sleep(RETRY).await;
-            }
-        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod auth;
 mod decide;
 pub mod directory;
 pub mod extract;
+mod follow;
 mod gathered;
 pub mod problem;
 mod routes;
