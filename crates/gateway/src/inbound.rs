@@ -10,6 +10,7 @@ use crate::record::{Fact, Held, RecordError, Recorder, now};
 use crate::sent::Sent;
 use crate::suspend;
 use crate::translate;
+use squareoff_domain::platform::PlatformReport;
 use squareoff_domain::position::{CancelState, Order, OrderStatus, Report};
 use squareoff_domain::session::SessionReport;
 use squareoff_domain::{ClOrdId, Venue};
@@ -44,12 +45,14 @@ enum Meaning {
         text: Option<String>,
     },
     Held(Held),
+    /// A market segment went into another phase.
+    Market(PlatformReport),
     Nothing,
 }
 
 impl Application for Inbounds {
     async fn receive(&mut self, batch: Vec<Inbound>) -> Result<(), NotRecorded> {
-        let (mut facts, mut held) = (Vec::new(), Vec::new());
+        let (mut facts, mut held, mut market) = (Vec::new(), Vec::new(), Vec::new());
         for inbound in &batch {
             match self.read(inbound) {
                 Meaning::Fact(fact) => facts.push(fact),
@@ -65,12 +68,15 @@ impl Application for Inbounds {
                     }
                 },
                 Meaning::Held(report) => held.push(report),
+                Meaning::Market(report) => market.push(report),
                 Meaning::Nothing => {}
             }
         }
         // At once, so that they share a commit.
         let recorded = tokio::join!(self.recorder.record(facts), self.recorder.hold(held));
-        Ok(recorded.0.and(recorded.1)?)
+        recorded.0.and(recorded.1)?;
+        // Last: what ends with the market's close has all the reports before it.
+        Ok(self.recorder.market(market).await?)
     }
 
     async fn resend(&mut self, records: Vec<Record>) -> Result<Vec<Resend>, NotRecorded> {
@@ -169,8 +175,13 @@ impl Inbounds {
             AppMessage::Reject(reject) => {
                 refused([self.sent.id(reject.ref_seq_num), None], &reject.text)
             }
-            // It tells of a market segment, not of an order.
-            AppMessage::TradingSessionStatus(_) => Meaning::Nothing,
+            AppMessage::TradingSessionStatus(status) => {
+                let source = self.recorder.session_name();
+                match translate::market_phase(status, inbound.sending_time, self.venue, source) {
+                    Ok(report) => Meaning::Market(report),
+                    Err(reason) => hold(None, reason),
+                }
+            }
             AppMessage::NewOrderSingle(_)
             | AppMessage::OrderCancelRequest(_)
             | AppMessage::OrderCancelReplaceRequest(_)

@@ -13,6 +13,7 @@
 //! drop copy, several sessions to one venue. What the session has taken and not yet journaled when its connection breaks, 1,536
 //! messages at most, goes out at the next log-on however late that is.
 
+mod days;
 mod inbound;
 mod index;
 mod outbound;

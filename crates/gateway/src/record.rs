@@ -7,6 +7,7 @@
 
 use crate::index::Known;
 use futures::future::join_all;
+use squareoff_domain::platform::{self, Platform, PlatformReport};
 use squareoff_domain::position::{self, Position, Report};
 use squareoff_domain::session::{self, Fenced, Session, SessionReport};
 use squareoff_domain::suspense::{self, ReportSuspended, Suspense, SuspenseReport};
@@ -66,6 +67,7 @@ pub struct Recorder {
     positions: Streams<Position>,
     suspense: Streams<Suspense>,
     sessions: Streams<Session>,
+    platform: Streams<Platform>,
 }
 
 impl Recorder {
@@ -77,6 +79,7 @@ impl Recorder {
             positions: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
             sessions: Streams::new(store.clone()),
+            platform: Streams::new(store.clone()),
         }
     }
 
@@ -187,6 +190,30 @@ impl Recorder {
                 tracing::error!(venue = %self.venue, report.key = %report.report_key, reason = %report.reason, "a report fits no order and is held in suspense");
             }
         }
+        Ok(())
+    }
+
+    /// Tells the platform what the venue said of its market, in its order.
+    ///
+    /// # Errors
+    /// [`RecordError::Fact`] when the log did not take it.
+    pub async fn market(&self, reports: Vec<PlatformReport>) -> Result<(), RecordError> {
+        if reports.is_empty() {
+            return Ok(());
+        }
+        // A phase comes back in the course of a day: each time is a fact of its own, however alike.
+        let caller = self.own(Uuid::now_v7());
+        let record = |platform: &Platform| {
+            let mut state = platform.clone();
+            let mut events = Vec::new();
+            for report in &reports {
+                let new = platform::record(&state, report.clone());
+                state = new.iter().fold(state, platform::evolve);
+                events.extend(new);
+            }
+            Ok((events, ()))
+        };
+        patiently(&self.platform, platform::STREAM, &caller, record).await?;
         Ok(())
     }
 

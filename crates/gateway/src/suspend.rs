@@ -1,10 +1,9 @@
 //! How a message that fits no order of ours is kept: whole, under a key that a repetition has too and no other message.
 
+use crate::days;
 use crate::index::Known;
 use crate::record::Held;
-use squareoff_domain::TradingDate;
 use squareoff_fix::{AppMessage, Inbound};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Namespace of the digests in keys. Never change it: a message that comes again after an upgrade would be held twice.
@@ -40,7 +39,10 @@ pub fn held(inbound: &Inbound, of_session: &str, known: Option<&Known>, reason: 
         }
     };
     Held {
-        date: known.map_or_else(|| date_of(inbound.sending_time.0), |known| known.key.date),
+        date: known.map_or_else(
+            || days::in_india(inbound.sending_time),
+            |known| known.key.date,
+        ),
         key,
         reason,
         message,
@@ -61,32 +63,4 @@ fn text(message: &AppMessage) -> String {
 
 fn short(id: &str) -> String {
     id.chars().take(ID_CHARS_MAX).collect()
-}
-
-/// The day in India (UTC+05:30) at an instant, in nanoseconds since 1970.
-fn date_of(nanos: i64) -> TradingDate {
-    const INDIA: time::UtcOffset = time::macros::offset!(+5:30);
-    let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos))
-        .expect("an i64 of nanoseconds is between 1677 and 2262");
-    let date = instant.to_offset(INDIA).date();
-    let year = u16::try_from(date.year()).expect("between 1677 and 2262");
-    TradingDate::new(year.max(1900), date.month().into(), date.day())
-        .expect("a calendar's day, and no clock is before 1900")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_day_is_the_one_in_india() {
-        for (seconds, day) in [
-            (0, "1970-01-01"),
-            (1_772_323_199 - 19_800, "2026-02-28"),
-            (1_772_323_200 - 19_800, "2026-03-01"),
-            (951_782_400, "2000-02-29"),
-        ] {
-            assert_eq!(date_of(seconds * 1_000_000_000).to_string(), day);
-        }
-    }
 }

@@ -1,14 +1,16 @@
 //! Between our events and FIX 4.4: what goes out, and what comes in. Pure; what cannot be read as a fact about one of our orders is
 //! handed back whole, for the suspense stream: never dropped, never guessed.
 
+use crate::days;
 use crate::index::Known;
+use squareoff_domain::platform::{MarketPhase, PlatformReport};
 use squareoff_domain::position::{
     CancelRequested, Execution, ExecutionReport, OrderPlaced, Report, TimeInForce,
 };
 use squareoff_domain::{
     ClOrdId, ExchangeOrderId, ExecutionKey, Price, Quantity, Side, Timestamp, Venue,
 };
-use squareoff_fix::message::{self as fix, AppMessage, ExecType, OrdType};
+use squareoff_fix::message::{self as fix, AppMessage, ExecType, OrdType, TradSesStatus};
 use squareoff_fix::{PriceE4, Timestamp as FixTimestamp};
 
 /// OrdRejReason and CxlRejReason "other" (FIX tags 103, 102), for refusals that carry none.
@@ -162,6 +164,43 @@ pub fn refused(cl_ord_id: ClOrdId, of_order: bool, said: Option<&str>) -> Report
         execution: Execution::Rejected { code, text },
         cumulative: 0,
         leaves: 0,
+    })
+}
+
+/// What a TradingSessionStatus (35=h) says of a segment, on the day that it names, else on that of its sending.
+///
+/// # Errors
+/// Why it tells no phase of a segment that we know.
+pub fn market_phase(
+    status: &fix::TradingSessionStatus,
+    sending_time: FixTimestamp,
+    venue: Venue,
+    source: String,
+) -> Result<PlatformReport, String> {
+    let segment = status
+        .trading_session_id
+        .parse()
+        .map_err(|error| format!("TradingSessionID (336): {error}"))?;
+    let phase = match status.status {
+        TradSesStatus::PreOpen => MarketPhase::PreOpen,
+        TradSesStatus::Open => MarketPhase::Open,
+        TradSesStatus::PreClose => MarketPhase::PreClose,
+        TradSesStatus::Closed => MarketPhase::Closed,
+        TradSesStatus::Halted => MarketPhase::Halted,
+        TradSesStatus::Unknown | TradSesStatus::RequestRejected => {
+            return Err(format!("TradSesStatus {:?} is no phase", status.status));
+        }
+    };
+    let trading_date = match status.trade_date {
+        Some(date) => days::of_market(date)?,
+        None => days::in_india(sending_time),
+    };
+    Ok(PlatformReport::MarketPhase {
+        venue,
+        segment,
+        trading_date,
+        phase,
+        source,
     })
 }
 

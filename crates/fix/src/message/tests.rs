@@ -195,12 +195,14 @@ prop_compose! {
         side in select(Side::ALL), order_qty: i64, ord_type in select(OrdType::ALL), price: Option<i64>,
         time_in_force in proptest::option::of(select(TimeInForce::ALL)), transact_time in time(),
         status in select(TradSesStatus::ALL), phase: bool,
+        trade_date in proptest::option::of((0_u16..9999, 1_u8..13, 1_u8..29)),
     ) -> AppMessage {
         let [cl_ord_id, orig_cl_ord_id, symbol] = ids;
         let [order_id, account, security_exchange] = maybes;
         if phase {
             return AppMessage::TradingSessionStatus(TradingSessionStatus {
                 trading_session_id: symbol, status, text: account,
+                trade_date: trade_date.and_then(|(year, month, day)| LocalMktDate::new(year, month, day)),
             });
         }
         AppMessage::OrderCancelReplaceRequest(OrderCancelReplaceRequest {

@@ -11,6 +11,7 @@ mod desk;
 mod line;
 mod lives;
 mod losses;
+mod market;
 mod orders;
 mod outages;
 mod refusals;
