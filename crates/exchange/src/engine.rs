@@ -68,8 +68,13 @@ enum Waiting {
     Phases(oneshot::Sender<Phases>, Phases),
 }
 
-/// The ordinal that they must come after on the wire, and the phase of each segment.
-pub type Phases = (u64, Vec<(String, Phase)>);
+/// The phases of a venue's segments on a trading day.
+pub struct Phases {
+    /// The ordinal that they must come after on the wire.
+    pub after: u64,
+    pub trade_date: String,
+    pub of_segments: Vec<(String, Phase)>,
+}
 
 /// Hands batches to the engine. The engine stops when the last clone is gone.
 #[derive(Clone, Debug)]
@@ -212,7 +217,12 @@ fn run(
                     Waiting::Control(done, direct(&mut exchange, &command, now, &mut facts))
                 }
                 Work::Phases { venue, done } => {
-                    Waiting::Phases(done, (exchange.last_ordinal(), exchange.phases(&venue)))
+                    let phases = Phases {
+                        after: exchange.last_ordinal(),
+                        trade_date: exchange.trade_date().to_owned(),
+                        of_segments: exchange.phases(&venue),
+                    };
+                    Waiting::Phases(done, phases)
                 }
             });
             next = if count < REQUESTS_PER_COMMIT_MAX {

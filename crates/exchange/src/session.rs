@@ -118,9 +118,10 @@ impl Application for BrokerSession {
             SessionState::NumbersReset { generation } => self.generation = generation,
             SessionState::LoggedOn => {
                 let phases = self.engine.phases(&self.name.venue).await;
-                let (after, phases) = phases.map_err(|stopped| NotRecorded(stopped.to_string()))?;
-                for (segment, phase) in phases {
-                    self.reply(after, translate::phase(&segment, phase));
+                let told = phases.map_err(|stopped| NotRecorded(stopped.to_string()))?;
+                for (segment, phase) in &told.of_segments {
+                    let phase = translate::phase(segment, *phase, &told.trade_date);
+                    self.reply(told.after, phase);
                 }
             }
             SessionState::LoggedOff { .. } => {}

@@ -155,6 +155,12 @@ impl Exchange {
         turn.map_or(Phase::Open, |turn| turn.phase)
     }
 
+    /// The trading day that this life of the exchange is of, `YYYY-MM-DD`.
+    #[must_use]
+    pub fn trade_date(&self) -> &str {
+        &self.trade_date
+    }
+
     /// The phase of each segment of a venue.
     #[must_use]
     pub fn phases(&self, venue: &str) -> Vec<(String, Phase)> {

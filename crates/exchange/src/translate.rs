@@ -111,7 +111,7 @@ pub fn report(fact: &Fact) -> Option<AppMessage> {
     let basis = ExecutionReport {
         exec_id: fact.exec_id(),
         transact_time: Some(fact.transact_time),
-        trade_date: LocalMktDate::parse(fact.trade_date.replace('-', "").as_bytes()),
+        trade_date: day(&fact.trade_date),
         ..standing(&fact.venue, order)
     };
     let report = match &fact.happening {
@@ -124,7 +124,9 @@ pub fn report(fact: &Fact) -> Option<AppMessage> {
             ..basis
         },
         Happening::Carried | Happening::FreezeArmed { .. } => return None,
-        Happening::PhaseChanged { segment, to } => return Some(phase(segment, *to)),
+        Happening::PhaseChanged { segment, to } => {
+            return Some(phase(segment, *to, &fact.trade_date));
+        }
         Happening::Rejected { reason, text } => ExecutionReport {
             exec_type: ExecType::Rejected,
             ord_status: OrdStatus::Rejected,
@@ -199,12 +201,13 @@ pub fn report(fact: &Fact) -> Option<AppMessage> {
     Some(AppMessage::ExecutionReport(Box::new(report)))
 }
 
-/// The phase of a segment, as a session is told at its log-on and at every change.
+/// The phase of a segment on a trading day (`YYYY-MM-DD`), as a session is told at its log-on and at every change.
 #[must_use]
-pub fn phase(segment: &str, phase: Phase) -> AppMessage {
+pub fn phase(segment: &str, phase: Phase, trade_date: &str) -> AppMessage {
     AppMessage::TradingSessionStatus(TradingSessionStatus {
         trading_session_id: segment.to_owned(),
         status: phase.status(),
+        trade_date: day(trade_date),
         text: None,
     })
 }
@@ -384,6 +387,10 @@ fn average(order: &OrderImage) -> PriceE4 {
             .checked_div(order.cum_units)
             .unwrap_or(0),
     )
+}
+
+fn day(date: &str) -> Option<LocalMktDate> {
+    LocalMktDate::parse(date.replace('-', "").as_bytes())
 }
 
 fn side(side: FixSide) -> Side {

@@ -294,6 +294,7 @@ fn a_phase_is_told_by_its_segment_and_what_concerns_nobody_is_not_told() {
             (said.trading_session_id.as_str(), said.status.code()),
             ("FO", status)
         );
+        assert!(said.trade_date.is_some());
     }
     let armed = Happening::FreezeArmed {
         symbol: None,
