@@ -85,12 +85,16 @@ fn apply(position: &mut Position, event: &PositionEvent) {
             settle(position);
         }
         PositionEvent::ExecutionCorrected(told) => {
-            let (quantity, price) = (told.quantity, told.price);
+            let corrected = Corrected {
+                at: told.at,
+                quantity: told.quantity,
+                price: told.price,
+            };
             let corrections = position
                 .corrections
                 .entry(told.execution.clone())
                 .or_default();
-            corrections.insert(told.correction.clone(), Corrected { quantity, price });
+            corrections.insert(told.correction.clone(), corrected);
             settle(position);
         }
         PositionEvent::TradeConfirmed(told) => {

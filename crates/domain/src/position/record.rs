@@ -325,8 +325,10 @@ fn execution(
             correction,
             quantity,
             price,
+            at,
         } => {
             let corrected = Corrected {
+                at: *at,
                 quantity: *quantity,
                 price: *price,
             };
@@ -340,6 +342,7 @@ fn execution(
                     correction: correction.clone(),
                     quantity: *quantity,
                     price: *price,
+                    at: *at,
                 })],
             }
         }

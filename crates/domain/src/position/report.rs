@@ -96,6 +96,8 @@ pub enum Execution {
         correction: ExecutionKey,
         quantity: Quantity,
         price: Price,
+        /// When the venue made it: TransactTime (60).
+        at: Timestamp,
     },
     /// OrderQty (38) and Price (44) as they are now.
     Replaced {

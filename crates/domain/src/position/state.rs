@@ -4,6 +4,7 @@ use super::event::{Change, Outcome, SquareOffTerms};
 use super::order::Order;
 use crate::amount::{NetQuantity, Price, Quantity};
 use crate::id::{ClOrdId, ExecutionKey, OrderId, PositionKey, RequestId, Side};
+use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Position {
     pub executions: BTreeMap<ExecutionKey, Booked>,
     /// Executions and corrections that the venue took back, whether they came yet or not.
     pub busted: BTreeSet<ExecutionKey>,
-    /// By what they correct: a chain, in which the greatest key holds where a venue corrects one thing twice.
+    /// By what they correct: a chain, in which the latest holds where a venue corrects one thing twice.
     pub corrections: BTreeMap<ExecutionKey, BTreeMap<ExecutionKey, Corrected>>,
     /// What the drop copy said, whether the execution came yet or not.
     pub confirmations: BTreeMap<ExecutionKey, BTreeSet<Confirmation>>,
@@ -76,6 +77,8 @@ pub struct Booked {
 /// What a correction says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Corrected {
+    /// When the venue made it.
+    pub at: Timestamp,
     pub quantity: Quantity,
     pub price: Price,
 }
@@ -194,14 +197,16 @@ impl Position {
         let mut link = key;
         // A chain longer than there are corrections is a circle.
         for _ in 0..=self.corrections.len() {
-            if self.busted.contains(link) {
+            let corrections = self.corrections.get(link);
+            let taken_back = |key: &ExecutionKey| self.busted.contains(key);
+            if taken_back(link)
+                || corrections.is_some_and(|corrections| corrections.keys().any(taken_back))
+            {
                 trade.status = TradeStatus::Busted;
             }
-            let Some((correction, to)) = self
-                .corrections
-                .get(link)
-                .and_then(|corrections| corrections.last_key_value())
-            else {
+            let latest = corrections
+                .and_then(|corrections| corrections.iter().max_by_key(|(key, to)| (to.at, *key)));
+            let Some((correction, to)) = latest else {
                 break;
             };
             (trade.quantity, trade.price) = (to.quantity, to.price);

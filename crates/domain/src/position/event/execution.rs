@@ -2,6 +2,7 @@
 
 use crate::amount::{Price, Quantity};
 use crate::id::{ExchangeOrderId, ExecutionKey, OrderId, Side};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,8 @@ pub struct ExecutionBusted {
     pub execution: ExecutionKey,
 }
 
-/// The venue changed quantity or price of an execution (ExecType G). Corrections chain: each names what it corrects.
+/// The venue changed quantity or price of an execution (ExecType G). A second correction names the first, or the execution again: venues
+/// differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionCorrected {
     pub order_id: OrderId,
@@ -47,6 +49,8 @@ pub struct ExecutionCorrected {
     pub correction: ExecutionKey,
     pub quantity: Quantity,
     pub price: Price,
+    /// When the venue made it: of two corrections of one thing the later holds.
+    pub at: Timestamp,
 }
 
 /// The drop copy told of a trade. Whether it agrees with what is booked is derived ([`crate::position::Trade::status`]), so either may come first.
