@@ -346,22 +346,4 @@ impl Suspense {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_repeated_is_held_once() {
-        let report = SuspenseReport::Suspended(ReportSuspended {
-            venue: Venue::Nse,
-            report_key: "E1".into(),
-            reason: "unknown order".into(),
-            message: "35=8|".into(),
-            execution: None,
-        });
-        let held = record(&Suspense::default(), report.clone())
-            .iter()
-            .fold(Suspense::default(), evolve);
-        assert_eq!(held.held.len(), 1);
-        assert_eq!(record(&held, report), vec![]);
-    }
-}
+mod tests;

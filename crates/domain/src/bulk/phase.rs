@@ -2,7 +2,7 @@
 
 use crate::amount::NetQuantity;
 use crate::id::{PositionKey, Product};
-use crate::reference::Contract;
+use crate::reference::{Contract, InstrumentKind};
 use serde::{Deserialize, Serialize};
 
 /// The phases, in the order they are worked off.
@@ -54,25 +54,24 @@ impl BulkPhase {
 
 /// The phase in which a position is closed: the first that fits. Never [`BulkPhase::CancelWorking`].
 pub fn phase_of(contract: &Contract, key: &PositionKey, net: NetQuantity) -> BulkPhase {
-    let option = contract.option_type.is_some();
+    let (option, future) = match contract.kind {
+        InstrumentKind::IndexOption | InstrumentKind::StockOption => (true, false),
+        InstrumentKind::IndexFuture | InstrumentKind::StockFuture => (false, true),
+        InstrumentKind::Equity => (false, false),
+    };
     if contract.expiry.is_some_and(|expiry| expiry <= key.date) {
-        return BulkPhase::ExpiringToday;
-    }
-    if option && net.0 < 0 {
-        return BulkPhase::ShortOptions;
-    }
-    if key.product == Product::Mis {
-        return BulkPhase::Mis;
-    }
-    if option {
-        return BulkPhase::LongOptions;
-    }
-    if contract.expiry.is_some() {
-        return BulkPhase::Futures;
-    }
-    match key.product {
-        Product::Mis => BulkPhase::Mis,
-        Product::Nrml => BulkPhase::Nrml,
-        Product::Cnc => BulkPhase::Cnc,
+        BulkPhase::ExpiringToday
+    } else if option && net.0 < 0 {
+        BulkPhase::ShortOptions
+    } else if key.product == Product::Mis {
+        BulkPhase::Mis
+    } else if future {
+        BulkPhase::Futures
+    } else if option {
+        BulkPhase::LongOptions
+    } else if key.product == Product::Nrml {
+        BulkPhase::Nrml
+    } else {
+        BulkPhase::Cnc
     }
 }

@@ -1,0 +1,245 @@
+//! A step is `<id> <person> match|dismiss <report> [<position>] -> <outcome>`, `held <report> [<ExecID> <symbol>] -> <outcome>`, or
+//! `row <ExecID> <position> -> <outcome>`. An outcome is the event's first letter small, `=` for nothing new, or `!` and a code. A
+//! position is `<venue>:<symbol>`.
+
+use super::*;
+use crate::position::sample;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+const SCENARIOS: &[(&str, &str)] = &[
+    (
+        "an execution is held once and matched once, by a person",
+        "held r1 E1 INFY -> suspended
+         held r1 E1 INFY -> =
+         1 asha match r1 NSE:INFY -> matched
+         1 asha match r1 NSE:INFY -> =
+         1 ravi match r1 NSE:INFY -> !idempotency-key-reused
+         1 asha match r1 NSE:TCS -> !idempotency-key-reused
+         2 ravi match r1 NSE:INFY -> !already-matched
+         3 ravi dismiss r1 -> !already-matched
+         held r1 E1 INFY -> =",
+    ),
+    (
+        "by a row of the primary, which may come again",
+        "row E1 NSE:INFY -> =
+         held r1 E1 INFY -> suspended
+         row E1 NSE:INFY -> matched
+         row E1 NSE:INFY -> =
+         1 asha match r1 NSE:INFY -> !already-matched",
+    ),
+    (
+        "a row that says otherwise changes nothing and is said once",
+        "held r1 E1 INFY -> suspended
+         1 asha match r1 NSE:INFY -> matched
+         row E1 NSE:INFY -> =
+         row E1 NSE:TCS -> contradicted
+         row E1 NSE:TCS -> =
+         row E1 NSE:WIPRO -> contradicted
+         row E1 NSE:INFY -> =
+         2 asha match r1 NSE:TCS -> !already-matched",
+    ),
+    (
+        "what was dismissed can still be matched, because people err",
+        "held r1 E1 INFY -> suspended
+         1 asha dismiss r1 -> dismissed
+         1 asha dismiss r1 -> =
+         2 asha dismiss r1 -> !already-dismissed
+         row E1 NSE:INFY -> contradicted
+         row E1 NSE:INFY -> =
+         3 ravi match r1 NSE:INFY -> matched
+         4 ravi dismiss r1 -> !already-matched
+         1 asha dismiss r1 -> =",
+    ),
+    (
+        "only an execution is matched, and only to its instrument at its venue",
+        "1 asha match r1 NSE:INFY -> !unknown-report
+         2 asha dismiss r1 -> !unknown-report
+         held r1 -> suspended
+         3 asha match r1 NSE:INFY -> !no-execution
+         4 asha dismiss r1 -> dismissed
+         5 asha match r1 NSE:INFY -> !no-execution
+         held r2 E2 INFY -> suspended
+         6 asha match r2 NSE:TCS -> !other-instrument
+         7 asha match r2 BSE:INFY -> !other-instrument
+         8 asha match r2 NSE:INFY -> matched
+         held r3 E3 ? -> suspended
+         9 asha match r3 BSE:INFY -> !other-instrument
+         10 asha match r3 NSE:TCS -> matched",
+    ),
+    (
+        "two reports of one execution: a row settles the first",
+        "held r1 E1 INFY -> suspended
+         held r2 E1 INFY -> suspended
+         row E1 NSE:INFY -> matched
+         row E1 NSE:INFY -> =
+         1 asha dismiss r2 -> dismissed",
+    ),
+];
+
+fn position(text: &str) -> PositionKey {
+    let (venue, symbol) = text.split_once(':').unwrap();
+    PositionKey {
+        venue: venue.parse().unwrap(),
+        symbol: symbol.parse().unwrap(),
+        ..sample::key()
+    }
+}
+
+fn execution_key(id: &str) -> ExecutionKey {
+    ExecutionKey::new(Venue::Nse, sample::date(), id).unwrap()
+}
+
+fn held(report_key: &str, execution: Option<(&str, &str)>) -> SuspenseReport {
+    let execution = execution.map(|(id, symbol)| SuspendedExecution {
+        execution: execution_key(id),
+        account: None,
+        symbol: (symbol != "?").then(|| symbol.parse().unwrap()),
+        side: Side::Buy,
+        quantity: Quantity::new(5).unwrap(),
+        price: Price(1_000_000),
+    });
+    SuspenseReport::Suspended(ReportSuspended {
+        venue: Venue::Nse,
+        report_key: report_key.to_owned(),
+        reason: "unknown order".into(),
+        message: "35=8|".into(),
+        execution,
+    })
+}
+
+fn request(id: &str, by: &str, report_key: &str, ask: SuspenseAsk) -> SuspenseRequest {
+    SuspenseRequest {
+        request_id: RequestId(Uuid::from_u128(id.parse().unwrap())),
+        by: by.to_owned(),
+        report_key: report_key.to_owned(),
+        reason: "looked into".into(),
+        ask,
+    }
+}
+
+fn outcome(suspense: &Suspense, step: &str) -> Result<Vec<SuspenseEvent>, SuspenseRefusal> {
+    let words: Vec<_> = step.split_whitespace().collect();
+    match words.as_slice() {
+        ["held", key] => Ok(record(suspense, held(key, None))),
+        ["held", key, id, symbol] => Ok(record(suspense, held(key, Some((id, symbol))))),
+        ["row", id, to] => {
+            let report = SuspenseReport::Synced {
+                execution: execution_key(id),
+                position: position(to),
+                source: "trades.csv".into(),
+            };
+            Ok(record(suspense, report))
+        }
+        [id, by, "match", key, to] => {
+            let position = position(to);
+            let ask = SuspenseAsk::Match { position };
+            decide(suspense, request(id, by, key, ask))
+        }
+        [id, by, "dismiss", key] => decide(suspense, request(id, by, key, SuspenseAsk::Dismiss)),
+        other => panic!("{other:?} is no step"),
+    }
+}
+
+#[test]
+fn every_scenario_goes_as_its_table_says() {
+    for (name, steps) in SCENARIOS {
+        let mut suspense = Suspense::default();
+        for line in steps.lines().map(str::trim) {
+            let (step, wanted) = line.split_once(" -> ").unwrap();
+            let came = match outcome(&suspense, step) {
+                Err(refusal) => format!("!{}", refusal.code()),
+                Ok(events) => {
+                    suspense = events.iter().fold(suspense, evolve);
+                    match events.as_slice() {
+                        [] => "=",
+                        [SuspenseEvent::ReportSuspended(_)] => "suspended",
+                        [SuspenseEvent::SuspenseMatched(_)] => "matched",
+                        [SuspenseEvent::SuspenseDismissed(_)] => "dismissed",
+                        [SuspenseEvent::SuspenseContradicted(_)] => "contradicted",
+                        more => panic!("{more:?}"),
+                    }
+                    .to_owned()
+                }
+            };
+            assert_eq!(came, wanted, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_match_says_who_and_why() {
+    let suspense = record(&Suspense::default(), held("r1", Some(("E1", "INFY"))))
+        .iter()
+        .fold(Suspense::default(), evolve);
+    let by_hand = outcome(&suspense, "7 asha match r1 NSE:INFY").unwrap();
+    let matched = SuspenseMatched {
+        report_key: "r1".into(),
+        position: position("NSE:INFY"),
+        by: "asha".into(),
+        reason: "looked into".into(),
+        request_id: Some(RequestId(Uuid::from_u128(7))),
+    };
+    assert_eq!(by_hand, [SuspenseEvent::SuspenseMatched(matched.clone())]);
+    let by_row = outcome(&suspense, "row E1 NSE:INFY").unwrap();
+    let by_row_too = SuspenseMatched {
+        by: "trades.csv".into(),
+        reason: "a row of the primary names the position".into(),
+        request_id: None,
+        ..matched
+    };
+    assert_eq!(by_row, [SuspenseEvent::SuspenseMatched(by_row_too)]);
+}
+
+fn step() -> impl Strategy<Value = String> {
+    let symbols = || prop::sample::select(vec!["INFY", "TCS"]);
+    let person = || prop::sample::select(vec!["asha", "ravi"]);
+    prop_oneof![
+        (0..4, 0..3, symbols()).prop_map(|(key, id, symbol)| format!("held r{key} E{id} {symbol}")),
+        (0..4).prop_map(|key| format!("held r{key}")),
+        (0..3, symbols()).prop_map(|(id, symbol)| format!("row E{id} NSE:{symbol}")),
+        (0..20, person(), 0..4, symbols())
+            .prop_map(|(id, by, key, symbol)| format!("{id} {by} match r{key} NSE:{symbol}")),
+        (0..20, person(), 0..4).prop_map(|(id, by, key)| format!("{id} {by} dismiss r{key}")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_report_is_matched_at_most_once_and_a_repetition_says_nothing_new(steps in prop::collection::vec(step(), 0..40)) {
+        let mut suspense = Suspense::default();
+        let mut matched = BTreeSet::new();
+        for step in steps {
+            let Ok(events) = outcome(&suspense, &step) else { continue };
+            suspense = events.iter().fold(suspense, evolve);
+            prop_assert_eq!(outcome(&suspense, &step), Ok(vec![]));
+            for event in events {
+                if let SuspenseEvent::SuspenseMatched(event) = event {
+                    prop_assert!(matched.insert(event.report_key));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_history_no_one_thought_of_folds_without_panic(
+        steps in prop::collection::vec(step(), 0..40),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let mut pool = Vec::new();
+        let mut suspense = Suspense::default();
+        for step in &steps {
+            let events = outcome(&suspense, step).unwrap_or_default();
+            suspense = events.iter().fold(suspense, evolve);
+            pool.extend(events);
+        }
+        prop_assume!(!pool.is_empty());
+        let mut suspense = Suspense::default();
+        for pick in picks {
+            suspense = evolve(suspense, pick.get(&pool));
+            for step in &steps {
+                drop(outcome(&suspense, step));
+            }
+        }
+    }
+}
