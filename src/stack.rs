@@ -6,10 +6,12 @@ use crate::folder::{Folder, Held};
 use crate::supervisor::{Program, Supervised};
 use crate::{book, platform};
 use anyhow::{Context, Result, bail};
-use squareoff_domain::TradingDate;
+use squareoff_domain::{Segment, TradingDate, Venue};
+use squareoff_primary::Book;
 use squareoff_projections::Database;
 use squareoff_projections::cluster::{Cluster, ClusterConfig};
 use squareoff_store::EventStore;
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -117,7 +119,8 @@ impl Stack {
         let reason = "all parts were started together";
         let date = book.trading_date;
         let active = platform::activate_for(&self.store, date, ACTOR, reason).await?;
-        self.wait_ready().await?;
+        self.wait_ready(&segments_of(&book, &self.config.venues))
+            .await?;
         say(&if active {
             format!("the platform is active for {date}")
         } else {
@@ -202,16 +205,22 @@ impl Stack {
         Ok(())
     }
 
-    /// Waits until orders can go and the read model has seen the whole log.
-    async fn wait_ready(&mut self) -> Result<()> {
+    /// Waits until orders can go, the venues have told of their markets, and the read model has seen the whole log.
+    async fn wait_ready(&mut self, segments: &BTreeSet<(Venue, Segment)>) -> Result<()> {
         let begun = Instant::now();
         let client = reqwest::Client::new();
         loop {
+            let platform = platform::state(&self.store).await?;
+            let told = |(venue, segment): &(Venue, Segment)| {
+                platform.market_phase(*venue, *segment).is_some()
+            };
+            let markets_told = segments.iter().all(told);
             let head = self.store.head().await?.as_u64();
             let state = readiness(&client, &self.url).await;
-            if state
-                .as_ref()
-                .is_some_and(|state| is_ready(state, head, self.config.venues.len()))
+            if markets_told
+                && state
+                    .as_ref()
+                    .is_some_and(|state| is_ready(state, head, self.config.venues.len()))
             {
                 return Ok(());
             }
@@ -333,6 +342,15 @@ fn is_ready(state: &serde_json::Value, head: u64, venues: usize) -> bool {
         sessions.values().filter(|state| *state == "ready").count()
     });
     state["ready"] == true && seen("read_model") && seen("event_log") && sessions >= venues
+}
+
+/// The market segments that the configured venues tell of: those of the book's contracts.
+fn segments_of(book: &Book, venues: &[Venue]) -> BTreeSet<(Venue, Segment)> {
+    let contracts = book.contracts.iter().map(|line| &line.contract);
+    let segments = contracts.map(|contract| (contract.venue, contract.segment));
+    segments
+        .filter(|(venue, _)| venues.contains(venue))
+        .collect()
 }
 
 fn role_name(role: &str) -> &'static str {
