@@ -8,6 +8,7 @@ use squareoff_domain::{Timestamp, TradingDate};
 use squareoff_primary::bod;
 use squareoff_primary::book::{Book, Existing};
 use squareoff_primary::import::{self, ImportReport, ImportedBy};
+use squareoff_primary::intraday::{self, Intraday, IntradayReport};
 use squareoff_primary::sample::{self, SampleBook};
 use squareoff_store::EventStore;
 use std::path::Path;
@@ -28,9 +29,25 @@ pub fn ensure(config: &Config, folder: &Folder, say: impl Fn(&str)) -> Result<Bo
             book.trading_date,
             path.display()
         ));
-        book.write(&path, Existing::Keep)?;
+        write_sample(config, &book, &path, Existing::Keep)?;
     }
     Ok(bod::read(&path)?)
+}
+
+/// Writes a sample book, and what a sample primary had done before it went down.
+///
+/// # Errors
+/// When the folder can't be written.
+pub fn write_sample(config: &Config, book: &Book, path: &Path, existing: Existing) -> Result<()> {
+    book.write(path, existing)?;
+    let orders = usize::try_from(config.sample_orders)?;
+    let intraday = sample::intraday(book, config.sample_seed, orders, orders);
+    intraday.write(path).with_context(|| {
+        format!(
+            "the primary's orders could not be written to {}",
+            path.display()
+        )
+    })
 }
 
 /// A sample book as the configuration wants it.
@@ -61,6 +78,25 @@ pub async fn import(store: &EventStore, book: &Book, actor: &str) -> Result<Impo
         now: now(),
     };
     Ok(import::import(store, book, &by).await?)
+}
+
+/// What the primary did on the day: recorded like the book, from the same folder.
+///
+/// # Errors
+/// Every mistake in the files; or the log does not take it, and the same import again goes on.
+pub async fn import_intraday(
+    store: &EventStore,
+    book: &Book,
+    path: &Path,
+    actor: &str,
+) -> Result<IntradayReport> {
+    let by = ImportedBy {
+        actor: actor.into(),
+        epoch: state(store).await?.epoch,
+        now: now(),
+    };
+    let intraday = Intraday::read(path, book)?;
+    Ok(intraday::import(store, &intraday, &by).await?)
 }
 
 /// # Errors

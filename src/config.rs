@@ -56,6 +56,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
         "positions of the sample book; default 8000",
     ),
     (
+        "sample_orders",
+        "orders of the sample's primary that rest at the exchange; default 40",
+    ),
+    (
         "sample_seed",
         "seed of the sample book and of the exchange's liquidity; default 7",
     ),
@@ -83,6 +87,7 @@ pub struct Config {
     pub resend_age_max_s: u32,
     pub sample_clients: u32,
     pub sample_positions: u32,
+    pub sample_orders: u32,
     pub sample_seed: u64,
     pub trading_date: Option<TradingDate>,
     pub log: String,
@@ -205,6 +210,9 @@ impl Config {
             sample_positions: reader.get("sample_positions", 8_000, |count| {
                 (!(1..=1_000_000).contains(count)).then_some("expected 1 to 1000000")
             }),
+            sample_orders: reader.get("sample_orders", 40, |count| {
+                (*count > 100_000).then_some("expected at most 100000")
+            }),
             sample_seed: reader.get("sample_seed", 7, |_| None),
             trading_date: reader.optional("trading_date", |_| None),
             log: reader.get("log", DEFAULT_LOG.to_owned(), |text: &String| {
@@ -235,6 +243,7 @@ impl Config {
             ("resend_age_max_s", self.resend_age_max_s.to_string()),
             ("sample_clients", self.sample_clients.to_string()),
             ("sample_positions", self.sample_positions.to_string()),
+            ("sample_orders", self.sample_orders.to_string()),
             ("sample_seed", self.sample_seed.to_string()),
             ("log", self.log.clone()),
             ("log_format", format.to_owned()),

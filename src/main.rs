@@ -155,14 +155,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let folder = Folder::open(&config.data)?;
             let out = out.unwrap_or_else(|| folder.book());
             let book = book::generate(&config)?;
-            book.write(
-                &out,
-                if replace {
-                    Existing::Replace
-                } else {
-                    Existing::Keep
-                },
-            )?;
+            let existing = if replace {
+                Existing::Replace
+            } else {
+                Existing::Keep
+            };
+            book::write_sample(&config, &book, &out, existing)?;
             println!(
                 "{} contracts, {} clients, {} positions in {}",
                 book.contracts.len(),
@@ -173,8 +171,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Book(Book::Import { folder: from }) => {
             let (folder, store) = store()?;
-            let book = book::read(&from.unwrap_or_else(|| folder.book()))?;
+            let from = from.unwrap_or_else(|| folder.book());
+            let book = book::read(&from)?;
             let report = book::import(&store, &book, OPERATOR).await?;
+            let intraday = book::import_intraday(&store, &book, &from, OPERATOR).await?;
             println!(
                 "{} contracts, {} clients, {} positions: {} events recorded, {} known already, {} contradicted",
                 report.contracts,
@@ -183,6 +183,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 report.events_appended,
                 report.unchanged,
                 report.contradicted
+            );
+            println!(
+                "{} orders, {} trades of the primary: {} events recorded, {} contradicted, {} taken out of suspense",
+                intraday.orders,
+                intraday.trades,
+                intraday.events_appended,
+                intraday.contradicted,
+                intraday.matched
             );
         }
         Command::Platform(command) => {

@@ -111,6 +111,14 @@ impl Stack {
             "the book has {} contracts, {} clients and {} positions",
             report.contracts, report.clients, report.positions
         ));
+        let intraday =
+            book::import_intraday(&self.store, &book, &self.folder.book(), ACTOR).await?;
+        if intraday.orders + intraday.trades > 0 {
+            say(&format!(
+                "the primary had placed {} orders that may still fill, and made {} trades",
+                intraday.orders, intraday.trades
+            ));
+        }
         say("starting the gateway, the projections and the API");
         for role in ["gateway", "projections", "api"] {
             let arguments = vec![role.to_owned(), "--exit-with-parent".to_owned()];

@@ -94,6 +94,8 @@ pub async fn run(
         database_url: database.as_ref().map(|database| database.url.clone()),
         sample_clients: square_offs.div_ceil(POSITIONS_PER_CLIENT).max(1),
         sample_positions: square_offs,
+        // Everything at the exchange is to be ours: the check compares it all.
+        sample_orders: 0,
         ..config
     };
     let say = |step: &str| eprintln!("· {step}");

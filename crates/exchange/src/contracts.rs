@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::price::Price;
 
-/// The header row, in this order. Rupee columns are decimals with at most four places, quantities whole units.
+/// What the header row begins with, in this order. Rupee columns are decimals with at most four places, quantities whole units.
 pub const COLUMNS: [&str; 17] = [
     "trading_date",
     "venue",
@@ -54,7 +54,7 @@ pub struct Instrument {
 pub enum ContractsError {
     #[error("contract file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: csv::Error },
-    #[error("contract file {}: the header row must be {}, found {found}", path.display(), COLUMNS.join(","))]
+    #[error("contract file {}: the header row must begin with {}, found {found}", path.display(), COLUMNS.join(","))]
     Header { path: PathBuf, found: String },
     #[error("contract file {}, line {line}, column {column}: {why}", path.display())]
     Cell {
@@ -90,7 +90,8 @@ impl Contracts {
             .from_path(path)
             .map_err(unreadable)?;
         let header = reader.headers().map_err(unreadable)?;
-        if !header.iter().eq(COLUMNS) {
+        // What stands behind them is the broker's own business.
+        if !header.iter().take(COLUMNS.len()).eq(COLUMNS) {
             let found = header.iter().collect::<Vec<_>>().join(",");
             return Err(ContractsError::Header {
                 path: path.to_owned(),

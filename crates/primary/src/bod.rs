@@ -5,14 +5,14 @@
 //!    as it stands. What can't be *understood* (an unknown client or contract, a line told twice) is a mistake of the file.
 //! 3. Identities never appear in a message.
 
-mod mistakes;
-mod row;
+pub(crate) mod mistakes;
+pub(crate) mod row;
 mod rows;
 
 use crate::book::{Book, Versions};
 use crate::format::{
-    CLIENT_COLUMNS, CLIENTS_FILE, CONTRACT_COLUMNS, CONTRACTS_FILE, POSITION_COLUMNS,
-    POSITIONS_FILE, version,
+    CLIENT_COLUMNS, CLIENTS_FILE, CONTRACT_COLUMNS, CONTRACT_COLUMNS_OPTIONAL, CONTRACTS_FILE,
+    POSITION_COLUMNS, POSITIONS_FILE, version,
 };
 use mistakes::Mistakes;
 use row::Row;
@@ -40,7 +40,7 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
     let mut contracts = Vec::new();
     known.contracts_complete = each_row(
         CONTRACTS_FILE,
-        CONTRACT_COLUMNS,
+        (CONTRACT_COLUMNS, CONTRACT_COLUMNS_OPTIONAL),
         &contracts_bytes,
         &mut mistakes,
         |row| {
@@ -53,7 +53,7 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
     let mut clients = Vec::new();
     known.clients_complete = each_row(
         CLIENTS_FILE,
-        CLIENT_COLUMNS,
+        (CLIENT_COLUMNS, 0),
         &clients_bytes,
         &mut mistakes,
         |row| {
@@ -63,7 +63,7 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
     let mut positions = Vec::new();
     each_row(
         POSITIONS_FILE,
-        POSITION_COLUMNS,
+        (POSITION_COLUMNS, 0),
         &positions_bytes,
         &mut mistakes,
         |row| {
@@ -91,7 +91,7 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
     })
 }
 
-fn bytes(dir: &Path, file: &'static str, mistakes: &mut Mistakes) -> Option<Vec<u8>> {
+pub(crate) fn bytes(dir: &Path, file: &'static str, mistakes: &mut Mistakes) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(dir.join(file))
         .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
@@ -108,10 +108,11 @@ fn bytes(dir: &Path, file: &'static str, mistakes: &mut Mistakes) -> Option<Vec<
     }
 }
 
-/// Hands every row to `each`; false when not all of the file could be understood as rows.
-fn each_row(
+/// Hands every row to `each`; false when not all of the file could be understood as rows. The last `optional` columns may be missing
+/// in the whole file.
+pub(crate) fn each_row(
     file: &'static str,
-    columns: &'static [&'static str],
+    (columns, optional): (&'static [&'static str], usize),
     bytes: &Option<Vec<u8>>,
     mistakes: &mut Mistakes,
     mut each: impl FnMut(&mut Row),
@@ -124,6 +125,7 @@ fn each_row(
     let mut complete = true;
     let mut record = csv::StringRecord::new();
     let mut header_read = false;
+    let mut width = columns.len();
     loop {
         let line = reader.position().line();
         match reader.read_record(&mut record) {
@@ -139,15 +141,17 @@ fn each_row(
         let line = record.position().map_or(line, csv::Position::line);
         if !header_read {
             header_read = true;
-            if !record.iter().eq(columns.iter().copied()) {
+            width = record.len();
+            let begins = record.iter().eq(columns.iter().copied().take(width));
+            if !begins || !(columns.len() - optional..=columns.len()).contains(&width) {
                 let why = format!("must be the header {}", columns.join(","));
                 mistakes.of_line(file, line, why);
                 return false;
             }
             continue;
         }
-        if record.len() != columns.len() {
-            let why = format!("has {} columns, not {}", record.len(), columns.len());
+        if record.len() != width {
+            let why = format!("has {} columns, not {width}", record.len());
             mistakes.of_line(file, line, why);
             complete = false;
             continue;

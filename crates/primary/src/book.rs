@@ -6,9 +6,11 @@
 //! 2. A folder appears with all three files or not at all, and one that is there is replaced only when the caller says so.
 
 use crate::format::{
-    CASH_SERIES, CLIENT_COLUMNS, CLIENTS_FILE, CONTRACT_COLUMNS, CONTRACTS_FILE, POSITION_COLUMNS,
-    POSITIONS_FILE, SEGMENT_SEPARATOR, instant_text, kind_text, option_text, version,
+    CASH_SERIES, CLIENT_COLUMNS, CLIENTS_FILE, CONTRACT_COLUMNS, CONTRACTS_FILE, ORDERS_FILE,
+    POSITION_COLUMNS, POSITIONS_FILE, SEGMENT_SEPARATOR, TRADE_FOR_TRADE_SERIES, TRADES_FILE,
+    instant_text, kind_text, option_text, version,
 };
+use squareoff_domain::reference::Restriction;
 use squareoff_domain::{Client, Contract, NetQuantity, PositionKey, Price, Segment, TradingDate};
 use std::fmt;
 use std::fs::{self, File};
@@ -187,9 +189,15 @@ fn beside(parent: &Path) -> io::Result<tempfile::TempDir> {
 
 fn holds_only_a_book(dir: &Path) -> io::Result<bool> {
     let is_ours = |name: &std::ffi::OsStr| {
-        [CONTRACTS_FILE, CLIENTS_FILE, POSITIONS_FILE]
-            .iter()
-            .any(|file| name == *file)
+        [
+            CONTRACTS_FILE,
+            CLIENTS_FILE,
+            POSITIONS_FILE,
+            ORDERS_FILE,
+            TRADES_FILE,
+        ]
+        .iter()
+        .any(|file| name == *file)
     };
     if !dir.symlink_metadata()?.is_dir() {
         return Ok(false);
@@ -210,9 +218,7 @@ fn contracts_csv(lines: &[ContractLine]) -> Vec<u8> {
             contract.venue.to_string(),
             contract.segment.to_string(),
             contract.symbol.to_string(),
-            contract
-                .expiry
-                .map_or(CASH_SERIES.to_owned(), |expiry| expiry.to_string()),
+            series_or_expiry(contract),
             kind_text(contract.kind).to_owned(),
             contract
                 .strike
@@ -229,9 +235,27 @@ fn contracts_csv(lines: &[ContractLine]) -> Vec<u8> {
             instant_text(contract.reference_at),
             line.source.clone(),
             contract.price_protection.to_string(),
+            contract
+                .protection_range
+                .map_or(String::new(), |(low, _)| low.to_string()),
+            contract
+                .protection_range
+                .map_or(String::new(), |(_, high)| high.to_string()),
+            match contract.restriction {
+                Some(Restriction::Suspended) => "suspended".to_owned(),
+                Some(Restriction::TradeForTrade) | None => String::new(),
+            },
         ]
     };
     csv(CONTRACT_COLUMNS, lines.iter().map(row))
+}
+
+fn series_or_expiry(contract: &Contract) -> String {
+    match (contract.expiry, contract.restriction) {
+        (Some(expiry), _) => expiry.to_string(),
+        (None, Some(Restriction::TradeForTrade)) => TRADE_FOR_TRADE_SERIES.to_owned(),
+        (None, Some(Restriction::Suspended) | None) => CASH_SERIES.to_owned(),
+    }
 }
 
 fn clients_csv(lines: &[ClientLine]) -> Vec<u8> {
@@ -270,7 +294,7 @@ fn segments_text(segments: &[Segment]) -> String {
     texts.join(&SEGMENT_SEPARATOR.to_string())
 }
 
-fn csv(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+pub(crate) fn csv(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer
         .write_record(columns)

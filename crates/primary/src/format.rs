@@ -1,4 +1,4 @@
-//! The three files of a beginning-of-day folder: their names, header rows, and how a cell spells an instrument or an instant.
+//! The files of a book's folder: their names, header rows, and how a cell spells an instrument or an instant.
 //!
 //! Rupees are decimals with at most four places, quantities whole units (never lots), dates `YYYY-MM-DD`, instants RFC 3339.
 
@@ -11,6 +11,9 @@ use time::{OffsetDateTime, UtcOffset, macros::offset};
 pub const CONTRACTS_FILE: &str = "contracts.csv";
 pub const CLIENTS_FILE: &str = "clients.csv";
 pub const POSITIONS_FILE: &str = "positions.csv";
+/// Of the day itself: what the primary did before it went down. Each may be missing.
+pub const ORDERS_FILE: &str = "orders.csv";
+pub const TRADES_FILE: &str = "trades.csv";
 
 /// The simulated exchange reads this file too, by these names.
 pub const CONTRACT_COLUMNS: &[&str] = &[
@@ -31,7 +34,12 @@ pub const CONTRACT_COLUMNS: &[&str] = &[
     "reference_price_at",
     "source",
     "price_protection_rupees",
+    "protection_low_rupees",
+    "protection_high_rupees",
+    "restriction",
 ];
+/// The last columns of a contract, which a file may leave out: limit price protection (both or none), and `suspended` or nothing.
+pub const CONTRACT_COLUMNS_OPTIONAL: usize = 3;
 pub const CLIENT_COLUMNS: &[&str] = &[
     "client_code",
     "name",
@@ -52,8 +60,41 @@ pub const POSITION_COLUMNS: &[&str] = &[
     "average_price_rupees",
 ];
 
-/// The series of a contract of the cash market; the other series (trade-for-trade and the like) can't be squared off intraday.
+/// Orders that the primary placed. The simulated exchange reads this file too, by these names.
+pub const ORDER_COLUMNS: &[&str] = &[
+    "trading_date",
+    "client_code",
+    "venue",
+    "symbol",
+    "product",
+    "side",
+    "quantity",
+    "cumulative_quantity",
+    "price",
+    "cl_ord_id",
+    "exchange_order_id",
+    "entered_at",
+    "state",
+];
+/// The last column of an order, which a file may leave out: `working` or `ended`, and nothing for working.
+pub const ORDER_COLUMNS_OPTIONAL: usize = 1;
+pub const TRADE_COLUMNS: &[&str] = &[
+    "trading_date",
+    "client_code",
+    "venue",
+    "symbol",
+    "product",
+    "side",
+    "quantity",
+    "price",
+    "exec_id",
+    "traded_at",
+];
+
+/// The series of a contract of the cash market that can be netted within the day.
 pub const CASH_SERIES: &str = "EQ";
+/// The series that is settled trade for trade, and so can't be squared off.
+pub const TRADE_FOR_TRADE_SERIES: &str = "BE";
 /// Between the segments of a client.
 pub const SEGMENT_SEPARATOR: char = '|';
 

@@ -226,7 +226,7 @@ async fn bod(
 }
 
 /// What was appended: a fact can't be refused.
-async fn record<A: Aggregate>(
+pub(crate) async fn record<A: Aggregate>(
     streams: &Streams<A>,
     stream: &str,
     caller: &Caller,
@@ -264,7 +264,7 @@ async fn caller_at<A: Aggregate>(
 }
 
 /// The same file told to the same stream is the same request, whoever tells it and when.
-fn caller(stream: &str, file: &str, version: u64, by: &ImportedBy) -> Caller {
+pub(crate) fn caller(stream: &str, file: &str, version: u64, by: &ImportedBy) -> Caller {
     let name = format!("{file} {stream} {version}");
     Caller {
         actor: by.actor.clone(),

@@ -1,4 +1,4 @@
-//! The broker's primary platform, as far as its beginning-of-day files reach: what they are, a generated sample of them, and
+//! The broker's primary platform, as far as its files reach: what they are, a generated sample of them, and
 //! their import into the event log.
 //!
 //! | module | does |
@@ -7,6 +7,7 @@
 //! | [`sample`] | generates a made-up book from a seed |
 //! | [`bod`] | reads a folder strictly and names every mistake |
 //! | [`import`](mod@import) | records a book in the log; the same book again appends nothing |
+//! | [`intraday`] | what the primary did on the day: its orders that may still fill, its trades |
 //!
 //! 1. A book is imported whole or refused whole: one bad cell and nothing is appended.
 //! 2. Names, PAN, e-mail and phone stay in the files: they enter the log only once they can be encrypted.
@@ -17,6 +18,7 @@ pub mod bod;
 pub mod book;
 mod format;
 pub mod import;
+pub mod intraday;
 pub mod sample;
 
 pub use bod::{BodError, Mistake, read};
@@ -24,4 +26,5 @@ pub use book::{
     Book, ClientLine, ContractLine, Existing, Identity, PositionLine, Versions, WriteError,
 };
 pub use import::{ImportError, ImportReport, ImportedBy, import};
+pub use intraday::{Intraday, IntradayReport};
 pub use sample::{SampleBook, SampleError, generate};

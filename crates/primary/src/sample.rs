@@ -12,6 +12,7 @@ mod calendar;
 mod clients;
 mod dice;
 mod instruments;
+mod intraday;
 mod positions;
 
 use crate::book::Book;
@@ -19,6 +20,7 @@ use dice::{Dice, Part};
 use squareoff_domain::TradingDate;
 use thiserror::Error;
 
+pub use intraday::intraday;
 pub use positions::SLICES_MAX;
 
 /// What the `source` column says of every generated line.

@@ -7,7 +7,7 @@ use squareoff_domain::{NetQuantity, Price, Quantity, TradingDate};
 use std::fmt::Display;
 use std::str::FromStr;
 
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     pub file: &'static str,
     pub line: u64,
     pub columns: &'static [&'static str],
@@ -18,9 +18,9 @@ pub(super) struct Row<'a> {
 impl Row<'_> {
     pub fn text(&self, column: &'static str) -> &str {
         let index = self.columns.iter().position(|name| *name == column);
-        self.record
-            .get(index.expect("only columns of the file are asked for"))
-            .expect("a row has all columns")
+        // An optional column that the file leaves out is empty.
+        let index = index.expect("only columns of the file are asked for");
+        self.record.get(index).unwrap_or_default()
     }
 
     pub fn refuse(&mut self, column: &'static str, why: impl Display) {
@@ -94,6 +94,15 @@ impl Row<'_> {
         }
         self.refuse(column, "must be above zero");
         None
+    }
+
+    /// A whole number of units, zero or more.
+    pub fn units_or_none(&mut self, column: &'static str) -> Option<Quantity> {
+        let why = "is not a whole number of units, at most a million million";
+        self.cell(column, why, |text| {
+            let units = all_digits(text).then(|| text.parse().ok()).flatten()?;
+            Quantity::new(units).ok()
+        })
     }
 
     /// A whole number of units above zero.

@@ -2,8 +2,11 @@
 
 use super::row::Row;
 use crate::book::{ClientLine, ContractLine, Identity, PositionLine};
-use crate::format::{CASH_SERIES, KINDS, SEGMENT_SEPARATOR, is_option, parse_instant, segment_of};
-use squareoff_domain::reference::{InstrumentKind, OptionType};
+use crate::format::{
+    CASH_SERIES, KINDS, SEGMENT_SEPARATOR, TRADE_FOR_TRADE_SERIES, is_option, parse_instant,
+    segment_of,
+};
+use squareoff_domain::reference::{InstrumentKind, OptionType, Restriction};
 use squareoff_domain::{
     Client, ClientCode, Contract, PositionKey, Price, Product, Segment, Symbol, TradingDate, Venue,
 };
@@ -59,6 +62,16 @@ pub(super) fn contract(row: &mut Row, known: &mut Known) -> Option<ContractLine>
     let reference_at = row.cell("reference_price_at", why, parse_instant);
     let source = row.label("source");
     let price_protection = row.rupees_above_zero("price_protection_rupees");
+    let protection_range = protection_range(row);
+    let suspended = row.cell(
+        "restriction",
+        "is neither empty nor `suspended`",
+        |text| match text {
+            "" => Some(None),
+            "suspended" => Some(Some(Restriction::Suspended)),
+            _ => None,
+        },
+    );
 
     let (tick, band_low, band_high) = (tick?, band_low?, band_high?);
     let (reference_price, lot, freeze) = (reference_price?, lot?, freeze?);
@@ -83,6 +96,7 @@ pub(super) fn contract(row: &mut Row, known: &mut Known) -> Option<ContractLine>
         expiry,
         strike,
         option_type,
+        trade_for_trade,
     } = terms?;
     let contract = Contract {
         trading_date: trading_date?,
@@ -101,8 +115,8 @@ pub(super) fn contract(row: &mut Row, known: &mut Known) -> Option<ContractLine>
         reference_price,
         reference_at: reference_at?,
         price_protection: price_protection?,
-        protection_range: None,
-        restriction: None,
+        protection_range: protection_range?,
+        restriction: suspended?.or(trade_for_trade),
         version: String::new(),
     };
     Some(ContractLine {
@@ -115,6 +129,22 @@ struct Terms {
     expiry: Option<TradingDate>,
     strike: Option<Price>,
     option_type: Option<OptionType>,
+    trade_for_trade: Option<Restriction>,
+}
+
+/// Both ends of the limit price protection, or neither.
+fn protection_range(row: &mut Row) -> Option<Option<(Price, Price)>> {
+    let (low, high) = ("protection_low_rupees", "protection_high_rupees");
+    if row.text(low).is_empty() && row.text(high).is_empty() {
+        return Some(None);
+    }
+    let (from, to) = (row.rupees_above_zero(low), row.rupees_above_zero(high));
+    let (from, to) = (from?, to?);
+    if to < from {
+        row.refuse(high, format!("is below the low end {from}"));
+        return None;
+    }
+    Some(Some((from, to)))
 }
 
 /// The columns whose meaning hangs on the kind of instrument.
@@ -132,10 +162,13 @@ fn terms(
             format!("is not where {kind_name} is traded: {kind_segment}"),
         );
     }
+    let mut trade_for_trade = None;
     let expiry = if kind == InstrumentKind::Equity {
-        let why = format!("is not the series {CASH_SERIES}");
+        let why = format!("is not the series {CASH_SERIES} or {TRADE_FOR_TRADE_SERIES}");
         row.cell("series_or_expiry", &why, |text| {
-            (text == CASH_SERIES).then_some(None)
+            trade_for_trade =
+                (text == TRADE_FOR_TRADE_SERIES).then_some(Restriction::TradeForTrade);
+            (text == CASH_SERIES || trade_for_trade.is_some()).then_some(None)
         })
     } else {
         let expiry = row.date("series_or_expiry");
@@ -172,6 +205,7 @@ fn terms(
         expiry: expiry?,
         strike: strike?,
         option_type: option_type?,
+        trade_for_trade,
     })
 }
 

@@ -12,6 +12,7 @@ pub enum Part {
     Contracts = 1,
     Clients = 2,
     Positions = 3,
+    Intraday = 4,
 }
 
 impl Dice {

@@ -86,7 +86,7 @@ fn check(file: &str, good: &str, cases: Cases) {
             "clients.csv" => read_files(CONTRACTS, &bad, POSITIONS),
             _ => read_files(CONTRACTS, CLIENTS, &bad),
         };
-        let expected = format!("1 mistake in the beginning-of-day files:\n  {file}{says}");
+        let expected = format!("1 mistake in the book's files:\n  {file}{says}");
         assert_eq!(result.unwrap_err(), expected);
     }
 }
@@ -125,8 +125,8 @@ fn a_mistake_in_the_contract_file_is_named_by_line_and_column() {
             ),
             (
                 "SBIN,EQ",
-                "SBIN,BE",
-                ", line 2, column series_or_expiry: `BE` is not the series EQ",
+                "SBIN,BL",
+                ", line 2, column series_or_expiry: `BL` is not the series EQ or BE",
             ),
             (
                 "2026-11-24,FUT",
@@ -218,7 +218,7 @@ fn a_mistake_in_the_contract_file_is_named_by_line_and_column() {
                 "trading_date,venue",
                 "date,venue",
                 &format!(
-                    ", line 1 must be the header {}",
+                    ", line 1 must be the header {},protection_low_rupees,protection_high_rupees,restriction",
                     CONTRACTS.lines().next().unwrap()
                 ),
             ),
@@ -403,6 +403,6 @@ fn text_that_is_not_utf8_is_named_by_its_line() {
     let said = read(folder.path()).unwrap_err().to_string();
     assert_eq!(
         said,
-        "1 mistake in the beginning-of-day files:\n  clients.csv, line 2 is not UTF-8 text"
+        "1 mistake in the book's files:\n  clients.csv, line 2 is not UTF-8 text"
     );
 }

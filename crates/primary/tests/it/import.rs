@@ -127,18 +127,21 @@ async fn a_second_file_that_tells_it_otherwise_is_a_contradiction_and_changes_no
             report.contradicted,
             report.unchanged
         ),
-        (2, 2, 518)
+        // Each freezes its position too.
+        (4, 2, 518)
     );
     let again = import(&store, &other, &by()).await.unwrap();
     assert_eq!(again.events_appended, 0);
 
     let events = events(&store).await;
-    let contradictions = events[events.len() - 2..].iter();
-    for event in contradictions {
-        let Event::Position(PositionEvent::BodContradicted(event)) = event else {
-            panic!("{event:?}")
-        };
-        assert_eq!(event.source, other.versions.positions);
+    for event in &events[events.len() - 4..] {
+        match event {
+            Event::Position(PositionEvent::BodContradicted(event)) => {
+                assert_eq!(event.source, other.versions.positions);
+            }
+            Event::Position(PositionEvent::PositionFrozen(_)) => {}
+            _ => panic!("{event:?}"),
+        }
     }
     let streams = Streams::<PositionState>::new(store.clone());
     let loaded = streams.load(&book.positions[3].key.stream()).await.unwrap();

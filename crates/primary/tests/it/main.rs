@@ -5,6 +5,7 @@
 
 mod bad_files;
 mod import;
+mod intraday;
 mod killed;
 mod sample;
 mod write;
