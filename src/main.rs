@@ -14,6 +14,11 @@ use squareoff_store::{EventStore, Position};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Rows and events are allocated in one thread and freed in another, which glibc's allocator is slow at: a rebuild takes a quarter less
+/// of our own processor time with this one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Close a broker's open positions while its primary trading platform is down.
 #[derive(Parser)]
 #[command(

@@ -12,6 +12,10 @@ mod replay;
 use anyhow::{Result, bail};
 use serde_json::json;
 
+/// As in `squareoff` itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: squareoff-bench append [seconds runs] | replay [events runs] | project [rounds runs] | rebuild [rounds runs] | e2e [orders runs] | all";
 
 fn main() -> Result<()> {

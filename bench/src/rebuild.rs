@@ -65,12 +65,12 @@ async fn beside(store: &EventStore, events: u64) -> Result<()> {
         database.clone(),
         std::future::pending(),
     ));
-    let alone = live(store, &database, 0, async {
+    let alone = live(store, &database, async {
         tokio::time::sleep(BESIDE).await;
         Ok(0)
     });
     let alone = alone.await?;
-    let with = live(store, &database, 1, async {
+    let with = live(store, &database, async {
         let (began, mut rebuilds) = (Instant::now(), 0);
         while began.elapsed() < BESIDE {
             let options = RebuildOptions::new(SwapWhen::Equal);
@@ -92,11 +92,10 @@ async fn beside(store: &EventStore, events: u64) -> Result<()> {
     Ok(())
 }
 
-/// Reads and appends until `other` is done. `part` keeps the requests of the calls apart.
+/// Reads and appends until `other` is done.
 async fn live(
     store: &EventStore,
     database: &Database,
-    part: usize,
     other: impl Future<Output = Result<u64>>,
 ) -> Result<serde_json::Value> {
     let over = AtomicBool::new(false);
@@ -116,7 +115,7 @@ async fn live(
         }
         Ok(took)
     };
-    let watcher = Watcher::start(database.pool(1));
+    let watcher = Watcher::start(database.pool(2));
     let write = async {
         let mut lags = vec![];
         for number in 0.. {
@@ -125,7 +124,7 @@ async fn live(
             }
             let key = key(number % POSITIONS)?;
             let stream = key.stream();
-            let request = Uuid::from_u128((1 << 64) + (part * 1_000_000 + number) as u128);
+            let request = Uuid::new_v4();
             let version = version(store, &stream).await?;
             let events = placed(&key, request).into_iter().map(envelope).collect();
             let appended = store.append(&stream, version, events).await?;

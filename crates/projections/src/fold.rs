@@ -204,14 +204,9 @@ impl Fold {
         event: &PositionEvent,
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
-        if !self.streams.contains(&stored.stream) {
-            self.streams
-                .put(stored.stream.clone(), Folded::new(stored)?);
-        }
         let folded = self
             .streams
-            .get_mut(&stored.stream)
-            .expect("it was put there if it was missing");
+            .try_get_or_insert_mut(stored.stream.clone(), || Folded::new(stored))?;
         let order = folded.apply(stored, event)?;
         folded.changed_orders.extend(order);
         if let PositionEvent::Executed(executed) = event {

@@ -23,7 +23,7 @@ const MADE_BY: &str = env!("SQUAREOFF_FOLDING");
 
 /// Streams remembered while filling. More than one segment can touch, so that memory is bounded and no stream is forgotten while it
 /// is needed; at 1 KB per order some hundred megabytes.
-const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(4 * SEGMENT_EVENTS_MAX).expect("not zero");
+const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2 * SEGMENT_EVENTS_MAX).expect("not zero");
 
 /// How far the tables are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,11 +242,16 @@ async fn connect(database: &Database, schema: &str) -> Result<PgConnection, sqlx
         "SET synchronous_commit = off",
         // An index at a time per connection: the sort stays in memory for some millions of rows.
         "SET maintenance_work_mem = '256MB'",
+        // Two connections index at a time; workers of each would only take turns.
+        "SET max_parallel_maintenance_workers = 0",
         // A statement whose client was killed ends soon, so that the rebuild that goes on has not long to wait.
         "SET client_connection_check_interval = '250ms'",
     ] {
         connection.execute(setting).await?;
     }
+    // Half of the time of an index is the compression of its pages for the server's log, which LZ4 makes a trifle. Only a superuser
+    // may say so, and only to a server that was built with it: elsewhere it stays as it is.
+    let _ = connection.execute("SET wal_compression = lz4").await;
     sqlx::query!(
         "SELECT pg_advisory_lock_shared($1, $2)",
         LOCK_CLASS,

@@ -16,13 +16,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Events of a segment: less than half a second of work, and few rows that the next segment changes again.
-pub const SEGMENT_EVENTS: usize = 65_536;
+pub const SEGMENT_EVENTS: usize = 131_072;
 /// A larger wish is cut to this, for the sake of memory: about a kilobyte per event while a segment is on its way.
-pub const SEGMENT_EVENTS_MAX: usize = 131_072;
+pub const SEGMENT_EVENTS_MAX: usize = 262_144;
 /// Events of one read: some milliseconds of decoding.
-const CHUNK_EVENTS: usize = 8_192;
+const CHUNK_EVENTS: usize = 4_096;
 /// Chunks read and decoded ahead of the fold, about ten megabytes each.
-const CHUNKS_AHEAD_MAX: usize = 3;
+const CHUNKS_AHEAD_MAX: usize = 4;
 /// Segments folded ahead of the copying.
 const SEGMENTS_AHEAD_MAX: usize = 1;
 

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod as_of;
 mod cluster;
 mod offline_data;
 mod projecting;
 mod rebuilding;
+mod resuming;
 mod story;

@@ -129,7 +129,7 @@ async fn a_row_that_differs_is_named_and_nothing_is_swapped_unless_told_to() {
     pool.execute("UPDATE trades SET quantity = quantity + 1 WHERE position = (SELECT max(position) FROM trades)").await.unwrap();
 
     let report = rebuild(&desk.store, &database, SWAP, |_| {}).await.unwrap();
-    assert!(!report.equal() && !report.swapped);
+    assert!(!report.equal() && !report.swapped, "{report:?}");
     let differences = report.comparison.unwrap().differences;
     let [difference] = differences.as_slice() else {
         panic!("{differences:?}")

@@ -66,7 +66,7 @@ fn contract(key: &PositionKey) -> Contract {
 /// A log, what it holds folded, and a seeded hand that writes on.
 pub struct Desk {
     pub store: EventStore,
-    _folder: TempDir,
+    folder: TempDir,
     positions: BTreeMap<PositionKey, (Position, u64)>,
     random: ChaCha8Rng,
     /// Nanoseconds; every event is a millisecond and a bit after the one before.
@@ -79,12 +79,35 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         Desk {
             store: EventStore::open(folder.path()).unwrap(),
-            _folder: folder,
+            folder,
             positions: BTreeMap::new(),
             random: ChaCha8Rng::seed_from_u64(seed),
             clock: 1_795_000_000_000_000_123,
             executions: 0,
         }
+    }
+
+    /// The log's folder, for another process.
+    pub fn path(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Appends an event whose schema is of a release to come.
+    pub async fn newer_event(&mut self) -> LogPosition {
+        let newer = NewEvent {
+            id: Uuid::from_u128(self.random.random()),
+            event_type: "BodLoaded",
+            schema_version: 9,
+            occurred_at: Timestamp(self.clock),
+            actor: "test".into(),
+            request_id: Uuid::nil(),
+            correlation_id: Uuid::nil(),
+            epoch: 1,
+            body: b"{}".to_vec(),
+        };
+        let stream = key(9_999, "RELIANCE").stream();
+        let appended = self.store.append(&stream, 0, vec![newer]).await.unwrap();
+        appended.position
     }
 
     pub async fn append(&mut self, stream: &str, version: u64, events: Vec<Event>) -> LogPosition {
@@ -272,8 +295,21 @@ impl Desk {
             .copied();
         match (self.random.random_range(0..12_u8), order) {
             (0, _) | (1..=8, None) => {
-                let units = self.random.random_range(-400..400);
+                // Seldom another line than before: a position with contradicting ones is frozen, and little happens on it.
+                let units = match self.random.random_range(0..60_u8) {
+                    0 => self.random.random_range(-400..400),
+                    _ => {
+                        i64::from(client)
+                            * if key.symbol.as_str() == "M&M" {
+                                150
+                            } else {
+                                -170
+                            }
+                    }
+                };
                 self.bod(&key, units).await;
+                let units = self.random.random_range(1..150);
+                self.square_off(&key, Wanted::Units(units)).await;
             }
             (1 | 2, Some(_)) => {
                 let units = self.random.random_range(1..150);
