@@ -185,3 +185,69 @@ fn the_set_up_of_a_data_folder_step_by_step() {
     assert!(token.starts_with("sqo.desk-asha.") && token == said(&run(&["token", "desk-asha"])));
     assert!(refused(&run(&["token", "Desk Asha"])).contains("cannot be an actor"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_of_a_newer_release_ends_every_reader_with_one_sentence() {
+    let test = squareoff_projections::testing::TestDatabase::start()
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = test.url();
+    let run = |arguments: &[&str]| squareoff(folder.path(), arguments, &[("DATABASE_URL", &url)]);
+    said(&run(&["platform", "status"]));
+    let newer = squareoff_store::NewEvent {
+        id: uuid::Uuid::from_u128(1),
+        event_type: "BodLoaded",
+        schema_version: 9,
+        occurred_at: squareoff_domain::Timestamp(0),
+        actor: "test".into(),
+        request_id: uuid::Uuid::nil(),
+        correlation_id: uuid::Uuid::nil(),
+        epoch: 1,
+        body: b"{}".to_vec(),
+    };
+    let store = squareoff_store::EventStore::open(&folder.path().join("log")).unwrap();
+    let stream = "position-2026-11-20-C00001-NSE:RELIANCE-MIS";
+    store.append(stream, 0, vec![newer]).await.unwrap();
+
+    for arguments in [
+        &["rebuild"] as &[&str],
+        &["rebuild", "--as-of", "1", "--schema", "audit"],
+        &[
+            "rebuild",
+            "--as-of",
+            "2100-01-01T00:00:00Z",
+            "--schema",
+            "later",
+        ],
+        &["projections"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let sentence = refused(&output);
+        let expected = "the log holds BodLoaded v9 at position 1; this release knows v";
+        assert!(sentence.contains(expected), "{arguments:?}: {sentence}");
+    }
+    // Before it there is nothing in the way; and what was made is listed, kept from a second command, and dropped.
+    let copy = ["rebuild", "--as-of", "0", "--schema", "before"];
+    let made = said(&run(&copy));
+    assert!(
+        made.contains("schema before stands at position 0"),
+        "{made}"
+    );
+    assert!(
+        refused(&run(&copy)).ends_with("schema before is there already: --replace makes it anew")
+    );
+    let listed = said(&run(&["rebuild", "--list"]));
+    assert!(listed.contains("before at position 0, made "), "{listed}");
+    assert!(
+        listed.contains("unfinished"),
+        "those that were stopped: {listed}"
+    );
+    for copy in ["before", "audit", "later"] {
+        said(&run(&["rebuild", "--drop", copy]));
+    }
+    assert_eq!(said(&run(&["rebuild", "--list"])), "there are no copies\n");
+    let reserved = run(&["rebuild", "--as-of", "0", "--schema", "read_live"]);
+    assert_eq!(reserved.status.code(), Some(2));
+}

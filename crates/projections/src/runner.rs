@@ -104,17 +104,35 @@ async fn session(
     let mut subscription = store.subscribe(done);
     let mut fold = Fold::new(STREAMS_MAX);
     tracing::info!(log.position = done.as_u64(), "projecting");
+    let mut ahead = None;
     loop {
-        let Delivery::Events(events) = subscription.next(BATCH_EVENTS_MAX).await? else {
+        let events = match ahead.take() {
+            Some(events) => events,
+            None => match subscription.next(BATCH_EVENTS_MAX).await? {
+                Delivery::Events(events) => events,
+                Delivery::CaughtUp(_) => continue,
+            },
+        };
+        let Some(to) = events.last().map(|event| event.position) else {
             continue;
         };
         if done == Position::START {
             // The log may have been empty before: now it has a first event to be known by.
             checkpoint_in(store, &mut connection).await?;
         }
-        let to = subscription.position();
         let rows = fold.fold(store, events).await?;
-        write(&mut connection, Target::Live, &rows, (done, to)).await?;
+        let mut writing = std::pin::pin!(write(&mut connection, Target::Live, &rows, (done, to)));
+        // The next batch is read while Postgres is busy with this one.
+        loop {
+            tokio::select! {
+                written = &mut writing => break written?,
+                next = subscription.next(BATCH_EVENTS_MAX), if ahead.is_none() => {
+                    if let Delivery::Events(events) = next? {
+                        ahead = Some(events);
+                    }
+                }
+            }
+        }
         done = to;
         *progressed = true;
     }

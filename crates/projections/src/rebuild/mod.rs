@@ -115,7 +115,7 @@ pub enum RebuildError {
     Disturbed,
     #[error("the log ends at position {head}, before {asked}")]
     BehindTheEnd { asked: Position, head: Position },
-    #[error("schema {0} is there already")]
+    #[error("schema {0} is there already: --replace makes it anew")]
     SchemaTaken(SchemaName),
     #[error("schema {0} holds something that no rebuild made, and is left alone")]
     SchemaForeign(SchemaName),
