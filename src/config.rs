@@ -50,6 +50,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
         "resend_age_max_s",
         "how old an order may be when the exchange asks for it again, in seconds; default 10",
     ),
+    (
+        "reference_age_max_s",
+        "how old the reference price of a contract may be that a marketable limit is made of, in seconds; default 86400",
+    ),
     ("sample_clients", "clients of the sample book; default 2000"),
     (
         "sample_positions",
@@ -85,6 +89,7 @@ pub struct Config {
     pub venues: Vec<Venue>,
     pub heartbeat_s: u32,
     pub resend_age_max_s: u32,
+    pub reference_age_max_s: u32,
     pub sample_clients: u32,
     pub sample_positions: u32,
     pub sample_orders: u32,
@@ -204,6 +209,9 @@ impl Config {
             resend_age_max_s: reader.get("resend_age_max_s", 10, |seconds| {
                 (*seconds > 3_600).then_some("expected at most 3600")
             }),
+            reference_age_max_s: reader.get("reference_age_max_s", 86_400, |seconds| {
+                (!(1..=604_800).contains(seconds)).then_some("expected 1 to 604800, a week")
+            }),
             sample_clients: reader.get("sample_clients", 2_000, |count| {
                 (!(1..=100_000).contains(count)).then_some("expected 1 to 100000")
             }),
@@ -241,6 +249,7 @@ impl Config {
             ("venues", venues.join(",")),
             ("heartbeat_s", self.heartbeat_s.to_string()),
             ("resend_age_max_s", self.resend_age_max_s.to_string()),
+            ("reference_age_max_s", self.reference_age_max_s.to_string()),
             ("sample_clients", self.sample_clients.to_string()),
             ("sample_positions", self.sample_positions.to_string()),
             ("sample_orders", self.sample_orders.to_string()),

@@ -5,10 +5,10 @@ use crate::folder::Folder;
 use crate::shutdown;
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use squareoff_api::{App, DevelopmentKey, Directory};
+use squareoff_api::{App, DevelopmentKey, Settings};
 use squareoff_gateway::VenueSession;
-use squareoff_projections::{Database, Watcher};
-use squareoff_store::{EventStore, Streams};
+use squareoff_projections::Database;
+use squareoff_store::EventStore;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -33,14 +33,11 @@ pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
     let reads = Database::from_url(&database_url(config, &folder)?)
         .context("DATABASE_URL")?
         .pool(READ_CONNECTIONS);
-    let app = App {
-        positions: Streams::new(store.clone()),
-        directory: Directory::follow(store.clone()),
-        watcher: Watcher::start(reads.clone()),
-        key: DevelopmentKey::load_or_create(&folder.development_key())?,
-        store,
-        reads,
+    let key = DevelopmentKey::load_or_create(&folder.development_key())?;
+    let settings = Settings {
+        reference_age_max_s: config.reference_age_max_s,
     };
+    let app = App::start(store, reads, key, settings);
     let listener = squareoff_api::listen(config.api_listen).await?;
     tracing::info!(address = %config.api_listen, "the API listens");
     squareoff_api::serve(listener, app, shutdown::requested(stop)).await?;

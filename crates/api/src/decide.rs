@@ -3,6 +3,7 @@
 use crate::auth::Actor;
 use crate::gathered::Gathered;
 use crate::problem::Problem;
+use crate::refusals::Asked;
 use crate::server::App;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +12,7 @@ use squareoff_domain::position::{self, PositionEvent, Request};
 use squareoff_domain::{OrderId, PositionKey, Refusal, RequestId};
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{LoadError, Position, TransactError};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -18,12 +20,13 @@ use uuid::Uuid;
 const PAGE: usize = 1_000;
 
 /// The longest that a request waits until this process has read its own order back from the log; that takes a millisecond.
-const DIRECTORY_WAIT: Duration = Duration::from_secs(1);
+pub const DIRECTORY_WAIT: Duration = Duration::from_secs(1);
 
 /// What the log holds for an accepted request.
-pub struct Answer {
+#[derive(Debug)]
+pub struct Answer<E = PositionEvent> {
     pub stream: String,
-    pub events: Vec<PositionEvent>,
+    pub events: Vec<E>,
     /// Of the last event of the request.
     pub version: u64,
     pub position: Position,
@@ -52,7 +55,7 @@ pub fn check_knowing(app: &App) -> Result<(), Problem> {
 ///
 /// # Errors
 /// `unknown-order`, `event-log-behind`.
-pub async fn stream_of(app: &App, order: OrderId) -> Result<String, Problem> {
+pub async fn stream_of(app: &App, order: OrderId) -> Result<Arc<str>, Problem> {
     if let Some(stream) = app.directory.stream_of(order) {
         return Ok(stream);
     }
@@ -95,16 +98,32 @@ pub fn accepted(body: &impl Serialize, order: Option<Uuid>, replayed: bool) -> R
     response
 }
 
+/// Decides a request about a position; a refusal goes into the audit trail.
+///
 /// # Errors
 /// A problem for every refusal and outage; in each of these cases nothing was appended, save for `outcome-unknown`.
 pub async fn decide(
     app: &App,
     actor: &Actor,
     key: &PositionKey,
-    request_id: RequestId,
     request: &Request,
 ) -> Result<Answer, Problem> {
-    let gathered = Gathered::of(&app.directory, key);
+    let asked = Asked::of_position(what(request), request.request_id(), key);
+    app.keep(actor, &asked, attempt(app, actor, key, request).await)
+}
+
+/// As [`decide`], for one of many positions at a time: a refusal is its caller's to tell.
+///
+/// # Errors
+/// As [`decide`].
+pub async fn attempt(
+    app: &App,
+    actor: &Actor,
+    key: &PositionKey,
+    request: &Request,
+) -> Result<Answer, Problem> {
+    let request_id = request.request_id();
+    let gathered = Gathered::of(&app.directory, key, app.settings);
     let context = gathered.context();
     let stream = key.stream();
     let caller = gathered.caller(&actor.0, request_id, request_id.0);
@@ -116,7 +135,7 @@ pub async fn decide(
         .positions
         .transact(&stream, &caller, decide)
         .await
-        .map_err(|error| problem(error, key))?;
+        .map_err(|error| problem(error, |refusal| refused(refusal, key)))?;
     match committed.position {
         Some(position) if committed.appended > 0 => Ok(Answer {
             stream,
@@ -125,14 +144,40 @@ pub async fn decide(
             position,
             replayed: false,
         }),
-        _ => first_answer(app, stream, request_id).await,
+        _ => {
+            let first = first_answer(app, &stream, request_id).await?;
+            first.ok_or_else(|| {
+                let lost = format!("request {request_id} was accepted but {stream} lacks it");
+                Problem::bug(lost)
+            })
+        }
     }
 }
 
-/// The events that the log holds for a request that was accepted before.
-async fn first_answer(app: &App, stream: String, request_id: RequestId) -> Result<Answer, Problem> {
+const fn what(request: &Request) -> &'static str {
+    match request {
+        Request::SquareOff { .. } => "square-off",
+        Request::Cancel { order: Some(_), .. } => "cancel",
+        Request::Cancel { order: None, .. } => "cancel-all",
+        Request::Modify { .. } => "modify",
+        Request::ResolveInDoubt { .. } => "resolve",
+        Request::Freeze { .. } => "freeze",
+        Request::Unfreeze { .. } => "unfreeze",
+        Request::HandBack { .. } => "hand-back",
+    }
+}
+
+/// The events that the log holds for a request that was accepted before; `None` when it holds none.
+///
+/// # Errors
+/// `event-log-unavailable`.
+pub async fn first_answer<E: LogEvent>(
+    app: &App,
+    stream: &str,
+    request_id: RequestId,
+) -> Result<Option<Answer<E>>, Problem> {
     let mut answer = Answer {
-        stream,
+        stream: stream.to_owned(),
         events: vec![],
         version: 0,
         position: Position::START,
@@ -140,58 +185,65 @@ async fn first_answer(app: &App, stream: String, request_id: RequestId) -> Resul
     };
     let mut from = 1;
     loop {
-        let page = app.store.read_stream(&answer.stream, from, PAGE).await?;
+        let page = app.store.read_stream(stream, from, PAGE).await?;
         let Some(last) = page.last() else { break };
         from = last.version + 1;
         for stored in page
             .iter()
             .filter(|stored| stored.request_id == request_id.0)
         {
-            answer
-                .events
-                .push(PositionEvent::decode(stored).map_err(Problem::bug)?);
+            answer.events.push(E::decode(stored).map_err(Problem::bug)?);
             (answer.version, answer.position) = (stored.version, stored.position);
         }
     }
-    if answer.events.is_empty() {
-        return Err(Problem::bug(format!(
-            "request {request_id} was accepted but {} does not hold it",
-            answer.stream
-        )));
-    }
-    Ok(answer)
+    Ok((!answer.events.is_empty()).then_some(answer))
 }
 
-fn problem(error: TransactError<Refusal>, key: &PositionKey) -> Problem {
+/// What a failed call into the log is to its caller; `refused` says what the domain's no is.
+pub fn problem<E>(error: TransactError<E>, refused: impl FnOnce(E) -> Problem) -> Problem {
     match error {
-        TransactError::Refused(Refusal::UnknownPosition) => {
-            let PositionKey {
-                date,
-                client,
-                venue,
-                symbol,
-                product,
-            } = key;
-            let detail =
-                format!("{client} has no {product} position in {venue}:{symbol} on {date}");
-            Problem {
-                detail,
-                ..Refusal::UnknownPosition.into()
-            }
-        }
-        TransactError::Refused(Refusal::SessionNotReady) => Problem {
-            detail: format!("the session with the {} is not ready", key.venue),
-            ..Refusal::SessionNotReady.into()
-        },
-        TransactError::Refused(refusal) => refusal.into(),
+        TransactError::Refused(refusal) => refused(refusal),
         TransactError::Append(error) => error.into(),
-        TransactError::Load(LoadError::Read(error)) => error.into(),
-        TransactError::Load(LoadError::Decode(error)) => Problem::bug(error),
-        TransactError::Contended { .. } => Problem::new(
+        TransactError::Load(error) => unread(error),
+        TransactError::Contended { stream, attempts } => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
             "Others are changing the same position",
-            error.to_string(),
+            format!("{stream} changed {attempts} times while a decision was made"),
         ),
+    }
+}
+
+/// What a stream that could not be folded is to its caller.
+pub fn unread(error: LoadError) -> Problem {
+    match error {
+        LoadError::Read(error) => error.into(),
+        LoadError::Decode(error) => Problem::bug(error),
+    }
+}
+
+/// A refusal with what it is about named.
+fn refused(refusal: Refusal, key: &PositionKey) -> Problem {
+    match refusal {
+        Refusal::UnknownPosition => unknown_position(key),
+        Refusal::SessionNotReady => Problem {
+            detail: format!("the session with the {} is not ready", key.venue),
+            ..Refusal::SessionNotReady.into()
+        },
+        refusal => refusal.into(),
+    }
+}
+
+pub fn unknown_position(key: &PositionKey) -> Problem {
+    let PositionKey {
+        date,
+        client,
+        venue,
+        symbol,
+        product,
+    } = key;
+    Problem {
+        detail: format!("{client} has no {product} position in {venue}:{symbol} on {date}"),
+        ..Refusal::UnknownPosition.into()
     }
 }

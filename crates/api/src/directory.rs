@@ -1,17 +1,17 @@
 //! What a decision needs from beside the position, kept from the log: the platform, the sessions, the day's contracts, who the
-//! clients are, and which position an order stands in. It lives off the log alone, so that a lost read database stops no order.
+//! clients are, which positions they have, and which position an order stands in. It lives off the log alone, so that a lost read database stops no order.
 
 use crate::follow;
 use squareoff_domain::platform::Platform;
-use squareoff_domain::position::PositionEvent;
 use squareoff_domain::reference::{ClientEvent, ContractEvent};
 use squareoff_domain::session::Session;
 use squareoff_domain::{
-    ClientCode, Contract, Event, OrderId, Symbol, TradingDate, Venue, platform, session,
+    ClientCode, Contract, Event, OrderId, PositionKey, Symbol, TradingDate, Venue, platform,
+    session,
 };
 use squareoff_store::codec::{self, DecodeError};
 use squareoff_store::{EventStore, Position, StoredEvent};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,6 +26,7 @@ const READ: &[&str] = &[
     "CancelAllRequested",
     "ClientRegistered",
     "ContractListed",
+    "ExternalOrderObserved",
     "HandbackApproved",
     "HandbackCompleted",
     "HandbackRejected",
@@ -60,7 +61,8 @@ struct Known {
     sessions: HashMap<Arc<str>, (Venue, Session)>,
     contracts: HashMap<(TradingDate, Venue, Symbol), Arc<Contract>>,
     clients: HashSet<ClientCode>,
-    orders: HashMap<OrderId, String>,
+    orders: HashMap<OrderId, Arc<str>>,
+    positions: BTreeMap<(TradingDate, ClientCode), Vec<Arc<str>>>,
 }
 
 impl Directory {
@@ -127,8 +129,22 @@ impl Directory {
     }
 
     /// The position stream an order stands in.
-    pub fn stream_of(&self, order: OrderId) -> Option<String> {
+    pub fn stream_of(&self, order: OrderId) -> Option<Arc<str>> {
         self.read(|known| known.orders.get(&order).cloned())
+    }
+
+    /// The position streams of one client and day, in the order in which they began.
+    pub fn positions_of(&self, date: TradingDate, client: &ClientCode) -> Vec<Arc<str>> {
+        let key = (date, client.clone());
+        self.read(|known| known.positions.get(&key).cloned().unwrap_or_default())
+    }
+
+    /// Every position stream of a day, client by client.
+    pub fn positions_on(&self, date: TradingDate) -> Vec<Arc<str>> {
+        self.read(|known| {
+            let of_date = known.positions.iter().filter(|((day, _), _)| *day == date);
+            of_date.flat_map(|(_, streams)| streams.clone()).collect()
+        })
     }
 
     fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
@@ -144,7 +160,16 @@ fn learn(known: &RwLock<Known>, events: &[StoredEvent]) -> Result<(), DecodeErro
     let decoded: Vec<_> = read
         .map(|stored| Ok((stored, codec::decode(stored)?)))
         .collect::<Result<_, _>>()?;
+    let begun: Vec<_> = events
+        .iter()
+        .filter(|stored| stored.version == 1)
+        .filter_map(|stored| Some((PositionKey::of_stream(&stored.stream)?, &stored.stream)))
+        .collect();
     let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+    for (key, stream) in begun {
+        let of_client = known.positions.entry((key.date, key.client));
+        of_client.or_default().push(Arc::clone(stream));
+    }
     for (stored, event) in decoded {
         known.learn(stored, event);
     }
@@ -183,11 +208,12 @@ impl Known {
                     .or_insert((venue, Session::default()));
                 entry.1 = session::evolve(std::mem::take(&mut entry.1), &event);
             }
-            Event::Position(PositionEvent::OrderPlaced(placed)) => {
-                self.orders
-                    .insert(placed.order_id, stored.stream.to_string());
+            Event::Position(event) => {
+                if let Some(order_id) = event.order_id() {
+                    self.orders.insert(order_id, Arc::clone(&stored.stream));
+                }
             }
-            Event::Bulk(_) | Event::Position(_) | Event::Refusal(_) | Event::Suspense(_) => {}
+            Event::Bulk(_) | Event::Refusal(_) | Event::Suspense(_) => {}
         }
     }
 }

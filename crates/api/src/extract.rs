@@ -5,10 +5,16 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde_json::value::RawValue;
-use squareoff_domain::RequestId;
+use squareoff_domain::platform::HaltScope;
+use squareoff_domain::{Price, Quantity, Refusal, RequestId, Segment, Timestamp, Venue};
 use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// Largest body of a request, in bytes.
@@ -155,4 +161,151 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         key.map(|key| IdempotencyKey(key.to_owned()))
             .ok_or_else(|| refuse("idempotency-key-invalid", expected()))
     }
+}
+
+/// The longest reason, in bytes: some sentences, in any script.
+const REASON_BYTES_MAX: usize = 500;
+
+/// Why a person asks for something, in their words.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Reason(pub String);
+
+impl TryFrom<String> for Reason {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len() > REASON_BYTES_MAX || text.chars().any(char::is_control) {
+            let max = REASON_BYTES_MAX;
+            return Err(format!(
+                "a reason has at most {max} bytes and no control characters"
+            ));
+        }
+        Ok(Reason(text))
+    }
+}
+
+impl Reason {
+    /// # Errors
+    /// `reason-missing` when there is nothing in it.
+    pub fn given(self) -> Result<String, Problem> {
+        if self.0.trim().is_empty() {
+            Err(Refusal::ReasonMissing.into())
+        } else {
+            Ok(self.0)
+        }
+    }
+}
+
+/// What a kill switch is about: `all`, `NSE`, `NSE/FO`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Scope(pub HaltScope);
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let scope =
+            match text.split_once('/') {
+                None if text == "all" => Some(HaltScope::All),
+                None => text.parse().ok().map(HaltScope::Venue),
+                Some((venue, segment)) => venue.parse().ok().zip(segment.parse().ok()).map(
+                    |(venue, segment): (Venue, Segment)| HaltScope::Segment { venue, segment },
+                ),
+            };
+        scope.map(Scope).ok_or_else(|| {
+            format!("`{text}` is not a scope: all, a venue (NSE), or a venue's segment (NSE/FO)")
+        })
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// An instant, RFC 3339 with any offset.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Time(pub Timestamp);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let instant = OffsetDateTime::parse(text, &Rfc3339).ok();
+        let nanoseconds =
+            instant.and_then(|instant| i64::try_from(instant.unix_timestamp_nanos()).ok());
+        nanoseconds
+            .map(|nanoseconds| Time(Timestamp(nanoseconds)))
+            .ok_or_else(|| format!("`{text}` is not a time of the form 2026-11-20T09:47:00+05:30"))
+    }
+}
+
+impl TryFrom<String> for Time {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Rupees as text; absent or null is none.
+///
+/// # Errors
+/// What else it is.
+pub fn limit_price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Price>, D::Error> {
+    struct Expected;
+
+    impl Visitor<'_> for Expected {
+        type Value = Option<Price>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("rupees as text, such as \"1402.50\"")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            text.parse().map(Some).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_any(Expected)
+}
+
+/// A whole number of units; absent or null is none. Less than zero is refused as zero is: by the rule, in its place.
+///
+/// # Errors
+/// What else it is.
+pub fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    struct Expected;
+
+    impl Visitor<'_> for Expected {
+        type Value = Option<u64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a whole number of units up to {}", Quantity::MAX)
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_u64<E: de::Error>(self, units: u64) -> Result<Self::Value, E> {
+            Ok(Some(units))
+        }
+
+        fn visit_i64<E: de::Error>(self, units: i64) -> Result<Self::Value, E> {
+            Ok(Some(u64::try_from(units).unwrap_or(0)))
+        }
+    }
+
+    deserializer.deserialize_any(Expected)
 }

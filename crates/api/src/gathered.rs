@@ -2,7 +2,7 @@
 //! item of a bulk.
 
 use crate::directory::Directory;
-use crate::server::now;
+use crate::server::{Settings, now};
 use squareoff_domain::platform::Platform;
 use squareoff_domain::position::Context;
 use squareoff_domain::{Contract, PositionKey, RequestId, Timestamp};
@@ -10,23 +10,22 @@ use squareoff_store::Caller;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A day: the contract file's own reference prices are good for the day it is of.
-const REFERENCE_AGE_MAX_S: u32 = 86_400;
-
 pub struct Gathered {
     pub platform: Platform,
     pub contract: Option<Arc<Contract>>,
     pub session_ready: bool,
     pub now: Timestamp,
+    pub settings: Settings,
 }
 
 impl Gathered {
-    pub fn of(directory: &Directory, key: &PositionKey) -> Gathered {
+    pub fn of(directory: &Directory, key: &PositionKey, settings: Settings) -> Gathered {
         Gathered {
             platform: directory.platform(),
             contract: directory.contract(key.date, key.venue, &key.symbol),
             session_ready: directory.session_ready(key.venue),
             now: now(),
+            settings,
         }
     }
 
@@ -36,7 +35,7 @@ impl Gathered {
             session_ready: self.session_ready,
             contract: self.contract.as_deref(),
             now: self.now,
-            reference_age_max_s: REFERENCE_AGE_MAX_S,
+            reference_age_max_s: self.settings.reference_age_max_s,
         }
     }
 

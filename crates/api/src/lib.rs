@@ -11,10 +11,14 @@ pub mod directory;
 pub mod extract;
 mod follow;
 mod gathered;
+mod hand_back;
+mod platform;
 pub mod problem;
+mod refusals;
 mod routes;
 pub mod server;
 
 pub use auth::DevelopmentKey;
 pub use directory::Directory;
-pub use server::{App, ServeError, listen, router, serve};
+pub use refusals::RefusalLog;
+pub use server::{App, ServeError, Settings, listen, router, serve};

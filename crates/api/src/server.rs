@@ -4,14 +4,20 @@ use crate::auth::DevelopmentKey;
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
 use crate::problem::Problem;
-use crate::routes::{clients, events, health, orders, square_offs, trades};
+use crate::refusals::RefusalLog;
+use crate::routes::{
+    clients, events, health, orders, platform, positions, square_offs, suspense, trades,
+};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sqlx::PgPool;
-use squareoff_domain::{Timestamp, position};
+use squareoff_domain::platform::Platform;
+use squareoff_domain::position::Position;
+use squareoff_domain::suspense::Suspense;
+use squareoff_domain::{Timestamp, TradingDate};
 use squareoff_projections::Watcher;
 use squareoff_store::{EventStore, Streams};
 use std::net::SocketAddr;
@@ -22,16 +28,51 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
+/// What the operator sets of the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How old a reference price may be that a price is made of, in seconds.
+    pub reference_age_max_s: u32,
+}
+
 /// What the routes share. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub store: EventStore,
-    pub positions: Streams<position::Position>,
+    pub positions: Streams<Position>,
+    pub platform: Streams<Platform>,
+    pub suspense: Streams<Suspense>,
     pub directory: Directory,
+    /// Where refused requests go.
+    pub refusals: RefusalLog,
     /// Read models; connects when first used, so that the API starts and takes orders without it.
     pub reads: PgPool,
     pub watcher: Watcher,
     pub key: DevelopmentKey,
+    pub settings: Settings,
+}
+
+impl App {
+    /// Begins to read the log and to watch the read models, in tasks of the runtime it is called on.
+    pub fn start(
+        store: EventStore,
+        reads: PgPool,
+        key: DevelopmentKey,
+        settings: Settings,
+    ) -> Self {
+        App {
+            positions: Streams::new(store.clone()),
+            platform: Streams::new(store.clone()),
+            suspense: Streams::new(store.clone()),
+            directory: Directory::follow(store.clone()),
+            refusals: RefusalLog::start(Streams::new(store.clone())),
+            watcher: Watcher::start(reads.clone()),
+            store,
+            reads,
+            key,
+            settings,
+        }
+    }
 }
 
 impl FromRef<App> for DevelopmentKey {
@@ -89,10 +130,29 @@ pub fn router(app: App) -> Router {
             "/v1/clients/{client_code}/positions",
             get(clients::positions),
         )
+        .route(
+            "/v1/clients/{client_code}/cancel-all",
+            post(clients::cancel_all),
+        )
         .route("/v1/orders", get(orders::list))
         .route("/v1/orders/{order_id}", get(orders::show))
         .route("/v1/orders/{order_id}/cancel", post(orders::cancel))
+        .route("/v1/orders/{order_id}/modify", post(orders::modify))
+        .route("/v1/orders/{order_id}/resolve", post(orders::resolve))
+        .route("/v1/positions/{stream}", get(positions::show))
+        .route(
+            "/v1/positions/{stream}/cancel-all",
+            post(positions::cancel_all),
+        )
+        .route("/v1/positions/{stream}/freeze", post(positions::freeze))
+        .route("/v1/positions/{stream}/unfreeze", post(positions::unfreeze))
+        .route(
+            "/v1/positions/{stream}/hand-back",
+            post(positions::hand_back),
+        )
         .route("/v1/trades", get(trades::list))
+        .nest("/v1/platform", platform::router())
+        .nest("/v1/suspense", suspense::router())
         .route("/v1/events", get(events::log))
         .route("/v1/streams/{stream}", get(events::stream))
         .route("/healthz", get(health::alive))
@@ -152,4 +212,15 @@ pub fn now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The day it is in India, where every venue is.
+pub fn date_in_india(now: Timestamp) -> TradingDate {
+    let offset = time::UtcOffset::from_hms(5, 30, 0).expect("an offset of the world's");
+    let instant = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.0))
+        .expect("an i64 of nanoseconds is between 1677 and 2262")
+        .to_offset(offset);
+    let year = u16::try_from(instant.year()).expect("between 1677 and 2262");
+    TradingDate::new(year, instant.month().into(), instant.day())
+        .unwrap_or_else(|_| TradingDate::new(1970, 1, 1).expect("a day"))
 }

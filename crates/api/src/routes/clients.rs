@@ -1,17 +1,23 @@
-//! `GET /v1/clients/{client_code}` and its positions.
+//! `GET /v1/clients/{client_code}`, its positions, and the cancel of all its orders.
 
+use super::positions::{Outcome, cancel_each};
 use super::{outage, parameter, rupees, wait_for};
 use crate::auth::Actor;
-use crate::extract::{Path, Query};
+use crate::decide::{accepted, check_knowing};
+use crate::extract::{IdempotencyKey, Path, Query};
 use crate::problem::Problem;
+use crate::refusals::Asked;
 use crate::server::App;
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use squareoff_domain::ClientCode;
+use squareoff_domain::{ClientCode, Refusal};
 use squareoff_projections::clients::{ClientRow, client};
 use squareoff_projections::positions::{PositionRow, positions_of_client};
+use squareoff_store::Position as LogPosition;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +60,15 @@ struct Position {
     version: i64,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+}
+
+#[derive(Serialize)]
+struct CancelAccepted {
+    request_id: Uuid,
+    client_code: String,
+    positions: Vec<Outcome>,
+    /// Of the last event of the request.
+    position: String,
 }
 
 pub async fn show(
@@ -113,6 +128,45 @@ pub async fn positions(
         positions,
         position: found.position.to_string(),
     }))
+}
+
+/// Cancels every order of the client that works on the platform's trading date, ours and the primary's.
+pub async fn cancel_all(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Path(client_code): Path<String>,
+) -> Result<Response, Problem> {
+    let code: ClientCode = parameter("client_code", &client_code)?;
+    // A position that this node has not read about yet would be passed over.
+    check_knowing(&app)?;
+    let request_id = key.request_id(&actor.0);
+    let asked = Asked {
+        client: Some(&code),
+        ..Asked::of_desk("cancel-all", request_id)
+    };
+    let date = app.directory.platform().trading_date;
+    let answer = async {
+        let date = date.ok_or(Refusal::PlatformNotActive)?;
+        if !app.directory.knows_client(&code) {
+            return Err(unknown(&code));
+        }
+        let streams = app.directory.positions_of(date, &code);
+        let (positions, position, replayed) =
+            cancel_each(&app, &actor, request_id, streams).await?;
+        // Nothing was appended anywhere.
+        if position == LogPosition::START {
+            return Err(Refusal::NothingToCancel.into());
+        }
+        let body = CancelAccepted {
+            request_id: request_id.0,
+            client_code: code.to_string(),
+            positions,
+            position: position.to_string(),
+        };
+        Ok(accepted(&body, None, replayed))
+    };
+    app.keep(&actor, &asked, answer.await)
 }
 
 impl From<PositionRow> for Position {

@@ -4,7 +4,10 @@ pub mod clients;
 pub mod events;
 pub mod health;
 pub mod orders;
+pub mod platform;
+pub mod positions;
 pub mod square_offs;
+pub mod suspense;
 pub mod trades;
 
 use crate::problem::Problem;
@@ -84,6 +87,17 @@ fn filter<T: FromStr<Err: Display>>(
 ) -> Result<Option<String>, Problem> {
     text.map(|text| parameter::<T>(name, &text).map(|_| text))
         .transpose()
+}
+
+/// A filter that has to be one of a few words.
+fn one_of(name: &str, text: String, known: &[&str]) -> Result<String, Problem> {
+    if known.contains(&text.as_str()) {
+        return Ok(text);
+    }
+    let known = known.join(", ");
+    Err(Problem::invalid_parameter(format!(
+        "`{name}` is one of {known}, not `{text}`"
+    )))
 }
 
 /// Where a page begins: a log position that an earlier page gave.

@@ -1,34 +1,20 @@
-//! `GET /v1/orders`, `GET /v1/orders/{order_id}`, `POST /v1/orders/{order_id}/cancel`.
+//! `GET /v1/orders`, `GET /v1/orders/{order_id}`, and what is asked of one order: `cancel`, `modify`, `resolve`.
 
-use super::{cursor, filter, next, order_id, outage, page_rows, rupees, wait_for};
+use super::{cursor, filter, next, one_of, order_id, outage, page_rows, rupees, wait_for};
 use crate::auth::Actor;
-use crate::decide::{accepted, decide, stream_of, unknown_order};
-use crate::extract::{IdempotencyKey, Path, Query};
+use crate::decide::{accepted, check_knowing, decide, stream_of, unknown_order};
+use crate::extract::{IdempotencyKey, Json, Path, Query, Reason, limit_price, units};
 use crate::problem::Problem;
+use crate::refusals::Asked;
 use crate::server::App;
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use squareoff_domain::position::Request;
-use squareoff_domain::{ClientCode, OrderId, PositionKey, Symbol, Venue};
+use squareoff_domain::position::{Change, OrderStatus, Outcome, Request};
+use squareoff_domain::{ClientCode, OrderId, PositionKey, Price, Symbol, Venue};
 use squareoff_projections::orders::{OrderFilter, OrderRow, order, orders};
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// Every status an order can have, as the read model writes them.
-const STATUSES: &[&str] = &[
-    "placed",
-    "sent",
-    "new",
-    "partially-filled",
-    "pending-cancel",
-    "filled",
-    "canceled",
-    "expired",
-    "rejected",
-    "not-delivered",
-];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +27,24 @@ pub struct ListQuery {
     before: Option<String>,
     limit: Option<String>,
     at_least: Option<String>,
+}
+
+/// What is left out stays as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modify {
+    #[serde(default, deserialize_with = "limit_price")]
+    limit_price: Option<Price>,
+    /// The new quantity of the whole order, what has filled included.
+    #[serde(default, deserialize_with = "units")]
+    quantity: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    outcome: Outcome,
+    reason: Reason,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +103,7 @@ pub struct Shown {
 }
 
 #[derive(Serialize)]
-struct CancelAccepted {
+struct Accepted {
     request_id: Uuid,
     order_id: Uuid,
     stream: String,
@@ -111,21 +115,15 @@ pub async fn list(
     State(app): State<App>,
     _: Actor,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page>, Problem> {
-    if let Some(status) = query
-        .status
-        .as_deref()
-        .filter(|status| !STATUSES.contains(status))
-    {
-        return Err(Problem::invalid_parameter(format!(
-            "`status` is one of {}, not `{status}`",
-            STATUSES.join(", ")
-        )));
-    }
+) -> Result<axum::Json<Page>, Problem> {
+    let status = query.status.map(|status| {
+        let known = OrderStatus::ALL.iter().map(|known| known.as_str());
+        one_of("status", status, &known.collect::<Vec<_>>())
+    });
     let limit = page_rows(query.limit.as_deref())?;
     let wanted = OrderFilter {
         client_code: filter::<ClientCode>("client_code", query.client_code)?,
-        status: query.status,
+        status: status.transpose()?,
         venue: filter::<Venue>("venue", query.venue)?,
         symbol: filter::<Symbol>("symbol", query.symbol)?,
         before: cursor(query.before.as_deref())?,
@@ -135,7 +133,7 @@ pub async fn list(
     let found = orders(&app.reads, &wanted).await.map_err(outage)?;
     let next = next(&found.value, limit, |row| row.placed_position);
     let orders = found.value.into_iter().map(Order::from).collect();
-    Ok(Json(Page {
+    Ok(axum::Json(Page {
         orders,
         next,
         position: found.position.to_string(),
@@ -147,12 +145,12 @@ pub async fn show(
     _: Actor,
     Path(text): Path<String>,
     Query(query): Query<Reading>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<axum::Json<Shown>, Problem> {
     let id = order_id(&text)?;
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = order(&app.reads, id).await.map_err(outage)?;
     let row = found.value.ok_or_else(|| unknown_order(OrderId(id)))?;
-    Ok(Json(Shown {
+    Ok(axum::Json(Shown {
         order: row.into(),
         position: found.position.to_string(),
     }))
@@ -164,17 +162,68 @@ pub async fn cancel(
     key: IdempotencyKey,
     Path(text): Path<String>,
 ) -> Result<Response, Problem> {
-    let order = OrderId(order_id(&text)?);
-    let stream = stream_of(&app, order).await?;
-    let position = PositionKey::of_stream(&stream)
-        .ok_or_else(|| Problem::bug(format!("{stream} names no position")))?;
-    let request_id = key.request_id(&actor.0);
+    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&actor.0));
     let request = Request::Cancel {
         request_id,
         order: Some(order),
     };
-    let answer = decide(&app, &actor, &position, request_id, &request).await?;
-    let body = CancelAccepted {
+    ask(&app, &actor, order, "cancel", request).await
+}
+
+pub async fn modify(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Path(text): Path<String>,
+    Json(body): Json<Modify>,
+) -> Result<Response, Problem> {
+    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&actor.0));
+    let change = Change {
+        price: body.limit_price,
+        quantity: body.quantity,
+    };
+    let request = Request::Modify {
+        request_id,
+        order,
+        change,
+    };
+    // What is decided about the platform has to be of its present state.
+    check_knowing(&app)?;
+    ask(&app, &actor, order, "modify", request).await
+}
+
+pub async fn resolve(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Path(text): Path<String>,
+    Json(body): Json<Resolve>,
+) -> Result<Response, Problem> {
+    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&actor.0));
+    let request = Request::ResolveInDoubt {
+        request_id,
+        order,
+        outcome: body.outcome,
+        reason: body.reason.0,
+    };
+    ask(&app, &actor, order, "resolve", request).await
+}
+
+/// Asks the position that the order stands in.
+async fn ask(
+    app: &App,
+    actor: &Actor,
+    order: OrderId,
+    what: &'static str,
+    request: Request,
+) -> Result<Response, Problem> {
+    let request_id = request.request_id();
+    let asked = Asked::of_desk(what, request_id);
+    let stream = app.keep(actor, &asked, stream_of(app, order).await)?;
+    let position = PositionKey::of_stream(&stream)
+        .ok_or_else(|| Problem::bug(format!("{stream} names no position")))?;
+    let answer = decide(app, actor, &position, &request).await?;
+    let body = Accepted {
         request_id: request_id.0,
         order_id: order.0,
         stream: answer.stream,

@@ -2,8 +2,9 @@
 
 use crate::auth::Actor;
 use crate::decide::{self, Answer};
-use crate::extract::{IdempotencyKey, Json};
+use crate::extract::{IdempotencyKey, Json, limit_price};
 use crate::problem::Problem;
+use crate::refusals::Asked;
 use crate::routes::clients::unknown as unknown_client;
 use crate::server::App;
 use axum::extract::State;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{
     PositionEvent, PricePolicy, Request, SquareOffTerms, TimeInForce, Wanted,
 };
-use squareoff_domain::{ClientCode, PositionKey, Product, Quantity, Refusal, Symbol, Venue};
+use squareoff_domain::{ClientCode, PositionKey, Price, Product, Quantity, Refusal, Symbol, Venue};
 use std::fmt;
 use uuid::Uuid;
 
@@ -31,8 +32,8 @@ pub struct Body {
     #[serde(deserialize_with = "quantity")]
     quantity: Wanted,
     /// Absent: a marketable limit.
-    #[serde(default, deserialize_with = "price_policy")]
-    limit_price: Option<PricePolicy>,
+    #[serde(default, deserialize_with = "limit_price")]
+    limit_price: Option<Price>,
     time_in_force: Option<TimeInForce>,
     /// Where the client's instruction is kept.
     evidence: Option<String>,
@@ -69,32 +70,6 @@ fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Err
     deserializer.deserialize_any(Expected)
 }
 
-fn price_policy<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<PricePolicy>, D::Error> {
-    struct Expected;
-
-    impl Visitor<'_> for Expected {
-        type Value = Option<PricePolicy>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("rupees as text, such as \"1402.50\"")
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            text.parse()
-                .map(|price| Some(PricePolicy::Limit(price)))
-                .map_err(E::custom)
-        }
-    }
-
-    deserializer.deserialize_any(Expected)
-}
-
 #[derive(Serialize)]
 struct Accepted {
     request_id: Uuid,
@@ -122,10 +97,14 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     decide::check_knowing(&app)?;
     let terms = terms(&body)?;
-    let position = position(&app, &body)?;
     let request_id = key.request_id(&actor.0);
+    let asked = Asked {
+        client: Some(&body.client_code),
+        ..Asked::of_desk("square-off", request_id)
+    };
+    let position = app.keep(&actor, &asked, position(&app, &body))?;
     let request = Request::SquareOff { request_id, terms };
-    let answer = decide::decide(&app, &actor, &position, request_id, &request).await?;
+    let answer = decide::decide(&app, &actor, &position, &request).await?;
     Ok(accepted(request_id.0, answer))
 }
 
@@ -168,7 +147,9 @@ fn terms(body: &Body) -> Result<SquareOffTerms, Problem> {
     }
     Ok(SquareOffTerms {
         quantity: body.quantity,
-        price: body.limit_price.unwrap_or(PricePolicy::MarketableLimit),
+        price: body
+            .limit_price
+            .map_or(PricePolicy::MarketableLimit, PricePolicy::Limit),
         time_in_force: body.time_in_force.unwrap_or(TimeInForce::Day),
         evidence,
     })

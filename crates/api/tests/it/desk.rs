@@ -285,6 +285,13 @@ impl Desk {
         }
     }
 
+    /// How many events there are, without those that say what was refused: they come a moment after the answer.
+    pub async fn events_but_refusals(&self) -> usize {
+        let log = self.log().await;
+        let but_refusals = log.iter().filter(|it| &*it.event_type != "RequestRefused");
+        but_refusals.count()
+    }
+
     /// The events of one position.
     pub async fn history(&self, key: &PositionKey) -> Vec<PositionEvent> {
         let stream = key.stream();

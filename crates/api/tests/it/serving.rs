@@ -180,8 +180,10 @@ async fn a_log_that_this_release_cannot_read_stops_orders_but_not_cancels() {
         epoch: 1,
         body: b"{}".to_vec(),
     };
+    let stored = desk.store.read_stream(platform::STREAM, 1, 1_000).await;
+    let version = stored.unwrap().last().unwrap().version;
     desk.store
-        .append(platform::STREAM, 1, vec![newer])
+        .append(platform::STREAM, version, vec![newer])
         .await
         .unwrap();
     assert!(

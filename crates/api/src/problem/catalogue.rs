@@ -1,0 +1,303 @@
+//! Every refusal there is, with an example: docs/API.md has to show each of them, in this order, in its own words and values.
+
+use super::Problem;
+use squareoff_domain::platform::{HaltScope, Phase, PlatformRefusal};
+use squareoff_domain::position::OrderStatus;
+use squareoff_domain::suspense::SuspenseRefusal;
+use squareoff_domain::{Price, Product, Quantity, Refusal, RequestId, Segment, Venue};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+const PAGE: &str = include_str!("../../../../docs/API.md");
+
+fn units(units: u64) -> Quantity {
+    Quantity::new(units).unwrap()
+}
+
+fn rupees(text: &str) -> Price {
+    text.parse().unwrap()
+}
+
+/// One of each, in order of precedence.
+fn refusals() -> Vec<Refusal> {
+    vec![
+        Refusal::RequestIdReused,
+        Refusal::ReasonMissing,
+        Refusal::PlatformNotActive,
+        Refusal::UnknownPosition,
+        Refusal::UnknownInstrument,
+        Refusal::Halted {
+            reason: "prices look wrong".into(),
+        },
+        Refusal::MarketNotOpen { phase: "pre-open" },
+        Refusal::SessionNotReady,
+        Refusal::HandedBack,
+        Refusal::Frozen {
+            reason: "the fill is disputed".into(),
+        },
+        Refusal::InstrumentRestricted {
+            reason: "it is suspended",
+        },
+        Refusal::QuantityNotPositive,
+        Refusal::NothingToClose {
+            open: units(40),
+            working: units(40),
+        },
+        Refusal::ExceedsOpenQuantity {
+            requested: 300,
+            closable: units(250),
+        },
+        Refusal::OddLot {
+            closable: units(7),
+            lot: units(5),
+            whole: units(5),
+        },
+        Refusal::NotWholeLots {
+            requested: 12,
+            lot: units(5),
+        },
+        Refusal::FreezeBelowLot {
+            freeze: units(4),
+            lot: units(5),
+        },
+        Refusal::TooManySlices {
+            slices: 201,
+            limit: 200,
+        },
+        Refusal::UnknownOrder,
+        Refusal::NotOurOrder,
+        Refusal::OrderEnded {
+            status: OrderStatus::Filled,
+        },
+        Refusal::NotInDoubt,
+        Refusal::OrderInDoubt,
+        Refusal::CancelPending,
+        Refusal::ReplacePending,
+        Refusal::NotAcknowledged,
+        Refusal::TooManyCancels { limit: 128 },
+        Refusal::TooManyReplaces { limit: 128 },
+        Refusal::NothingToChange,
+        Refusal::QuantityNotLower {
+            requested: 25,
+            quantity: units(20),
+        },
+        Refusal::QuantityNotAboveFilled {
+            requested: 5,
+            filled: units(10),
+        },
+        Refusal::NothingToCancel,
+        Refusal::StaleReference {
+            age_s: 90_000,
+            limit_s: 86_400,
+        },
+        Refusal::PriceOffTick {
+            price: rupees("100.03"),
+            tick: rupees("0.05"),
+        },
+        Refusal::PriceOutOfBand {
+            price: rupees("110.05"),
+            low: rupees("90"),
+            high: rupees("110"),
+        },
+        Refusal::PriceOutOfProtection {
+            price: rupees("106"),
+            low: rupees("95"),
+            high: rupees("105"),
+        },
+        Refusal::NotFrozen,
+        Refusal::OrdersWorking { orders: 2 },
+    ]
+}
+
+/// Where a refusal stands in the list above: a new one does not compile until it has its place, and its example with it.
+fn place(refusal: &Refusal) -> usize {
+    match refusal {
+        Refusal::RequestIdReused => 0,
+        Refusal::ReasonMissing => 1,
+        Refusal::PlatformNotActive => 2,
+        Refusal::UnknownPosition => 3,
+        Refusal::UnknownInstrument => 4,
+        Refusal::Halted { .. } => 5,
+        Refusal::MarketNotOpen { .. } => 6,
+        Refusal::SessionNotReady => 7,
+        Refusal::HandedBack => 8,
+        Refusal::Frozen { .. } => 9,
+        Refusal::InstrumentRestricted { .. } => 10,
+        Refusal::QuantityNotPositive => 11,
+        Refusal::NothingToClose { .. } => 12,
+        Refusal::ExceedsOpenQuantity { .. } => 13,
+        Refusal::OddLot { .. } => 14,
+        Refusal::NotWholeLots { .. } => 15,
+        Refusal::FreezeBelowLot { .. } => 16,
+        Refusal::TooManySlices { .. } => 17,
+        Refusal::UnknownOrder => 18,
+        Refusal::NotOurOrder => 19,
+        Refusal::OrderEnded { .. } => 20,
+        Refusal::NotInDoubt => 21,
+        Refusal::OrderInDoubt => 22,
+        Refusal::CancelPending => 23,
+        Refusal::ReplacePending => 24,
+        Refusal::NotAcknowledged => 25,
+        Refusal::TooManyCancels { .. } => 26,
+        Refusal::TooManyReplaces { .. } => 27,
+        Refusal::NothingToChange => 28,
+        Refusal::QuantityNotLower { .. } => 29,
+        Refusal::QuantityNotAboveFilled { .. } => 30,
+        Refusal::NothingToCancel => 31,
+        Refusal::StaleReference { .. } => 32,
+        Refusal::PriceOffTick { .. } => 33,
+        Refusal::PriceOutOfBand { .. } => 34,
+        Refusal::PriceOutOfProtection { .. } => 35,
+        Refusal::NotFrozen => 36,
+        Refusal::OrdersWorking { .. } => 37,
+    }
+}
+
+fn platform_refusals() -> Vec<PlatformRefusal> {
+    let scope = HaltScope::Segment {
+        venue: Venue::Nse,
+        segment: Segment::Derivatives,
+    };
+    let asha = || "desk-asha".to_owned();
+    vec![
+        PlatformRefusal::RequestIdReused,
+        PlatformRefusal::AlreadyActive { epoch: 3 },
+        PlatformRefusal::ActivationPending {
+            requested_by: asha(),
+        },
+        PlatformRefusal::NoActivationPending {
+            phase: Phase::Dormant,
+        },
+        PlatformRefusal::NotApproved {
+            phase: Phase::Requested,
+        },
+        PlatformRefusal::NotActive {
+            phase: Phase::Dormant,
+        },
+        PlatformRefusal::NoHandbackPending {
+            phase: Phase::Active,
+        },
+        PlatformRefusal::NotDraining {
+            phase: Phase::Active,
+        },
+        PlatformRefusal::AlreadyHalted { scope },
+        PlatformRefusal::NotHalted {
+            scope: HaltScope::Venue(Venue::Nse),
+        },
+        PlatformRefusal::ResumePending {
+            scope,
+            requested_by: asha(),
+        },
+        PlatformRefusal::NoResumePending {
+            scope: HaltScope::All,
+        },
+        PlatformRefusal::TooManyCancelAlls { limit: 16 },
+        PlatformRefusal::UnknownCancelAll {
+            kill_id: RequestId(Uuid::from_u128(7)),
+        },
+        PlatformRefusal::OwnRequest { by: asha() },
+    ]
+}
+
+fn platform_place(refusal: &PlatformRefusal) -> usize {
+    match refusal {
+        PlatformRefusal::RequestIdReused => 0,
+        PlatformRefusal::AlreadyActive { .. } => 1,
+        PlatformRefusal::ActivationPending { .. } => 2,
+        PlatformRefusal::NoActivationPending { .. } => 3,
+        PlatformRefusal::NotApproved { .. } => 4,
+        PlatformRefusal::NotActive { .. } => 5,
+        PlatformRefusal::NoHandbackPending { .. } => 6,
+        PlatformRefusal::NotDraining { .. } => 7,
+        PlatformRefusal::AlreadyHalted { .. } => 8,
+        PlatformRefusal::NotHalted { .. } => 9,
+        PlatformRefusal::ResumePending { .. } => 10,
+        PlatformRefusal::NoResumePending { .. } => 11,
+        PlatformRefusal::TooManyCancelAlls { .. } => 12,
+        PlatformRefusal::UnknownCancelAll { .. } => 13,
+        PlatformRefusal::OwnRequest { .. } => 14,
+    }
+}
+
+fn suspense_refusals() -> Vec<SuspenseRefusal> {
+    let position = squareoff_domain::PositionKey {
+        date: "2026-11-20".parse().unwrap(),
+        client: "C00001".parse().unwrap(),
+        venue: Venue::Nse,
+        symbol: "RELIANCE".parse().unwrap(),
+        product: Product::Mis,
+    };
+    vec![
+        SuspenseRefusal::RequestIdReused,
+        SuspenseRefusal::UnknownReport,
+        SuspenseRefusal::AlreadyMatched {
+            position: Box::new(position),
+        },
+        SuspenseRefusal::AlreadyDismissed,
+        SuspenseRefusal::NoExecution,
+        SuspenseRefusal::OtherInstrument,
+    ]
+}
+
+fn suspense_place(refusal: &SuspenseRefusal) -> usize {
+    match refusal {
+        SuspenseRefusal::RequestIdReused => 0,
+        SuspenseRefusal::UnknownReport => 1,
+        SuspenseRefusal::AlreadyMatched { .. } => 2,
+        SuspenseRefusal::AlreadyDismissed => 3,
+        SuspenseRefusal::NoExecution => 4,
+        SuspenseRefusal::OtherInstrument => 5,
+    }
+}
+
+#[test]
+fn no_refusal_is_missing_from_the_examples() {
+    let places: Vec<_> = refusals().iter().map(place).collect();
+    assert_eq!(places, (0..38).collect::<Vec<_>>());
+    let places: Vec<_> = platform_refusals().iter().map(platform_place).collect();
+    assert_eq!(places, (0..15).collect::<Vec<_>>());
+    let places: Vec<_> = suspense_refusals().iter().map(suspense_place).collect();
+    assert_eq!(places, (0..6).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
+    let of_platform = platform_refusals().into_iter().map(Problem::from);
+    let of_suspense = suspense_refusals().into_iter().map(Problem::from);
+    let problems = refusals().into_iter().map(Problem::from);
+    let problems: Vec<_> = problems.chain(of_platform).chain(of_suspense).collect();
+    let (mut titles, mut codes) = (HashMap::new(), HashMap::new());
+    for problem in &problems {
+        let Problem {
+            status,
+            code,
+            title,
+            detail,
+        } = problem;
+        assert!(status.is_client_error() || *code == "exchange-not-connected");
+        // One meaning, one name: what is refused alike in two places has one type, one title and one status.
+        assert_eq!(*titles.entry(*code).or_insert(*title), *title, "{code}");
+        assert_eq!(*codes.entry(*title).or_insert(*code), *code, "{title}");
+        // What another list has an example of already is documented there.
+        let row = format!("| `{code}` | {} | {detail} |", status.as_u16());
+        let elsewhere = format!("| `{code}` | {} |", status.as_u16());
+        let first = problems.iter().find(|other| other.code == *code);
+        if first == Some(problem) {
+            assert!(PAGE.contains(&row), "docs/API.md has no row {row}");
+        } else {
+            assert!(
+                PAGE.contains(&elsewhere),
+                "docs/API.md has no row {elsewhere}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_docs_list_the_refusals_in_their_order_of_precedence() {
+    let rows: Vec<_> = refusals()
+        .into_iter()
+        .map(|refusal| PAGE.find(&format!("| `{}` |", refusal.code())).unwrap())
+        .collect();
+    assert!(rows.is_sorted(), "{rows:?}");
+}

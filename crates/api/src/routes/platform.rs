@@ -1,0 +1,457 @@
+//! `/v1/platform`: the platform's life, the kill switch, and the markets' phases. The two-person rule is the domain's.
+
+use super::rfc3339;
+use crate::auth::Actor;
+use crate::decide::{Answer, accepted};
+use crate::extract::{IdempotencyKey, Json, Path, Reason, Scope, Time};
+use crate::hand_back;
+use crate::platform;
+use crate::problem::Problem;
+use crate::refusals::Asked;
+use crate::server::{App, now};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use squareoff_domain::platform::{
+    Halt, HaltScope, MarketPhase, PlatformAsk, PlatformEvent, PlatformReport, Wish,
+};
+use squareoff_domain::{RequestId, Segment, TradingDate, Venue};
+use squareoff_store::Position;
+use squareoff_store::codec::LogEvent;
+use uuid::Uuid;
+
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(show))
+        .route("/activation", post(request_activation))
+        .route("/activation/approve", post(approve_activation))
+        .route("/activation/reject", post(reject_activation))
+        .route("/activation/load", post(start_loading))
+        .route("/activation/activate", post(activate))
+        .route("/hand-back", post(request_hand_back))
+        .route("/hand-back/approve", post(approve_hand_back))
+        .route("/hand-back/reject", post(reject_hand_back))
+        .route("/hand-back/complete", post(complete_hand_back))
+        .route("/stand-down", post(stand_down))
+        .route("/halt", post(halt))
+        .route("/resume", post(request_resume))
+        .route("/resume/approve", post(approve_resume))
+        .route("/resume/reject", post(reject_resume))
+        .route("/cancel-all", post(request_cancel_all))
+        .route("/cancel-all/{kill_id}/approve", post(approve_cancel_all))
+        .route("/cancel-all/{kill_id}/reject", post(reject_cancel_all))
+        .route("/market-phase", post(market_phase))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activation {
+    trading_date: TradingDate,
+    reason: Reason,
+    outage_began_at: Time,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    reason: Reason,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scoped {
+    scope: Scope,
+    reason: Reason,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeAlone {
+    scope: Scope,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    venue: Venue,
+    segment: Segment,
+    phase: MarketPhase,
+    /// Absent: the platform's.
+    trading_date: Option<TradingDate>,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    request_id: Uuid,
+    /// What was recorded, as it stands in the log; absent when a phase was told that was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Box<RawValue>>,
+    stream: String,
+    version: u64,
+    position: String,
+}
+
+#[derive(Serialize)]
+pub struct Shown {
+    platform: &'static str,
+    epoch: u32,
+    trading_date: Option<TradingDate>,
+    activation: Option<PendingActivation>,
+    handback_requested_by: Option<String>,
+    halts: Vec<Switch>,
+    resumes: Vec<Pending>,
+    cancel_alls: Vec<Pending>,
+    markets: Vec<Market>,
+    version: u64,
+    position: String,
+}
+
+#[derive(Serialize)]
+struct PendingActivation {
+    trading_date: TradingDate,
+    reason: String,
+    outage_began_at: String,
+    requested_by: String,
+    approved_by: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Switch {
+    scope: String,
+    reason: String,
+    by: String,
+}
+
+/// What waits for a second person.
+#[derive(Serialize)]
+struct Pending {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kill_id: Option<Uuid>,
+    scope: String,
+    reason: String,
+    requested_by: String,
+}
+
+#[derive(Serialize)]
+struct Market {
+    venue: Venue,
+    segment: Segment,
+    trading_date: TradingDate,
+    phase: MarketPhase,
+    source: String,
+    /// New orders go: it is open, and on the platform's trading date.
+    open: bool,
+}
+
+async fn show(State(app): State<App>, _: Actor) -> Result<axum::Json<Shown>, Problem> {
+    let loaded = platform::load(&app).await?;
+    let platform = loaded.state;
+    let activation = platform.activation.as_ref();
+    let markets = platform.markets.iter();
+    Ok(axum::Json(Shown {
+        platform: platform.phase.as_str(),
+        epoch: platform.epoch,
+        trading_date: platform.trading_date,
+        activation: activation.map(|activation| PendingActivation {
+            trading_date: activation.trading_date,
+            reason: activation.reason.clone(),
+            outage_began_at: rfc3339(activation.outage_began_at),
+            requested_by: activation.requested_by.clone(),
+            approved_by: activation.approved_by.clone(),
+        }),
+        handback_requested_by: platform.handback_requested_by.clone(),
+        halts: platform.halts.iter().map(switch).collect(),
+        resumes: platform
+            .resumes
+            .values()
+            .map(|wish| pending(None, wish))
+            .collect(),
+        cancel_alls: platform
+            .cancel_alls
+            .iter()
+            .map(|(id, wish)| pending(Some(id.0), wish))
+            .collect(),
+        markets: markets
+            .map(|((venue, segment), market)| Market {
+                venue: *venue,
+                segment: *segment,
+                trading_date: market.trading_date,
+                phase: market.phase,
+                source: market.source.clone(),
+                open: platform.is_market_open(*venue, *segment),
+            })
+            .collect(),
+        version: loaded.version,
+        position: loaded.position.unwrap_or(Position::START).to_string(),
+    }))
+}
+
+fn switch((scope, halt): (&HaltScope, &Halt)) -> Switch {
+    Switch {
+        scope: scope.to_string(),
+        reason: halt.reason.clone(),
+        by: halt.by.clone(),
+    }
+}
+
+fn pending(kill_id: Option<Uuid>, wish: &Wish) -> Pending {
+    Pending {
+        kill_id,
+        scope: wish.scope.to_string(),
+        reason: wish.reason.clone(),
+        requested_by: wish.by.clone(),
+    }
+}
+
+/// Asks, and answers with what was recorded.
+async fn ask(
+    app: &App,
+    actor: &Actor,
+    key: &IdempotencyKey,
+    ask: PlatformAsk,
+) -> Result<Response, Problem> {
+    let request_id = key.request_id(&actor.0);
+    let answer = platform::ask(app, actor, request_id, ask).await?;
+    done(request_id, answer)
+}
+
+fn done(request_id: RequestId, answer: Answer<PlatformEvent>) -> Result<Response, Problem> {
+    let encoded = answer.events.first().map(LogEvent::encode);
+    let data = encoded.as_ref().map(|encoded| {
+        let text = String::from_utf8(encoded.body.clone()).map_err(Problem::bug)?;
+        RawValue::from_string(text).map_err(Problem::bug)
+    });
+    let body = Accepted {
+        request_id: request_id.0,
+        event: encoded.map(|encoded| encoded.event_type),
+        data: data.transpose()?,
+        stream: answer.stream,
+        version: answer.version,
+        position: answer.position.to_string(),
+    };
+    Ok(accepted(&body, None, answer.replayed))
+}
+
+async fn request_activation(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Activation>,
+) -> Result<Response, Problem> {
+    let outage_began_at = body.outage_began_at.0;
+    if outage_began_at > now() {
+        return Err(Problem::malformed("`outage_began_at` is in the future"));
+    }
+    let (trading_date, reason) = (body.trading_date, body.reason.given()?);
+    let wanted = PlatformAsk::RequestActivation {
+        trading_date,
+        reason,
+        outage_began_at,
+    };
+    ask(&app, &actor, &key, wanted).await
+}
+
+async fn approve_activation(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+) -> Result<Response, Problem> {
+    ask(&app, &actor, &key, PlatformAsk::ApproveActivation).await
+}
+
+async fn reject_activation(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Why>,
+) -> Result<Response, Problem> {
+    let reason = body.reason.given()?;
+    ask(&app, &actor, &key, PlatformAsk::RejectActivation { reason }).await
+}
+
+async fn start_loading(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+) -> Result<Response, Problem> {
+    ask(&app, &actor, &key, PlatformAsk::StartLoading).await
+}
+
+async fn activate(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+) -> Result<Response, Problem> {
+    ask(&app, &actor, &key, PlatformAsk::Activate).await
+}
+
+async fn request_hand_back(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Why>,
+) -> Result<Response, Problem> {
+    let reason = body.reason.given()?;
+    ask(&app, &actor, &key, PlatformAsk::RequestHandback { reason }).await
+}
+
+async fn approve_hand_back(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+) -> Result<Response, Problem> {
+    ask(&app, &actor, &key, PlatformAsk::ApproveHandback).await
+}
+
+async fn reject_hand_back(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Why>,
+) -> Result<Response, Problem> {
+    let reason = body.reason.given()?;
+    ask(&app, &actor, &key, PlatformAsk::RejectHandback { reason }).await
+}
+
+async fn complete_hand_back(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+) -> Result<Response, Problem> {
+    let request_id = key.request_id(&actor.0);
+    let asked = Asked::of_desk("complete-hand-back", request_id);
+    let package = hand_back::package(&app, &actor, request_id).await;
+    let package = app.keep(&actor, &asked, package)?;
+    let wanted = PlatformAsk::CompleteHandback { package };
+    ask(&app, &actor, &key, wanted).await
+}
+
+async fn stand_down(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Why>,
+) -> Result<Response, Problem> {
+    let reason = body.reason.given()?;
+    ask(&app, &actor, &key, PlatformAsk::StandDown { reason }).await
+}
+
+async fn halt(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Scoped>,
+) -> Result<Response, Problem> {
+    let (scope, reason) = (body.scope.0, body.reason.given()?);
+    ask(&app, &actor, &key, PlatformAsk::Halt { scope, reason }).await
+}
+
+async fn request_resume(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Scoped>,
+) -> Result<Response, Problem> {
+    let (scope, reason) = (body.scope.0, body.reason.given()?);
+    let wanted = PlatformAsk::RequestResume { scope, reason };
+    ask(&app, &actor, &key, wanted).await
+}
+
+async fn approve_resume(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<ScopeAlone>,
+) -> Result<Response, Problem> {
+    let scope = body.scope.0;
+    ask(&app, &actor, &key, PlatformAsk::ApproveResume { scope }).await
+}
+
+async fn reject_resume(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Scoped>,
+) -> Result<Response, Problem> {
+    let (scope, reason) = (body.scope.0, body.reason.given()?);
+    let wanted = PlatformAsk::RejectResume { scope, reason };
+    ask(&app, &actor, &key, wanted).await
+}
+
+async fn request_cancel_all(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Scoped>,
+) -> Result<Response, Problem> {
+    let (scope, reason) = (body.scope.0, body.reason.given()?);
+    let wanted = PlatformAsk::RequestCancelAll { scope, reason };
+    ask(&app, &actor, &key, wanted).await
+}
+
+async fn approve_cancel_all(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Path(text): Path<String>,
+) -> Result<Response, Problem> {
+    let kill_id = kill_id(&text)?;
+    ask(
+        &app,
+        &actor,
+        &key,
+        PlatformAsk::ApproveCancelAll { kill_id },
+    )
+    .await
+}
+
+async fn reject_cancel_all(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Path(text): Path<String>,
+    Json(body): Json<Why>,
+) -> Result<Response, Problem> {
+    let (kill_id, reason) = (kill_id(&text)?, body.reason.given()?);
+    let wanted = PlatformAsk::RejectCancelAll { kill_id, reason };
+    ask(&app, &actor, &key, wanted).await
+}
+
+fn kill_id(text: &str) -> Result<RequestId, Problem> {
+    let id = text.parse().map(RequestId);
+    id.map_err(|_| Problem::invalid_parameter(format!("`kill_id`: `{text}` is not a UUID")))
+}
+
+async fn market_phase(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Told>,
+) -> Result<Response, Problem> {
+    let trading_date = match body.trading_date {
+        Some(date) => date,
+        None => platform::load(&app)
+            .await?
+            .state
+            .trading_date
+            .ok_or_else(|| {
+                Problem::malformed("`trading_date` is missing: the platform was never activated")
+            })?,
+    };
+    let report = PlatformReport::MarketPhase {
+        venue: body.venue,
+        segment: body.segment,
+        trading_date,
+        phase: body.phase,
+        // Who at the desk stands in the event's envelope.
+        source: "desk".to_owned(),
+    };
+    let request_id = key.request_id(&actor.0);
+    let answer = platform::tell(&app, &actor, request_id, report).await?;
+    done(request_id, answer)
+}

@@ -1,0 +1,255 @@
+//! `/v1/suspense`: executions that fit nothing. The desk says where they belong, or that they are no trade of ours.
+
+use super::positions::position_key;
+use crate::auth::Actor;
+use crate::decide::{accepted, check_knowing, first_answer, problem, unread};
+use crate::extract::{IdempotencyKey, Json, Reason};
+use crate::problem::Problem;
+use crate::refusals::Asked;
+use crate::routes::clients::unknown as unknown_client;
+use crate::server::{App, now};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+use squareoff_domain::position::{self, Report};
+use squareoff_domain::suspense::{
+    self, SuspendedExecution, Suspense, SuspenseAsk, SuspenseEvent, SuspenseRefusal,
+    SuspenseRequest,
+};
+use squareoff_domain::{PositionKey, Refusal, RequestId, Timestamp, TradingDate, Venue};
+use squareoff_store::codec::LogEvent;
+use squareoff_store::{Caller, Position};
+use std::convert::Infallible;
+use uuid::Uuid;
+
+/// Events of one read of a suspense stream.
+const PAGE: usize = 1_000;
+
+/// Matches are made one at a time: two people who match one execution to two positions must not both book it.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/match", post(match_report))
+        .route("/dismiss", post(dismiss))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    venue: Venue,
+    trading_date: TradingDate,
+    report_key: String,
+    /// The stream of the position.
+    stream: String,
+    reason: Reason,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dismiss {
+    venue: Venue,
+    trading_date: TradingDate,
+    report_key: String,
+    reason: Reason,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    request_id: Uuid,
+    report_key: String,
+    stream: String,
+    version: u64,
+    position: String,
+}
+
+async fn match_report(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Match>,
+) -> Result<Response, Problem> {
+    check_knowing(&app)?;
+    let position = position_key(&body.stream).map_err(|problem| Problem {
+        detail: problem.detail,
+        ..Problem::malformed("")
+    })?;
+    let stream = suspense::stream(body.venue, body.trading_date);
+    let request = SuspenseRequest {
+        request_id: key.request_id(&actor.0),
+        by: actor.0.to_string(),
+        report_key: body.report_key,
+        reason: body.reason.given()?,
+        ask: SuspenseAsk::Match {
+            position: position.clone(),
+        },
+    };
+    let asked = Asked::of_position("match-suspense", request.request_id, &position);
+    let _turn = TURN.lock().await;
+    let answer = async {
+        if position.venue != body.venue {
+            return Err(SuspenseRefusal::OtherInstrument.into());
+        }
+        check_traded(&app, &position)?;
+        book(&app, &actor, &stream, &request, &position).await?;
+        settle(&app, &actor, &stream, request.clone()).await
+    };
+    app.keep(&actor, &asked, answer.await)
+}
+
+async fn dismiss(
+    State(app): State<App>,
+    actor: Actor,
+    key: IdempotencyKey,
+    Json(body): Json<Dismiss>,
+) -> Result<Response, Problem> {
+    let stream = suspense::stream(body.venue, body.trading_date);
+    let request = SuspenseRequest {
+        request_id: key.request_id(&actor.0),
+        by: actor.0.to_string(),
+        report_key: body.report_key,
+        reason: body.reason.given()?,
+        ask: SuspenseAsk::Dismiss,
+    };
+    let asked = Asked::of_desk("dismiss-suspense", request.request_id);
+    let _turn = TURN.lock().await;
+    let answer = settle(&app, &actor, &stream, request).await;
+    app.keep(&actor, &asked, answer)
+}
+
+/// A position that nobody of the broker's can have is a slip of the hand.
+fn check_traded(app: &App, position: &PositionKey) -> Result<(), Problem> {
+    if !app.directory.knows_client(&position.client) {
+        return Err(unknown_client(&position.client));
+    }
+    let contract = app
+        .directory
+        .contract(position.date, position.venue, &position.symbol);
+    if contract.is_none() {
+        return Err(Refusal::UnknownInstrument.into());
+    }
+    Ok(())
+}
+
+/// The fact first, so that an execution that counts as matched is never missing from its position. Booked once, whatever is repeated.
+async fn book(
+    app: &App,
+    actor: &Actor,
+    stream: &str,
+    request: &SuspenseRequest,
+    position: &PositionKey,
+) -> Result<(), Problem> {
+    let held = app.suspense.load(stream).await.map_err(unread)?.state;
+    let events = suspense::decide(&held, request.clone())?;
+    let Some(execution) = held
+        .held
+        .get(&request.report_key)
+        .and_then(|report| report.execution.clone())
+        .filter(|_| !events.is_empty())
+    else {
+        return Ok(());
+    };
+    let traded_at = told_at(app, stream, &request.report_key).await?;
+    let report = trade(position, execution, traded_at, &request.report_key);
+    let request_id = Uuid::new_v5(&request.request_id.0, b"fact");
+    let caller = caller(app, actor, RequestId(request_id), request.request_id);
+    let record = |state: &position::Position| {
+        let events = position::record(state, &report);
+        Ok::<_, Infallible>((events, ()))
+    };
+    let booked = app
+        .positions
+        .transact(&position.stream(), &caller, record)
+        .await;
+    booked.map_err(|error| problem(error, |never| match never {}))?;
+    Ok(())
+}
+
+fn trade(
+    position: &PositionKey,
+    execution: SuspendedExecution,
+    traded_at: Timestamp,
+    report_key: &str,
+) -> Report {
+    Report::PrimaryTrade {
+        key: position.clone(),
+        execution: execution.execution,
+        side: execution.side,
+        quantity: execution.quantity,
+        price: execution.price,
+        traded_at,
+        source: format!("suspense {report_key}"),
+    }
+}
+
+/// When the report was recorded, which is as near to its trade as the log knows.
+async fn told_at(app: &App, stream: &str, report_key: &str) -> Result<Timestamp, Problem> {
+    let mut from = 1;
+    loop {
+        let page = app.store.read_stream(stream, from, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(now());
+        };
+        from = last.version + 1;
+        for stored in &page {
+            match SuspenseEvent::decode(stored).map_err(Problem::bug)? {
+                SuspenseEvent::ReportSuspended(report) if report.report_key == report_key => {
+                    return Ok(stored.occurred_at);
+                }
+                SuspenseEvent::ReportSuspended(_)
+                | SuspenseEvent::SuspenseMatched(_)
+                | SuspenseEvent::SuspenseDismissed(_)
+                | SuspenseEvent::SuspenseContradicted(_) => {}
+            }
+        }
+    }
+}
+
+async fn settle(
+    app: &App,
+    actor: &Actor,
+    stream: &str,
+    request: SuspenseRequest,
+) -> Result<Response, Problem> {
+    let request_id = request.request_id;
+    let caller = caller(app, actor, request_id, request_id);
+    let decide = |state: &Suspense| {
+        let events = suspense::decide(state, request.clone())?;
+        Ok::<_, SuspenseRefusal>((events, ()))
+    };
+    let committed = app
+        .suspense
+        .transact(stream, &caller, decide)
+        .await
+        .map_err(|error| problem(error, Problem::from))?;
+    let replayed = committed.appended == 0;
+    let (version, position) = if replayed {
+        let first = first_answer::<SuspenseEvent>(app, stream, request_id).await?;
+        first.map_or((committed.version, Position::START), |first| {
+            (first.version, first.position)
+        })
+    } else {
+        let position = committed.position.unwrap_or(Position::START);
+        (committed.version, position)
+    };
+    let body = Accepted {
+        request_id: request_id.0,
+        report_key: request.report_key,
+        stream: stream.to_owned(),
+        version,
+        position: position.to_string(),
+    };
+    Ok(accepted(&body, None, replayed))
+}
+
+fn caller(app: &App, actor: &Actor, request_id: RequestId, correlation: RequestId) -> Caller {
+    Caller {
+        actor: actor.0.clone(),
+        request_id: request_id.0,
+        correlation_id: correlation.0,
+        epoch: app.directory.platform().epoch,
+        now: now(),
+    }
+}
