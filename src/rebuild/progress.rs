@@ -91,9 +91,9 @@ impl Lines {
         if in_events(stage) {
             line.push_str(&format!(", {per_s} events/s"));
         }
-        if since > 0 {
-            let left_s = u128::from(total.saturating_sub(done)) * elapsed_ms / since / 1_000;
-            line.push_str(&format!(", {left_s} s left"));
+        let left = u128::from(total.saturating_sub(done)) * elapsed_ms;
+        if let Some(left_ms) = left.checked_div(since) {
+            line.push_str(&format!(", {} s left", left_ms / 1_000));
         }
         Some(line)
     }

@@ -22,7 +22,7 @@ use std::num::NonZeroUsize;
 const MADE_BY: &str = env!("SQUAREOFF_FOLDING");
 
 /// Streams remembered while filling. More than one segment can touch, so that memory is bounded and no stream is forgotten while it
-/// is needed; at 1 KB per order some hundred megabytes.
+/// is needed: about 1 KB per order in them.
 const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2 * SEGMENT_EVENTS_MAX).expect("not zero");
 
 /// How far the tables are.
