@@ -46,7 +46,7 @@ doc:
 deploy-check:
 	tests/deploy/check.sh
 
-bench: setup ## append, replay, projection and end to end, as lines of JSON
+bench: setup ## append, replay, projection, rebuild and end to end, as lines of JSON
 	@cargo build --release --locked --workspace --bins
 	@$(RELEASE)/squareoff-bench all
 
