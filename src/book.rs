@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use squareoff_domain::{Timestamp, TradingDate};
 use squareoff_primary::bod;
 use squareoff_primary::book::{Book, Existing};
+use squareoff_primary::drop_copy::{self, DropCopyReport};
 use squareoff_primary::import::{self, ImportReport, ImportedBy};
 use squareoff_primary::intraday::{self, Intraday, IntradayReport};
 use squareoff_primary::sample::{self, SampleBook};
@@ -97,6 +98,24 @@ pub async fn import_intraday(
     };
     let intraday = Intraday::read(path, book)?;
     Ok(intraday::import(store, &intraday, &by).await?)
+}
+
+/// A venue's own list of trades.
+///
+/// # Errors
+/// Every mistake in the file; or the log does not take it, and the same import again goes on.
+pub async fn import_drop_copy(
+    store: &EventStore,
+    path: &Path,
+    actor: &str,
+) -> Result<DropCopyReport> {
+    let by = ImportedBy {
+        actor: actor.into(),
+        epoch: state(store).await?.epoch,
+        now: now(),
+    };
+    let listed = drop_copy::read(path)?;
+    Ok(drop_copy::import(store, &listed, &by).await?)
 }
 
 /// # Errors

@@ -94,8 +94,13 @@ enum Book {
         #[arg(long)]
         replace: bool,
     },
-    /// Records a book in the event log; the same again records nothing.
+    /// Records a book in the event log, with the orders and trades of the primary beside it; the same again records nothing.
     Import { folder: Option<PathBuf> },
+    /// Records a venue's own list of trades: confirms what is booked, and shows what differs.
+    DropCopy {
+        #[arg(value_name = "CSV")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -196,6 +201,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 intraday.events_appended,
                 intraday.contradicted,
                 intraday.matched
+            );
+        }
+        Command::Book(Book::DropCopy { file }) => {
+            let (_, store) = store()?;
+            let report = book::import_drop_copy(&store, &file, OPERATOR).await?;
+            println!(
+                "{} trades of the venue: {} new to their positions, {} held in suspense",
+                report.trades, report.told, report.suspended
             );
         }
         Command::Platform(command) => {

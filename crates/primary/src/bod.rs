@@ -92,9 +92,18 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
 }
 
 pub(crate) fn bytes(dir: &Path, file: &'static str, mistakes: &mut Mistakes) -> Option<Vec<u8>> {
+    bytes_of(&dir.join(file), file, mistakes)
+}
+
+/// The bytes of a file that mistakes call `file`.
+pub(crate) fn bytes_of(
+    path: &Path,
+    file: &'static str,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = File::open(dir.join(file))
-        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read =
+        File::open(path).and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match read {
         Ok(length) if length as u64 > FILE_BYTES_MAX => {
             mistakes.of_file(file, format!("is larger than {FILE_BYTES_MAX} bytes"));

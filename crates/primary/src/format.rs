@@ -78,6 +78,19 @@ pub const ORDER_COLUMNS: &[&str] = &[
 ];
 /// The last column of an order, which a file may leave out: `working` or `ended`, and nothing for working.
 pub const ORDER_COLUMNS_OPTIONAL: usize = 1;
+/// Trades as a venue lists them: by account, without the broker's products.
+pub const VENUE_TRADE_COLUMNS: &[&str] = &[
+    "trading_date",
+    "venue",
+    "account",
+    "symbol",
+    "side",
+    "quantity",
+    "price",
+    "exec_id",
+    "cl_ord_id",
+    "traded_at",
+];
 pub const TRADE_COLUMNS: &[&str] = &[
     "trading_date",
     "client_code",

@@ -7,6 +7,7 @@
 //! | [`sample`] | generates a made-up book from a seed |
 //! | [`bod`] | reads a folder strictly and names every mistake |
 //! | [`import`](mod@import) | records a book in the log; the same book again appends nothing |
+//! | [`drop_copy`] | a venue's own list of trades: confirms what is booked, or says that it is wrong |
 //! | [`intraday`] | what the primary did on the day: its orders that may still fill, its trades |
 //!
 //! 1. A book is imported whole or refused whole: one bad cell and nothing is appended.
@@ -16,6 +17,7 @@
 
 pub mod bod;
 pub mod book;
+pub mod drop_copy;
 mod format;
 pub mod import;
 pub mod intraday;

@@ -3,7 +3,7 @@
 
 use super::mistakes::{Mistake, Mistakes, shortened};
 use squareoff_domain::id::IdError;
-use squareoff_domain::{NetQuantity, Price, Quantity, TradingDate};
+use squareoff_domain::{ExecutionKey, NetQuantity, Price, Quantity, TradingDate, Venue};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -111,6 +111,22 @@ impl Row<'_> {
         self.cell(column, why, |text| {
             let units = all_digits(text).then(|| text.parse().ok()).flatten()?;
             Quantity::new(units).ok().filter(|units| !units.is_zero())
+        })
+    }
+
+    /// The key of an execution with this trade number.
+    pub fn execution(
+        &mut self,
+        column: &'static str,
+        venue: Venue,
+        date: TradingDate,
+    ) -> Option<ExecutionKey> {
+        let why = "is not a trade number: printable ASCII characters without `|`, at most 60";
+        self.cell(column, why, |text| {
+            // The separator of an execution's key can't stand in it.
+            let good = !text.is_empty() && !text.contains('|');
+            good.then(|| ExecutionKey::new(venue, date, text).ok())
+                .flatten()
         })
     }
 

@@ -89,15 +89,7 @@ pub(super) fn trade(row: &mut Row, known: &mut Known) -> Option<TradeLine> {
     let price = row.rupees_above_zero("price");
     let traded_at = instant(row, "traded_at");
     let key = key?;
-    // The separator of an execution's key can't stand in it.
-    let exec_id = row.text("exec_id").to_owned();
-    let execution = ExecutionKey::new(key.venue, key.date, &exec_id).ok();
-    let execution = execution.filter(|_| !exec_id.is_empty() && !exec_id.contains('|'));
-    let Some(execution) = execution else {
-        let why = "is not a trade number: printable ASCII characters without `|`, at most 60";
-        row.refuse("exec_id", why);
-        return None;
-    };
+    let execution = row.execution("exec_id", key.venue, key.date)?;
     if let Some(before) = known.trades.insert(execution.clone(), row.line) {
         row.refuse("exec_id", format!("is on line {before} already"));
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_files;
+mod drop_copy;
 mod import;
 mod intraday;
 mod killed;
