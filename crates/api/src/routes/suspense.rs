@@ -89,9 +89,6 @@ async fn match_report(
     let asked = Asked::of_position("match-suspense", request.request_id, &position);
     let _turn = TURN.lock().await;
     let answer = async {
-        if position.venue != body.venue {
-            return Err(SuspenseRefusal::OtherInstrument.into());
-        }
         check_traded(&app, &position)?;
         book(&app, &actor, &stream, &request, &position).await?;
         settle(&app, &actor, &stream, request.clone()).await

@@ -5,13 +5,16 @@ use squareoff_domain::platform::{
     self, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
 };
 use squareoff_domain::position::{
-    Execution, ExecutionReport, Position, PositionEvent, Report, record,
+    Execution, ExecutionReport, ExternalOrderObserved, Position, PositionEvent, Report, record,
 };
 use squareoff_domain::reference::{self, ContractList, InstrumentKind, Latest};
 use squareoff_domain::session::{self, Session, SessionReport};
+use squareoff_domain::suspense::{
+    self, ReportSuspended, SuspendedExecution, Suspense, SuspenseReport,
+};
 use squareoff_domain::{
-    Client, Contract, ExecutionKey, NetQuantity, OrderId, PositionKey, Price, Product, Quantity,
-    Segment, TradingDate, Venue,
+    Client, Contract, ExchangeOrderId, ExecutionKey, NetQuantity, OrderId, PositionKey, Price,
+    Product, Quantity, Segment, Side, TradingDate, Venue,
 };
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{
@@ -230,6 +233,82 @@ impl Desk {
             leaves: 0,
         };
         self.report(key, Report::Execution(report)).await
+    }
+
+    /// The position as the log holds it.
+    pub async fn position(&self, key: &PositionKey) -> Position {
+        let positions = Streams::<Position>::new(self.store.clone());
+        let loaded = positions.load(&key.stream()).await.unwrap();
+        (*loaded.state).clone()
+    }
+
+    /// The venue has the order.
+    pub async fn acknowledge(&self, key: &PositionKey, order: OrderId) -> LogPosition {
+        self.venue(key, order, Execution::New).await
+    }
+
+    /// The primary had an order of `units` at the venue before it went down.
+    pub async fn external(&self, key: &PositionKey, side: Side, units: u64) -> OrderId {
+        let number: ExchangeOrderId = "1100000000012345".parse().unwrap();
+        let order_id = OrderId::of_external(key, &number);
+        let order = ExternalOrderObserved {
+            order_id,
+            cl_ord_id: "OMS7781".parse().unwrap(),
+            exchange_order_id: number,
+            key: key.clone(),
+            side,
+            quantity: Quantity::new(units).unwrap(),
+            cumulative: Quantity::ZERO,
+            price: Price(1_000_000),
+            source: "primary".into(),
+        };
+        let ended = false;
+        self.report(key, Report::ExternalOrder { order, ended })
+            .await;
+        order_id
+    }
+
+    pub async fn in_doubt(&self, key: &PositionKey, order: OrderId) -> LogPosition {
+        let cl_ord_id = self.position(key).await.orders[&order].cl_ord_id.clone();
+        let reason = "the connection broke".into();
+        self.report(key, Report::InDoubt { cl_ord_id, reason })
+            .await
+    }
+
+    /// The contract of the NSE as it was listed, changed.
+    pub async fn relist(&self, symbol: &str, change: impl FnOnce(&mut Contract)) -> LogPosition {
+        let listed = CONTRACTS.iter().find(|line| line.1 == symbol);
+        let mut relisted = contract(listed.unwrap());
+        change(&mut relisted);
+        let stream = reference::contracts_stream(date(), relisted.venue);
+        self.tell(&stream, |list: &ContractList| {
+            list.record(vec![relisted.clone()])
+        })
+        .await
+    }
+
+    /// A report that fits nothing; with an execution of `units` in `symbol` when there is one.
+    pub async fn suspend(&self, report_key: &str, execution: Option<(&str, u64)>) {
+        let execution = execution.map(|(symbol, units)| SuspendedExecution {
+            execution: ExecutionKey::new(Venue::Nse, date(), report_key).unwrap(),
+            account: None,
+            symbol: Some(symbol.parse().unwrap()),
+            side: Side::Sell,
+            quantity: Quantity::new(units).unwrap(),
+            price: Price(1_000_000),
+        });
+        let report = SuspenseReport::Suspended(ReportSuspended {
+            venue: Venue::Nse,
+            report_key: report_key.to_owned(),
+            reason: "no such order".into(),
+            message: "35=8|".into(),
+            execution,
+        });
+        let stream = suspense::stream(Venue::Nse, date());
+        self.tell(&stream, |held: &Suspense| {
+            suspense::record(held, report.clone())
+        })
+        .await;
     }
 
     /// `price` in 1/10,000 rupee.

@@ -116,10 +116,46 @@ impl Node {
         answer(self.square_off(&body)).await.accepted()
     }
 
+    /// Something asked of a resource; `Value::Null` is no body.
+    pub fn ask_as(&self, actor: &str, key: &str, path: &str, body: &Value) -> RequestBuilder {
+        let request = self
+            .anonymous(Method::POST, path)
+            .bearer_auth(self.token(actor))
+            .header("Idempotency-Key", key);
+        if body.is_null() {
+            request
+        } else {
+            request.json(body)
+        }
+    }
+
+    /// The same, by the desk and under a new key.
+    pub fn ask(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.ask_as(ACTOR, &Uuid::new_v4().to_string(), path, body)
+    }
+
+    /// What is accepted of the desk.
+    pub async fn accept(&self, path: &str, body: &Value) -> Value {
+        self.accept_as(ACTOR, path, body).await
+    }
+
+    /// What is accepted of somebody; this node decides on it from now on.
+    pub async fn accept_as(&self, actor: &str, path: &str, body: &Value) -> Value {
+        let key = Uuid::new_v4().to_string();
+        let answer = answer(self.ask_as(actor, &key, path, body)).await;
+        assert_eq!(answer.status, 202, "{path}: {}", answer.text);
+        answer.body
+    }
+
     pub fn cancel(&self, order: OrderId, key: &str) -> RequestBuilder {
         self.request(Method::POST, &format!("/v1/orders/{order}/cancel"))
             .header("Idempotency-Key", key)
     }
+}
+
+/// The path of a position's resource.
+pub fn position_path(position: &PositionKey) -> String {
+    format!("/v1/positions/{}", position.stream().replace('&', "%26"))
 }
 
 /// A read database that is not there.
