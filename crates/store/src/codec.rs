@@ -218,6 +218,11 @@ const UPCASTS: &[Upcast] = &[("PlatformActivated", 1, platform_activated_1)];
 
 type Upcast = (&'static str, u16, fn(&[u8]) -> serde_json::Result<Vec<u8>>);
 
+/// Every event type with each older schema version that was ever written and is read still.
+pub fn older_versions() -> impl Iterator<Item = (&'static str, u16)> {
+    UPCASTS.iter().map(|(name, from, _)| (*name, *from))
+}
+
 /// Version 1 did not say who asked, who approved and who activated, nor for which request.
 fn platform_activated_1(body: &[u8]) -> serde_json::Result<Vec<u8>> {
     let mut fields: serde_json::Map<_, _> = serde_json::from_slice(body)?;

@@ -1,5 +1,5 @@
 //! What every adapter of the log owes its callers (`contract`, `subscribe`, `model`, `transact`), and what the embedded one owes
-//! besides: its file (`file`) and several processes on it (`processes`).
+//! besides: its file (`file`) and several processes on it (`processes`). What stored events owe those who read them later: `stored_events`.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,5 +12,6 @@ mod file;
 mod log;
 mod model;
 mod processes;
+mod stored_events;
 mod subscribe;
 mod transact;
