@@ -83,6 +83,11 @@ impl Directory {
         self.progress.borrow().clone()
     }
 
+    /// Changes with each batch of events.
+    pub fn changed(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// Waits until the directory holds the log up to `position`, at most `patience`; says whether it does.
     pub async fn reach(&self, position: Position, patience: Duration) -> bool {
         follow::reach(&self.progress, position, patience).await

@@ -6,6 +6,7 @@
 //! Log-in and rights come later: until then a development token names the actor and the API listens on loopback only.
 
 pub mod auth;
+pub mod bulk;
 mod decide;
 pub mod directory;
 pub mod extract;

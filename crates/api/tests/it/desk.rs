@@ -14,7 +14,7 @@ use squareoff_domain::suspense::{
 };
 use squareoff_domain::{
     Client, Contract, ExchangeOrderId, ExecutionKey, NetQuantity, OrderId, PositionKey, Price,
-    Product, Quantity, Segment, Side, TradingDate, Venue,
+    Product, Quantity, RequestId, Segment, Side, TradingDate, Venue,
 };
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{
@@ -175,9 +175,21 @@ impl Desk {
     }
 
     async fn platform(&self, ask: PlatformAsk) -> LogPosition {
+        self.platform_as("desk", RequestId(Uuid::new_v4()), ask)
+            .await
+    }
+
+    /// What a person asks of the platform, and gets.
+    pub async fn platform_as(
+        &self,
+        by: &str,
+        request_id: RequestId,
+        ask: PlatformAsk,
+    ) -> LogPosition {
+        let by = by.into();
         let request = PlatformRequest {
-            request_id: squareoff_domain::RequestId(uuid::Uuid::new_v4()),
-            by: "desk".into(),
+            request_id,
+            by,
             ask,
         };
         self.tell(platform::STREAM, |platform: &Platform| {

@@ -4,6 +4,7 @@
 
 mod auditing;
 mod bad_input;
+mod bulk_work;
 mod cancelling;
 mod desk;
 mod listing;
@@ -18,3 +19,4 @@ mod refusing;
 mod repeating;
 mod serving;
 mod squaring_off;
+mod venue;

@@ -1,0 +1,141 @@
+//! The bulks that the log holds, kept from the log alone: the desk follows them while the read database is away, and the worker learns
+//! from it what to do. The items themselves are not kept here: 150,000 of them are 30 MB.
+
+use super::changes::{Changes, Watch};
+use super::summary::Summary;
+use crate::follow::{self, Progress};
+use squareoff_domain::bulk::{BulkEvent, BulkId, BulkStatus, BulkStep, item_request_id};
+use squareoff_domain::position::PositionEvent;
+use squareoff_domain::{Event, PositionKey};
+use squareoff_store::codec::{self, DecodeError};
+use squareoff_store::{EventStore, Position, StoredEvent};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Cheap to clone; clones see the same.
+#[derive(Clone)]
+pub struct Book {
+    known: Arc<RwLock<HashMap<BulkId, Summary>>>,
+    changes: Arc<Changes>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Book {
+    /// Reads the log from its beginning in a task of its own, and follows it.
+    pub fn follow(store: EventStore) -> Self {
+        let known = Arc::default();
+        let changes = Arc::default();
+        let (progress, receiver) = watch::channel(Progress::default());
+        let book = Book {
+            known: Arc::clone(&known),
+            changes: Arc::clone(&changes),
+            progress: receiver,
+        };
+        let learn = move |events: &[StoredEvent]| {
+            learn(&known, events)?;
+            // After the memory has changed: who is woken looks at it.
+            changes.tell(events.iter().map(|stored| &stored.stream));
+            Ok(())
+        };
+        tokio::spawn(follow::follow(store, progress, learn));
+        book
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress.borrow().clone()
+    }
+
+    /// Changes with each batch of events.
+    pub fn changed(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// Waits until the book holds the log up to `position`, at most `patience`; says whether it does.
+    pub async fn reach(&self, position: Position, patience: Duration) -> bool {
+        follow::reach(&self.progress, position, patience).await
+    }
+
+    pub fn summary(&self, bulk: BulkId) -> Option<Summary> {
+        self.read(|known| known.get(&bulk).cloned())
+    }
+
+    pub fn status(&self, bulk: BulkId) -> BulkStatus {
+        self.read(|known| {
+            known
+                .get(&bulk)
+                .map_or(BulkStatus::Unproposed, |summary| summary.status)
+        })
+    }
+
+    /// Every bulk, the newest first.
+    pub fn summaries(&self) -> Vec<(BulkId, Summary)> {
+        let mut summaries: Vec<_> = self.read(|known| {
+            let copied = known.iter().map(|(id, summary)| (*id, summary.clone()));
+            copied.collect()
+        });
+        summaries.sort_by_key(|(id, summary)| (std::cmp::Reverse(summary.proposed_at), *id));
+        summaries
+    }
+
+    /// The bulks that a worker has something to do for.
+    pub fn under_way(&self) -> Vec<BulkId> {
+        self.read(|known| {
+            let under_way = known.iter().filter(|(_, summary)| summary.is_under_way());
+            under_way.map(|(id, _)| *id).collect()
+        })
+    }
+
+    /// Tells of each change of a stream, once it is in this memory too.
+    pub fn watch(&self, stream: Arc<str>) -> Watch {
+        self.changes.watch(stream)
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&HashMap<BulkId, Summary>) -> T) -> T {
+        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn learn(
+    known: &RwLock<HashMap<BulkId, Summary>>,
+    events: &[StoredEvent],
+) -> Result<(), DecodeError> {
+    for stored in events {
+        if let Some(id) = BulkId::of_stream(&stored.stream) {
+            // Decoded before the lock is taken: a chunk of a list is 80 kB.
+            let Event::Bulk(event) = codec::decode(stored)? else {
+                continue;
+            };
+            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+            match (event, known.get_mut(&id)) {
+                (BulkEvent::BulkProposed(proposed), None) => {
+                    known.insert(id, Summary::new(proposed, stored.recorded_at));
+                }
+                (event, Some(summary)) => summary.learn(event, stored.recorded_at),
+                (_, None) => {}
+            }
+        } else if &*stored.event_type == "SquareOffAccepted" {
+            // The first attempt of an item alone counts it, by its id.
+            let bulk = BulkId(stored.correlation_id);
+            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(summary) = known.get_mut(&bulk)
+                && is_first_attempt(bulk, stored)?
+            {
+                summary.asked = summary.asked.saturating_add(1);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_first_attempt(bulk: BulkId, stored: &StoredEvent) -> Result<bool, DecodeError> {
+    let Some(key) = PositionKey::of_stream(&stored.stream) else {
+        return Ok(false);
+    };
+    let first = item_request_id(bulk, &key, BulkStep::SquareOff { attempt: 1 });
+    let Event::Position(PositionEvent::SquareOffAccepted(accepted)) = codec::decode(stored)? else {
+        return Ok(false);
+    };
+    Ok(accepted.request_id == first)
+}

@@ -1,0 +1,118 @@
+//! The role `squareoff bulk`: works off every approved bulk and every cancel-all that the log holds, as long as it runs.
+
+use super::book::Book;
+use super::cancel_all;
+use super::pace::Pace;
+use super::run::Run;
+use crate::directory::Directory;
+use squareoff_domain::bulk::{Bulk, BulkId};
+use squareoff_domain::{Venue, position};
+use squareoff_store::{AppendError, EventStore, LoadError, ReadError, Streams};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::task::JoinSet;
+
+/// For so long the worker reads the log at its start: some million events a second.
+const START_TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// Why the worker can't go on. Its supervisor starts it again, and it takes up what it left.
+#[derive(Debug, Error)]
+pub enum WorkerError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error("the event log can't be read on: {0}")]
+    Stopped(String),
+    #[error("a bulk's task failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// What the bulks share.
+pub struct Shared {
+    pub positions: Streams<position::Position>,
+    pub bulks: Streams<Bulk>,
+    pub directory: Directory,
+    pub book: Book,
+    pub paces: BTreeMap<Venue, Pace>,
+}
+
+/// Works until `stop` ends. `message_rate_per_s` is what each venue takes of us.
+///
+/// # Errors
+/// [`WorkerError`] when the log fails.
+pub async fn run(
+    store: EventStore,
+    message_rate_per_s: u32,
+    stop: impl Future<Output = ()>,
+) -> Result<(), WorkerError> {
+    let paces = Venue::ALL
+        .iter()
+        .map(|venue| (*venue, Pace::new(message_rate_per_s)));
+    let shared = Arc::new(Shared {
+        positions: Streams::new(store.clone()),
+        bulks: Streams::new(store.clone()),
+        directory: Directory::follow(store.clone()),
+        book: Book::follow(store.clone()),
+        paces: paces.collect(),
+    });
+    let work = async {
+        let head = store.head().await?;
+        // Nothing is begun on half of the log: a bulk that was aborted would look approved.
+        if !shared.directory.reach(head, START_TIME_LIMIT).await
+            || !shared.book.reach(head, START_TIME_LIMIT).await
+        {
+            let reason =
+                "its end was not reached in time, or it holds what this release can't read";
+            return Err(WorkerError::Stopped(reason.to_owned()));
+        }
+        tracing::info!(position = %head, "the bulk worker has read the log");
+        tokio::try_join!(
+            bulks(&shared),
+            cancel_all::run(store.clone(), &shared),
+            stopped(&shared)
+        )?;
+        Ok(())
+    };
+    tokio::select! {
+        worked = work => worked,
+        () = stop => Ok(()),
+    }
+}
+
+/// Begins each bulk that has to be worked off, once; never ends by itself.
+async fn bulks(shared: &Arc<Shared>) -> Result<(), WorkerError> {
+    let mut begun: HashSet<BulkId> = HashSet::new();
+    let mut running = JoinSet::new();
+    let mut changed = shared.book.changed();
+    loop {
+        for bulk in shared.book.under_way() {
+            if begun.insert(bulk) {
+                tracing::info!(bulk.id = %bulk, "a bulk is worked off");
+                let run = Arc::new(Run::begin(Arc::clone(shared), bulk).await?);
+                running.spawn(async move { run.work().await });
+            }
+        }
+        tokio::select! {
+            // A sender that is gone has said why: see `stopped`.
+            seen = changed.changed() => if seen.is_err() { std::future::pending::<()>().await },
+            Some(ended) = running.join_next() => ended??,
+        }
+    }
+}
+
+/// Ends when what the worker knows no longer grows.
+async fn stopped(shared: &Shared) -> Result<(), WorkerError> {
+    let (mut book, mut directory) = (shared.book.changed(), shared.directory.changed());
+    let stopped = |progress: &crate::follow::Progress| progress.stopped.is_some();
+    let reason = tokio::select! {
+        Ok(progress) = book.wait_for(stopped) => progress.stopped.clone(),
+        Ok(progress) = directory.wait_for(stopped) => progress.stopped.clone(),
+        else => None,
+    };
+    Err(WorkerError::Stopped(reason.unwrap_or_default()))
+}
