@@ -2,6 +2,7 @@
 //! once, each with where it stands and what is expected.
 
 use anyhow::{Result, bail};
+use squareoff_api::bulk::SessionClose;
 use squareoff_domain::{TradingDate, Venue};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -54,6 +55,14 @@ pub const SETTINGS: &[(&str, &str)] = &[
         "reference_age_max_s",
         "how old the reference price of a contract may be that a marketable limit is made of, in seconds; default 86400",
     ),
+    (
+        "venue_message_rate",
+        "messages that each venue takes of us in a second, of which a bulk square-off uses nine tenths; default 100, what a broker's session commonly has",
+    ),
+    (
+        "session_close",
+        "when each segment closes in India, what a bulk's duration is measured against; default CM=15:30,FO=15:30,CD=17:00,COM=23:30",
+    ),
     ("sample_clients", "clients of the sample book; default 2000"),
     (
         "sample_positions",
@@ -90,6 +99,8 @@ pub struct Config {
     pub heartbeat_s: u32,
     pub resend_age_max_s: u32,
     pub reference_age_max_s: u32,
+    pub venue_message_rate: u32,
+    pub session_close: SessionClose,
     pub sample_clients: u32,
     pub sample_positions: u32,
     pub sample_orders: u32,
@@ -212,6 +223,10 @@ impl Config {
             reference_age_max_s: reader.get("reference_age_max_s", 86_400, |seconds| {
                 (!(1..=604_800).contains(seconds)).then_some("expected 1 to 604800, a week")
             }),
+            venue_message_rate: reader.get("venue_message_rate", 100, |rate| {
+                (!(1..=100_000).contains(rate)).then_some("expected 1 to 100000")
+            }),
+            session_close: reader.get("session_close", SessionClose::default(), |_| None),
             sample_clients: reader.get("sample_clients", 2_000, |count| {
                 (!(1..=100_000).contains(count)).then_some("expected 1 to 100000")
             }),
@@ -250,6 +265,8 @@ impl Config {
             ("heartbeat_s", self.heartbeat_s.to_string()),
             ("resend_age_max_s", self.resend_age_max_s.to_string()),
             ("reference_age_max_s", self.reference_age_max_s.to_string()),
+            ("venue_message_rate", self.venue_message_rate.to_string()),
+            ("session_close", self.session_close.to_string()),
             ("sample_clients", self.sample_clients.to_string()),
             ("sample_positions", self.sample_positions.to_string()),
             ("sample_orders", self.sample_orders.to_string()),
@@ -287,7 +304,7 @@ fn variable(key: &str) -> String {
 pub fn describe() -> String {
     let lines = SETTINGS
         .iter()
-        .map(|(key, what)| format!("{key:<18} {:<28} {what}", variable(key)));
+        .map(|(key, what)| format!("{key:<20} {:<30} {what}", variable(key)));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum Role {
     Api,
+    Bulk,
     Gateway,
     Projections,
 }
@@ -38,6 +39,11 @@ pub async fn check(config: &Config, role: Role) -> Result<()> {
                     "the API is not ready: {}",
                     response.text().await.unwrap_or_default()
                 );
+            }
+        }
+        Role::Bulk => {
+            if !folder.is_held("bulk") {
+                bail!("no bulk worker runs on {}", folder.path().display());
             }
         }
         Role::Gateway => {

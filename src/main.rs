@@ -52,6 +52,8 @@ enum Command {
     Gateway(Role),
     /// The read models.
     Projections(Role),
+    /// The worker of bulk square-offs and of the kill switch's cancel-all.
+    Bulk(Role),
     /// Prints the event log, or one stream of it, as JSON Lines.
     Replay {
         #[arg(long)]
@@ -153,6 +155,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Api(role) => roles::api(&config, stop(&role)?).await?,
         Command::Gateway(role) => roles::gateway(&config, stop(&role)?).await?,
         Command::Projections(role) => roles::projections(&config, stop(&role)?).await?,
+        Command::Bulk(role) => roles::bulk(&config, stop(&role)?).await?,
         Command::Replay { stream, from } => {
             replay::run(&store()?.1, stream.as_deref(), from).await?
         }

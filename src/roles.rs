@@ -34,14 +34,29 @@ pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
         .context("DATABASE_URL")?
         .pool(READ_CONNECTIONS);
     let key = DevelopmentKey::load_or_create(&folder.development_key())?;
-    let settings = Settings {
-        reference_age_max_s: config.reference_age_max_s,
-    };
-    let app = App::start(store, reads, key, settings);
+    let app = App::start(store, reads, key, settings(config));
     let listener = squareoff_api::listen(config.api_listen).await?;
     tracing::info!(address = %config.api_listen, "the API listens");
     squareoff_api::serve(listener, app, shutdown::requested(stop)).await?;
     tracing::info!("the API has finished");
+    Ok(())
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        reference_age_max_s: config.reference_age_max_s,
+        venue_message_rate: config.venue_message_rate,
+        session_close: config.session_close,
+    }
+}
+
+/// Works off bulk square-offs and cancel-alls. It needs the log alone.
+pub async fn bulk(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
+    let folder = Folder::open(&config.data)?;
+    let _held = folder.hold("bulk")?;
+    let store = EventStore::open(&folder.log())?;
+    squareoff_api::bulk::run(store, settings(config), shutdown::requested(stop)).await?;
+    tracing::info!("the bulk worker has finished");
     Ok(())
 }
 

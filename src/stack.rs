@@ -33,7 +33,7 @@ const EXCHANGE: &str = "squareoff-exchange";
 const ACTOR: &str = "setup";
 
 /// The parts that run as processes of their own.
-pub const ROLES: &[&str] = &["exchange", "gateway", "projections", "api"];
+pub const ROLES: &[&str] = &["exchange", "gateway", "projections", "bulk", "api"];
 
 pub struct Stack {
     pub config: Config,
@@ -119,8 +119,8 @@ impl Stack {
                 intraday.orders, intraday.trades
             ));
         }
-        say("starting the gateway, the projections and the API");
-        for role in ["gateway", "projections", "api"] {
+        say("starting the gateway, the projections, the bulk worker and the API");
+        for role in ["gateway", "projections", "bulk", "api"] {
             let arguments = vec![role.to_owned(), "--exit-with-parent".to_owned()];
             self.start_child(role_name(role), std::env::current_exe()?, arguments)?;
         }

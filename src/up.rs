@@ -35,7 +35,7 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<()> {
         }
     };
     println!(
-        "· stopping: the API first, then the projections, the gateway, the exchange, the database"
+        "· stopping: the API first, then the bulk worker, the projections, the gateway, the exchange, the database"
     );
     stack.stop().await;
     match failed {

@@ -32,6 +32,7 @@ const POSITIONS_PER_CLIENT: u32 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kill {
     Api,
+    Bulk,
     Exchange,
     Gateway,
     Postgres,
@@ -42,6 +43,7 @@ impl Kill {
     const fn part(self) -> &'static str {
         match self {
             Kill::Api => "api",
+            Kill::Bulk => "bulk",
             Kill::Exchange => "exchange",
             Kill::Gateway => "gateway",
             Kill::Postgres => "postgres",

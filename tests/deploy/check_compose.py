@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-ROLES = {"exchange", "gateway", "projections", "api"}
+ROLES = {"exchange", "gateway", "projections", "bulk", "api"}
 ONE_SHOT = {"setup"}
 LOOPBACK = "127.0.0.1"
 # Their images start as root and give it up themselves.

@@ -181,6 +181,7 @@ fn the_set_up_of_a_data_folder_step_by_step() {
     );
     assert!(refused(&run(&["rebuild"])).contains("there is no read database: set DATABASE_URL"));
     assert!(refused(&run(&["health", "gateway"])).contains("no gateway runs"));
+    assert!(refused(&run(&["health", "bulk"])).contains("no bulk worker runs"));
     let token = said(&run(&["token", "desk-asha"]));
     assert!(token.starts_with("sqo.desk-asha.") && token == said(&run(&["token", "desk-asha"])));
     assert!(refused(&run(&["token", "Desk Asha"])).contains("cannot be an actor"));

@@ -1,6 +1,7 @@
 //! The HTTP server: the list of use cases, and what every request passes.
 
 use crate::auth::DevelopmentKey;
+use crate::bulk::SessionClose;
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
 use crate::problem::Problem;
@@ -33,6 +34,10 @@ use tower_http::trace::TraceLayer;
 pub struct Settings {
     /// How old a reference price may be that a price is made of, in seconds.
     pub reference_age_max_s: u32,
+    /// Messages that each venue takes of us in a second.
+    pub venue_message_rate: u32,
+    /// When the segments close.
+    pub session_close: SessionClose,
 }
 
 /// What the routes share. Cheap to clone.

@@ -7,7 +7,6 @@ use super::item;
 use super::run::check_busy;
 use super::worker::{Shared, WorkerError};
 use crate::follow::{self, Progress};
-use crate::gathered::Gathered;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use squareoff_domain::platform::{HaltScope, PlatformEvent};
 use squareoff_domain::position::{Position, PositionEvent};
@@ -97,7 +96,7 @@ async fn cancel(
     let Some(key) = PositionKey::of_stream(stream) else {
         return Ok(());
     };
-    let gathered = Gathered::of(&shared.directory, &key);
+    let gathered = shared.gathered(&key);
     // Without its contract nobody knows the segment: what may fall under the switch does.
     let covered = match (&gathered.contract, kill.scope) {
         (Some(contract), scope) => scope.covers(key.venue, contract.segment),

@@ -15,10 +15,12 @@ mod gate;
 mod item;
 mod pace;
 mod run;
+mod session_close;
 mod summary;
 mod told;
 mod worker;
 
 pub use book::Book;
+pub use session_close::SessionClose;
 pub use summary::{Pace as MeasuredPace, Summary};
 pub use worker::{WorkerError, run};

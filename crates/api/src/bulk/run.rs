@@ -8,7 +8,6 @@ use super::item::{self, Refused, Stand, Works};
 use super::pace::Pace;
 use super::told::{Told, record};
 use super::worker::{Shared, WorkerError};
-use crate::gathered::Gathered;
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use squareoff_domain::bulk::{
@@ -331,7 +330,7 @@ impl Run {
                 pace.charge(0);
                 continue;
             }
-            let gathered = Gathered::of(&self.shared.directory, &item.key);
+            let gathered = self.shared.gathered(&item.key);
             let caller = gathered.caller(&self.actor, request, self.id.0);
             let decide = |position: &Position| {
                 let context = gathered.context();
@@ -375,7 +374,7 @@ impl Run {
         request: RequestId,
         wanted: impl Fn(&Order) -> bool,
     ) -> Result<(), WorkerError> {
-        let gathered = Gathered::of(&self.shared.directory, &item.key);
+        let gathered = self.shared.gathered(&item.key);
         let caller = gathered.caller(&self.actor, request, self.id.0);
         let decide = |position: &Position| {
             let context = gathered.context();
@@ -421,7 +420,7 @@ impl Run {
                 | BulkStatus::Proposed
                 | BulkStatus::Unproposed => return Turn::Over,
             }
-            let gathered = Gathered::of(&self.shared.directory, &item.key);
+            let gathered = self.shared.gathered(&item.key);
             match self.gates.look(&gathered, &item.key) {
                 Look::Open => return Turn::Go,
                 Look::TooLong(code) => return Turn::Shut(code),

@@ -5,8 +5,10 @@ use super::cancel_all;
 use super::pace::Pace;
 use super::run::Run;
 use crate::directory::Directory;
+use crate::gathered::Gathered;
+use crate::server::Settings;
 use squareoff_domain::bulk::{Bulk, BulkId};
-use squareoff_domain::{Venue, position};
+use squareoff_domain::{PositionKey, Venue, position};
 use squareoff_store::{AppendError, EventStore, LoadError, ReadError, Streams};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -39,26 +41,35 @@ pub struct Shared {
     pub directory: Directory,
     pub book: Book,
     pub paces: BTreeMap<Venue, Pace>,
+    pub settings: Settings,
 }
 
-/// Works until `stop` ends. `message_rate_per_s` is what each venue takes of us.
+impl Shared {
+    /// What a decision about the position needs, as it is now.
+    pub fn gathered(&self, key: &PositionKey) -> Gathered {
+        Gathered::of(&self.directory, key, self.settings)
+    }
+}
+
+/// Works until `stop` ends.
 ///
 /// # Errors
 /// [`WorkerError`] when the log fails.
 pub async fn run(
     store: EventStore,
-    message_rate_per_s: u32,
+    settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), WorkerError> {
     let paces = Venue::ALL
         .iter()
-        .map(|venue| (*venue, Pace::new(message_rate_per_s)));
+        .map(|venue| (*venue, Pace::new(settings.venue_message_rate)));
     let shared = Arc::new(Shared {
         positions: Streams::new(store.clone()),
         bulks: Streams::new(store.clone()),
         directory: Directory::follow(store.clone()),
         book: Book::follow(store.clone()),
         paces: paces.collect(),
+        settings,
     });
     let work = async {
         let head = store.head().await?;
@@ -66,9 +77,10 @@ pub async fn run(
         if !shared.directory.reach(head, START_TIME_LIMIT).await
             || !shared.book.reach(head, START_TIME_LIMIT).await
         {
-            let reason =
-                "its end was not reached in time, or it holds what this release can't read";
-            return Err(WorkerError::Stopped(reason.to_owned()));
+            let stopped = shared.directory.progress().stopped;
+            let stopped = stopped.or_else(|| shared.book.progress().stopped);
+            let late = || "its end was not reached in time".to_owned();
+            return Err(WorkerError::Stopped(stopped.unwrap_or_else(late)));
         }
         tracing::info!(position = %head, "the bulk worker has read the log");
         tokio::try_join!(

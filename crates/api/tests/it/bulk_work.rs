@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, PATIENCE, date, key, nifty};
 use crate::venue::{Answer, Venue as FakeVenue};
+use squareoff_api::Settings;
 use squareoff_api::bulk::{Book, Summary, WorkerError, run};
 use squareoff_api::server::now;
 use squareoff_domain::bulk::{
@@ -37,7 +38,18 @@ impl Drop for Worker {
 impl Worker {
     fn start(desk: &Desk) -> Self {
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
-        Worker(tokio::spawn(run(store, RATE, std::future::pending())))
+        Worker(tokio::spawn(run(
+            store,
+            settings(RATE),
+            std::future::pending(),
+        )))
+    }
+}
+
+fn settings(venue_message_rate: u32) -> Settings {
+    Settings {
+        venue_message_rate,
+        ..crate::node::settings()
     }
 }
 
@@ -431,13 +443,15 @@ async fn a_worker_of_its_own() {
     };
     let store = EventStore::open(&std::path::Path::new(&folder).join("log")).unwrap();
     // Slow enough to be killed in the middle.
-    run(store, 400, std::future::pending()).await.unwrap();
+    run(store, settings(400), std::future::pending())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_pause_stops_new_items_and_an_abort_skips_the_rest() {
     let desk = Desk::open().await;
-    let venue = FakeVenue::open(&desk, &[("RELIANCE", Answer::Rest)]);
+    let _venue = FakeVenue::open(&desk, &[("RELIANCE", Answer::Rest)]);
     let mut lines = many(&desk, 20).await;
     // Later phases, so that the resting ones come first.
     for (key, phase) in &mut lines {
@@ -457,7 +471,6 @@ async fn a_pause_stops_new_items_and_an_abort_skips_the_rest() {
     drop(worker);
     let worker = Worker::start(&desk);
     // What works ends while the bulk is paused, and is told.
-    venue.answer("RELIANCE", Answer::Fill);
     for key in (0..20).step_by(2).map(|number| {
         key(
             &format!("B{number:05}"),

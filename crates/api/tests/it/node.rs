@@ -4,6 +4,7 @@ use crate::desk::{DATE, Desk, PATIENCE};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use squareoff_api::bulk::SessionClose;
 use squareoff_api::problem::TYPE_PREFIX;
 use squareoff_api::{App, DevelopmentKey, Settings};
 use squareoff_domain::{OrderId, PositionKey};
@@ -41,10 +42,7 @@ impl Node {
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
         let reads = database.pool(8);
         let key = DevelopmentKey::load_or_create(&desk.folder().join("development.key")).unwrap();
-        let settings = Settings {
-            reference_age_max_s: 86_400,
-        };
-        App::start(store, reads, key, settings)
+        App::start(store, reads, key, settings())
     }
 
     pub async fn reading(desk: &Desk, database: &Database) -> Self {
@@ -156,6 +154,14 @@ impl Node {
 /// The path of a position's resource.
 pub fn position_path(position: &PositionKey) -> String {
     format!("/v1/positions/{}", position.stream().replace('&', "%26"))
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        reference_age_max_s: 86_400,
+        venue_message_rate: 100,
+        session_close: SessionClose::default(),
+    }
 }
 
 /// A read database that is not there.
