@@ -1,14 +1,12 @@
 //! `squareoff`: one binary, one subcommand per role. Wires, never decides.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use squareoff::config::{Config, LogFormat};
 use squareoff::demo::{self, Kill};
 use squareoff::folder::Folder;
 use squareoff::{book, health, platform, rebuild, replay, roles, shutdown, up};
 use squareoff_api::DevelopmentKey;
-use squareoff_domain::TradingDate;
-use squareoff_domain::platform::PlatformAsk;
 use squareoff_primary::book::Existing;
 use squareoff_store::{EventStore, Position};
 use std::path::PathBuf;
@@ -68,8 +66,7 @@ enum Command {
     #[command(subcommand)]
     Book(Book),
     /// The platform's own state.
-    #[command(subcommand)]
-    Platform(Platform),
+    Platform(platform::Arguments),
     /// Prints a bearer token of the local development key.
     Token { actor: String },
     /// Whether a role does its work: exit code 0 or 1.
@@ -103,24 +100,6 @@ enum Book {
         #[arg(value_name = "CSV")]
         file: PathBuf,
     },
-}
-
-#[derive(Subcommand)]
-enum Platform {
-    /// Accept square-offs for the book's trading date, or for another.
-    Activate {
-        #[arg(long)]
-        reason: String,
-        #[arg(long, value_name = "YYYY-MM-DD")]
-        date: Option<TradingDate>,
-    },
-    /// Accept no more square-offs; what is on its way still comes in.
-    StandDown {
-        #[arg(long)]
-        reason: String,
-    },
-    /// The state, as JSON.
-    Status,
 }
 
 #[tokio::main]
@@ -214,34 +193,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 report.trades, report.told, report.suspended
             );
         }
-        Command::Platform(command) => {
+        Command::Platform(arguments) => {
             let (folder, store) = store()?;
-            match command {
-                Platform::Activate { reason, date } => {
-                    let trading_date = match date {
-                        Some(date) => date,
-                        None => {
-                            book::read(&folder.book())
-                                .context("without --date the book says the trading date")?
-                                .trading_date
-                        }
-                    };
-                    platform::ask(
-                        &store,
-                        OPERATOR,
-                        PlatformAsk::ActivateAlone {
-                            trading_date,
-                            reason,
-                        },
-                    )
-                    .await?;
-                }
-                Platform::StandDown { reason } => {
-                    platform::ask(&store, OPERATOR, PlatformAsk::StandDown { reason }).await?;
-                }
-                Platform::Status => {}
-            }
-            println!("{}", platform::describe(&platform::state(&store).await?));
+            platform::run(&store, &folder, arguments).await?;
         }
         Command::Token { actor } => {
             let folder = Folder::open(&config.data)?;

@@ -252,3 +252,63 @@ async fn an_event_of_a_newer_release_ends_every_reader_with_one_sentence() {
     let reserved = run(&["rebuild", "--as-of", "0", "--schema", "read_live"]);
     assert_eq!(reserved.status.code(), Some(2));
 }
+
+#[test]
+fn the_kill_switch_takes_one_person_and_its_release_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = |words: &[&str]| {
+        let words = [&["platform"], words].concat();
+        squareoff(folder.path(), &words, &[])
+    };
+    let state = |output: &Output| -> serde_json::Value {
+        serde_json::from_str(said(output).trim()).unwrap()
+    };
+    let unknown_day = platform(&[
+        "market",
+        "--venue",
+        "NSE",
+        "--segment",
+        "CM",
+        "--phase",
+        "open",
+    ]);
+    assert!(refused(&unknown_day).contains("say the trading date with --date"));
+    let date = "2026-11-20";
+    platform(&["activate", "--reason", "drill", "--date", date]);
+    let open = platform(&[
+        "market",
+        "--venue",
+        "NSE",
+        "--segment",
+        "CM",
+        "--phase",
+        "open",
+    ]);
+    assert_eq!(state(&open)["markets"]["NSE/CM"], "open");
+    let halted = state(&platform(&[
+        "halt", "--scope", "NSE/CM", "--reason", "drill",
+    ]));
+    assert_eq!(halted["halts"][0]["scope"], "NSE/CM");
+    assert_eq!(halted["halts"][0]["by"], "operator");
+    let again = refused(&platform(&[
+        "halt", "--scope", "NSE/CM", "--reason", "drill",
+    ]));
+    assert!(again.contains("already halted for NSE/CM"), "{again}");
+    said(&platform(&[
+        "resume", "--scope", "NSE/CM", "--reason", "over",
+    ]));
+    let own = refused(&platform(&["approve-resume", "--scope", "NSE/CM"]));
+    assert!(own.contains("another person has to approve"), "{own}");
+    let resumed = platform(&["--as", "desk-ravi", "approve-resume", "--scope", "NSE/CM"]);
+    assert_eq!(state(&resumed)["halts"], serde_json::json!([]));
+    let shut = platform(&[
+        "market",
+        "--venue",
+        "NSE",
+        "--segment",
+        "CM",
+        "--phase",
+        "shut",
+    ]);
+    assert!(!shut.status.success());
+}
