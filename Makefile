@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fmt lint unit doc deploy-check bench setup test-setup sqlx-prepare
+.PHONY: help run demo test fmt lint unit doc deploy-check bench events-doc setup test-setup sqlx-prepare
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -49,6 +49,9 @@ deploy-check:
 bench: setup ## append, replay, projection, rebuild and end to end, as lines of JSON
 	@cargo build --release --locked --workspace --bins
 	@$(RELEASE)/squareoff-bench all
+
+events-doc: ## writes docs/EVENTS.md anew after a change of events or their doc comments
+	UPDATE=1 cargo nextest run --locked -p squareoff-store -E 'test(events_doc) + test(stored_events)'
 
 sqlx-prepare: setup ## writes the queries' offline data anew after a change of SQL or migrations
 	@crates/projections/prepare.sh

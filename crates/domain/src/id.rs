@@ -246,6 +246,7 @@ closed_set!(
     }
 );
 closed_set!(
+    /// Which way an order or a trade goes.
     Side, "side", "BUY or SELL", { Buy = "BUY", Sell = "SELL" }
 );
 

@@ -122,12 +122,13 @@ impl Contract {
     }
 }
 
-/// A contract file's line was loaded. Stream: [`contracts_stream`].
+/// A line of the day's contract file was loaded: new, or changed since it was loaded before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractListed {
     pub contract: Contract,
 }
 
+/// Every event of the contracts of a venue and day, `contracts-<date>-<venue>`. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContractEvent {
     ContractListed(ContractListed),
@@ -150,12 +151,13 @@ pub struct Client {
     pub segments: Vec<Segment>,
 }
 
-/// The client master named this client. Stream: `client-<client>`.
+/// The client master named this client, or says something else of them than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientRegistered {
     pub client: Client,
 }
 
+/// Every event of a client's stream, `client-<client>`. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
     ClientRegistered(ClientRegistered),

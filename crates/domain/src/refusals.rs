@@ -39,6 +39,7 @@ impl RequestRefused {
     }
 }
 
+/// Every event of the refusals of a day, `refusals-<date>-<client>`, with `desk` for what is about no single client. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalEvent {
     RequestRefused(RequestRefused),

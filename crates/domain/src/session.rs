@@ -14,6 +14,7 @@ pub fn stream(venue: Venue, comp_id: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClaimed {
     pub venue: Venue,
+    /// One more than that of the gateway before.
     pub fence: u64,
 }
 
@@ -21,6 +22,7 @@ pub struct SessionClaimed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionReady {
     pub venue: Venue,
+    /// That of the gateway which says so.
     pub fence: u64,
 }
 
@@ -28,10 +30,13 @@ pub struct SessionReady {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionDown {
     pub venue: Venue,
+    /// That of the gateway which says so.
     pub fence: u64,
+    /// What ended it, as the gateway saw it.
     pub reason: String,
 }
 
+/// Every event of an exchange session's stream, `session-<venue>-<comp id>`. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionEvent {
     SessionClaimed(SessionClaimed),

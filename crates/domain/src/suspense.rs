@@ -49,6 +49,7 @@ pub struct ReportSuspended {
 /// The execution belongs to this position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuspenseMatched {
+    /// The report it is about: that of its `ReportSuspended`.
     pub report_key: String,
     pub position: PositionKey,
     /// The person, or the source of the primary's row.
@@ -61,6 +62,7 @@ pub struct SuspenseMatched {
 /// A person says that the report is no trade of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuspenseDismissed {
+    /// As in `SuspenseMatched`.
     pub report_key: String,
     pub by: String,
     pub reason: String,
@@ -70,13 +72,14 @@ pub struct SuspenseDismissed {
 /// The primary says otherwise than what was settled. What was settled stands until a person looks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuspenseContradicted {
+    /// As in `SuspenseMatched`.
     pub report_key: String,
     /// Where the primary has the execution.
     pub position: PositionKey,
     pub source: String,
 }
 
-/// Every event of a suspense stream. The variant's name is the event's type in the log.
+/// Every event of a suspense stream, `suspense-<venue>-<date>`. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SuspenseEvent {
     ReportSuspended(ReportSuspended),

@@ -27,14 +27,17 @@ pub const READ_BYTES_MAX: usize = 16 << 20;
 pub struct NewEvent {
     /// Unique over the whole log; the same id in the same place with the same content is a repeat.
     pub id: Uuid,
+    /// Which event it is; its name in code and docs.
     pub event_type: &'static str,
     /// Version of the body's schema, per event type.
     pub schema_version: u16,
+    /// When it was decided, or when the outside told it.
     pub occurred_at: Timestamp,
     /// Who caused it: an operator, an investor, a session.
     pub actor: Arc<str>,
     /// Causation: the request or report this event answers.
     pub request_id: Uuid,
+    /// The same for all that follows from one cause, over streams and processes.
     pub correlation_id: Uuid,
     /// Activation of the platform under which it was decided; fences old processes.
     pub epoch: u32,
@@ -45,7 +48,9 @@ pub struct NewEvent {
 /// An event of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
+    /// Its place in the log's one order over all streams.
     pub position: Position,
+    /// What it is about: the aggregate's name.
     pub stream: Arc<str>,
     /// Number of events in the stream up to and with this one: the first has 1.
     pub version: u64,

@@ -74,9 +74,11 @@ pub struct BulkProposed {
     pub slices: u32,
     /// Sum of the items' notional, in 1/10,000 rupee, capped at `u64::MAX`.
     pub notional: u64,
-    /// Messages to the venues, and the seconds they take at the rate.
+    /// Messages to the venues that the whole bulk takes.
     pub messages: u64,
+    /// How long they take at the rate, in seconds.
     pub estimated_seconds: u64,
+    /// Messages that the venues take in a second.
     pub message_rate_per_s: u32,
     pub reason: String,
     pub proposed_by: String,
@@ -101,6 +103,7 @@ pub struct BulkItem {
 pub struct BulkItemsListed {
     /// Index of the first of them.
     pub first: u32,
+    /// In the order of the list.
     pub items: Vec<BulkItem>,
 }
 
@@ -127,6 +130,7 @@ pub struct BulkPaused {
     pub reason: String,
 }
 
+/// Items are begun again, where the bulk was paused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkResumed {
     pub request_id: RequestId,
@@ -173,19 +177,24 @@ pub enum BulkOutcome {
 /// Items that came to their end, at most [`super::ITEMS_PER_EVENT_MAX`] pairs of index and outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkItemsSettled {
+    /// Each item's index in the list, and what became of it.
     pub outcomes: Vec<(u32, BulkOutcome)>,
 }
 
 /// Every item is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkCompleted {
+    /// Items that the bulk closed, whole.
     pub closed: u32,
+    /// Items of which nothing was open when their turn came.
     pub nothing_to_do: u32,
+    /// Items that their position refused.
     pub refused: u32,
+    /// Items of which something is still open.
     pub failed: u32,
 }
 
-/// Every event of a bulk's stream. The variant's name is the event's type in the log.
+/// Every event of a bulk's stream, `bulk-<uuid>`. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BulkEvent {
     BulkProposed(BulkProposed),

@@ -52,6 +52,7 @@ pub struct PlatformActivated {
     pub requested_by: Option<String>,
     /// Absent when one person activated from the machine itself (`ActivateAlone`).
     pub approved_by: Option<String>,
+    /// Who activated it once it was approved and loaded.
     pub activated_by: Option<String>,
     pub request_id: Option<RequestId>,
 }
@@ -97,8 +98,11 @@ pub struct HandbackApproved {
 /// What the primary platform gets, as numbers to check it by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandbackPackage {
+    /// How many positions.
     pub positions: u64,
+    /// How many orders, ours and external.
     pub orders: u64,
+    /// How many executions, of ours and of others.
     pub executions: u64,
     /// SHA-256 of the net quantity of each position, in hexadecimal.
     pub net_digest: String,
@@ -258,7 +262,7 @@ pub struct MarketPhaseChanged {
     pub source: String,
 }
 
-/// Every event of the platform's stream. The variant's name is the event's type in the log.
+/// Every event of the platform's stream, `platform`. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlatformEvent {
     ActivationRequested(ActivationRequested),

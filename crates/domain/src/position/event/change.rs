@@ -26,6 +26,7 @@ pub struct CancelRequested {
     /// The order's own ClOrdID: OrigClOrdID (FIX tag 41) of the cancel.
     pub original_cl_ord_id: ClOrdId,
     pub key: PositionKey,
+    /// The order's own, as are symbol and quantity: the message (35=F) repeats them.
     pub side: Side,
     pub quantity: Quantity,
     /// The venue's number of the order where it is known: OrderID (FIX tag 37).
@@ -42,6 +43,7 @@ pub struct CancelQueued {
     pub asked: RequestedCancel,
 }
 
+/// The venue did not cancel (35=9): the order lives on, or had ended before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRejected {
     pub order_id: OrderId,

@@ -5,6 +5,7 @@ use crate::id::{ExchangeOrderId, ExecutionKey, OrderId, Side};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// An order filled, in whole or in part (ExecType F). It is booked as provisional until the drop copy confirms it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     pub order_id: OrderId,
@@ -13,8 +14,9 @@ pub struct Executed {
     pub side: Side,
     pub quantity: Quantity,
     pub price: Price,
-    /// CumQty and LeavesQty (FIX tags 14, 151) as the venue said them.
+    /// CumQty (FIX tag 14) as the venue said it.
     pub venue_cumulative: u64,
+    /// LeavesQty (FIX tag 151) as the venue said it.
     pub venue_leaves: u64,
     /// The order had already ended here when the fill came.
     pub late: bool,

@@ -13,7 +13,8 @@ pub use position::*;
 
 use crate::id::OrderId;
 
-/// Every event of a position stream. The variant's name is the event's type in the log.
+/// Every event of a position's stream, `position-<date>-<client>-<venue>:<symbol>-<product>`. The variant's name is the event's type in
+/// the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PositionEvent {
     BodLoaded(BodLoaded),

@@ -92,6 +92,7 @@ pub struct OrderPlaced {
     pub time_in_force: TimeInForce,
     /// Which slice of how many, from 1.
     pub slice: u32,
+    /// How many orders its request was sliced into.
     pub slices: u32,
 }
 
@@ -105,12 +106,14 @@ pub struct OrderDispatched {
     pub sequence: u64,
 }
 
+/// The venue accepted the order and gave it a number (ExecType 0).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderAcknowledged {
     pub order_id: OrderId,
     pub exchange_order_id: ExchangeOrderId,
 }
 
+/// The venue did not take the order (ExecType 8): it never worked, and what it reserved is free.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRejected {
     pub order_id: OrderId,
@@ -139,6 +142,7 @@ pub enum CanceledBy {
     Primary,
 }
 
+/// The order came to its end without being filled, or filled in part only; what it had left is free.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderCanceled {
     pub order_id: OrderId,
@@ -156,6 +160,7 @@ pub enum ExpiredBy {
     SessionEnd,
 }
 
+/// The order came to its end with its time in force; what it had left is free.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderExpired {
     pub order_id: OrderId,
@@ -186,6 +191,7 @@ pub enum Outcome {
     NotDelivered,
 }
 
+/// It is known now whether the venue had the order that was in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InDoubtResolved {
     pub order_id: OrderId,

@@ -46,6 +46,7 @@ pub struct PositionFrozen {
     pub reason: String,
 }
 
+/// A person looked into what froze the position: orders may be placed again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionUnfrozen {
     pub request_id: RequestId,
@@ -56,6 +57,7 @@ pub struct PositionUnfrozen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionHandedBack {
     pub request_id: RequestId,
+    /// The activation that ended for this position.
     pub epoch: u32,
     pub net: NetQuantity,
     /// How many executions, of ours and of others, `net` was made of.
