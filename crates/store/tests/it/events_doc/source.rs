@@ -4,8 +4,9 @@ use quote::ToTokens;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ExprLit, Field, Fields, Item, Lit, Meta, Token, Type};
+use syn::{Attribute, Expr, ExprLit, Field, Fields, Item, Lit, LitStr, Meta, Token, Type};
 
 /// A type that the log's JSON is made of.
 #[derive(Debug, Clone)]
@@ -113,41 +114,20 @@ fn is_stored(attributes: &[Attribute], name: &syn::Ident) -> bool {
     derives.any(|derive| derive.contains("Serialize")) || name.to_string().ends_with("Event")
 }
 
+/// Attributes, name and the variants of a closed set.
+type Made = (Attributes, syn::Ident, Vec<(String, Declared)>);
+type Attributes = Vec<Attribute>;
+
 /// The ids and closed sets that `domain/src/id.rs` makes by macros of its own.
 fn of_macro(item: &syn::ItemMacro) -> Vec<(String, Declared)> {
-    let parse = |parser: fn(
-        syn::parse::ParseStream,
-    ) -> syn::Result<(
-        Vec<Attribute>,
-        syn::Ident,
-        Vec<(String, Declared)>,
-    )>| { syn::parse::Parser::parse2(parser, item.mac.tokens.clone()).unwrap() };
-    let head = |input: syn::parse::ParseStream| {
-        let (attributes, name) = (input.call(Attribute::parse_outer)?, input.parse()?);
-        let _: proc_macro2::TokenStream = input.parse()?;
-        Ok((attributes, name, vec![]))
-    };
-    let set = |input: syn::parse::ParseStream| {
-        let (attributes, name) = (input.call(Attribute::parse_outer)?, input.parse()?);
-        let (_, _, _): (Token![,], syn::LitStr, Token![,]) =
-            (input.parse()?, input.parse()?, input.parse()?);
-        let (_, _): (syn::LitStr, Token![,]) = (input.parse()?, input.parse()?);
-        let braced;
-        syn::braced!(braced in input);
-        let variant = |input: syn::parse::ParseStream| {
-            let attributes = input.call(Attribute::parse_outer)?;
-            let (_, _, text): (syn::Ident, Token![=], syn::LitStr) =
-                (input.parse()?, input.parse()?, input.parse()?);
-            Ok((text.value(), declare(&attributes, Form::Fields(vec![]))))
-        };
-        let variants = Punctuated::<_, Token![,]>::parse_terminated_with(&braced, variant)?;
-        Ok((attributes, name, variants.into_iter().collect()))
+    let parse = |parser: fn(ParseStream) -> syn::Result<Made>| {
+        parser.parse2(item.mac.tokens.clone()).unwrap()
     };
     let made_by = item.mac.path.to_token_stream().to_string();
     let ((attributes, name, variants), like) = match made_by.as_str() {
-        "text_id" => (parse(head), "String"),
-        "uuid_id" => (parse(head), "Uuid"),
-        "closed_set" => (parse(set), ""),
+        "text_id" => (parse(id), "String"),
+        "uuid_id" => (parse(id), "Uuid"),
+        "closed_set" => (parse(closed_set), ""),
         _ => return vec![],
     };
     let form = if variants.is_empty() {
@@ -156,6 +136,31 @@ fn of_macro(item: &syn::ItemMacro) -> Vec<(String, Declared)> {
         Form::OneOf(variants)
     };
     vec![(name.to_string(), declare(&attributes, form))]
+}
+
+fn id(input: ParseStream) -> syn::Result<Made> {
+    let (attributes, name) = (input.call(Attribute::parse_outer)?, input.parse()?);
+    let _: proc_macro2::TokenStream = input.parse()?;
+    Ok((attributes, name, vec![]))
+}
+
+fn closed_set(input: ParseStream) -> syn::Result<Made> {
+    let (attributes, name) = (input.call(Attribute::parse_outer)?, input.parse()?);
+    // What it is, and what is expected of its text.
+    for _ in 0..2 {
+        let (_, _): (Token![,], LitStr) = (input.parse()?, input.parse()?);
+    }
+    let _: Token![,] = input.parse()?;
+    let braced;
+    syn::braced!(braced in input);
+    let variant = |input: ParseStream| {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let (_, _): (syn::Ident, Token![=]) = (input.parse()?, input.parse()?);
+        let text: LitStr = input.parse()?;
+        Ok((text.value(), declare(&attributes, Form::Fields(vec![]))))
+    };
+    let variants = Punctuated::<_, Token![,]>::parse_terminated_with(&braced, variant)?;
+    Ok((attributes, name, variants.into_iter().collect()))
 }
 
 fn form(fields: &Fields) -> Form {
