@@ -237,8 +237,9 @@ async fn read_trades(pool: &PgPool, orders: &BTreeMap<OrderId, ClOrdId>) -> Resu
         };
         before = Some(last.position);
         for row in rows {
-            let order = orders
-                .get(&OrderId(row.order_id))
+            let order = row
+                .order_id
+                .and_then(|order| orders.get(&OrderId(order)))
                 .map_or_else(String::new, ClOrdId::to_string);
             executions.insert(row.execution_key, (order, row.quantity, row.price));
         }

@@ -31,7 +31,24 @@ CREATE TABLE positions (
     bod_average_price bigint NOT NULL,
     net_quantity bigint NOT NULL,
     working_quantity bigint NOT NULL,
+    external_working_quantity bigint NOT NULL,
     closable_quantity bigint NOT NULL,
+    -- Orders that may still fill.
+    working_orders integer NOT NULL,
+    external_working_orders integer NOT NULL,
+    -- Of the open quantity; null when flat.
+    average_price bigint,
+    -- Signed; what the open quantity is worth at a mark, less this, is the unrealized profit.
+    open_cost bigint NOT NULL,
+    realized_profit bigint NOT NULL,
+    bought_quantity bigint NOT NULL,
+    sold_quantity bigint NOT NULL,
+    trades integer NOT NULL,
+    unbooked_trades integer NOT NULL,
+    contradicted_trades integer NOT NULL,
+    contradictions integer NOT NULL,
+    frozen_reason text,
+    handed_back_epoch bigint,
     version bigint NOT NULL,
     updated_position bigint NOT NULL,
     updated_at timestamptz NOT NULL
@@ -42,23 +59,36 @@ CREATE INDEX positions_by_client ON positions (trading_date, client_code);
 CREATE TABLE orders (
     order_id uuid NOT NULL CONSTRAINT orders_pkey PRIMARY KEY,
     cl_ord_id text NOT NULL,
+    -- What the venue knows the order by since its last accepted replace.
+    current_cl_ord_id text NOT NULL,
+    -- 'ours' or 'external': placed on the primary before the outage.
+    origin text NOT NULL,
     stream text NOT NULL,
+    trading_date date NOT NULL,
     client_code text NOT NULL,
     venue text NOT NULL,
     symbol text NOT NULL,
     product text NOT NULL,
     side text NOT NULL,
+    -- As they stand, and as the order was placed.
     quantity bigint NOT NULL,
     price bigint NOT NULL,
+    placed_quantity bigint NOT NULL,
+    placed_price bigint NOT NULL,
+    replaces integer NOT NULL,
     time_in_force text NOT NULL,
     slice integer NOT NULL,
     slices integer NOT NULL,
-    request_id uuid NOT NULL,
+    -- Null for an external order.
+    request_id uuid,
     exchange_order_id text,
     cumulative_quantity bigint NOT NULL,
     leaves_quantity bigint NOT NULL,
     average_price bigint,
     status text NOT NULL,
+    -- It may still fill. Changes once or hardly ever, so an index on it costs little.
+    working bool NOT NULL,
+    late_fills integer NOT NULL,
     reject_code bigint,
     reject_text text,
     placed_at timestamptz NOT NULL,
@@ -71,24 +101,45 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_placed_position ON orders (placed_position);
 CREATE INDEX orders_by_client ON orders (client_code, placed_position);
 CREATE INDEX orders_by_cl_ord_id ON orders (cl_ord_id);
+CREATE INDEX orders_working ON orders (placed_position) WHERE working;
 
--- One row per execution event: its place in the log is its identity, so a venue that gives one ExecID twice is seen, not hidden.
+-- One row per execution as it stands: its first event's place in the log is its identity, so a venue that gives one ExecID to two
+-- positions is seen, not hidden. A trade that only the drop copy told of is a row too, 'unbooked' until its execution comes.
 CREATE TABLE trades (
     position bigint NOT NULL CONSTRAINT trades_pkey PRIMARY KEY,
     execution_key text NOT NULL,
-    order_id uuid NOT NULL,
+    -- 'ours', 'external', 'primary' or 'drop-copy'.
+    origin text NOT NULL,
+    order_id uuid,
     stream text NOT NULL,
+    trading_date date NOT NULL,
     client_code text NOT NULL,
     venue text NOT NULL,
     symbol text NOT NULL,
     product text NOT NULL,
     side text NOT NULL,
+    -- As it stands, and as it was first told.
     quantity bigint NOT NULL,
     price bigint NOT NULL,
-    exchange_order_id text NOT NULL,
+    told_quantity bigint NOT NULL,
+    told_price bigint NOT NULL,
+    -- What it counts: nothing when busted or unbooked.
+    live_quantity bigint NOT NULL,
+    status text NOT NULL,
+    -- The drop copy says otherwise, or alone says so. Hardly ever true, so an index on it costs little.
+    is_break bool NOT NULL,
+    drop_copy_side text,
+    drop_copy_quantity bigint,
+    drop_copy_price bigint,
+    exchange_order_id text,
     executed_at timestamptz NOT NULL,
-    late bool NOT NULL
-);
+    late bool NOT NULL,
+    version bigint NOT NULL,
+    updated_position bigint NOT NULL,
+    updated_at timestamptz NOT NULL
+) WITH (fillfactor = 70);
 
 CREATE INDEX trades_by_client ON trades (client_code, position);
 CREATE INDEX trades_by_order ON trades (order_id);
+CREATE INDEX trades_by_execution ON trades (execution_key);
+CREATE INDEX trades_breaks ON trades (position) WHERE is_break;

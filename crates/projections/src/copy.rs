@@ -28,19 +28,17 @@ pub(crate) struct CopyRows {
 }
 
 impl CopyRows {
-    pub(crate) fn row(&mut self, columns: i16) {
+    pub(crate) fn row(&mut self, columns: usize) {
+        let columns = i16::try_from(columns).expect("a table has at most 1,600 columns");
         self.bytes.extend(columns.to_be_bytes());
+    }
+
+    pub(crate) fn null(&mut self) {
+        self.int(NULL);
     }
 
     pub(crate) fn text(&mut self, value: &str) {
         self.field(value.as_bytes());
-    }
-
-    pub(crate) fn text_or_null(&mut self, value: Option<&str>) {
-        match value {
-            Some(value) => self.text(value),
-            None => self.int(NULL),
-        }
     }
 
     pub(crate) fn texts(&mut self, values: &[String]) {
@@ -63,13 +61,6 @@ impl CopyRows {
 
     pub(crate) fn big(&mut self, value: i64) {
         self.field(&value.to_be_bytes());
-    }
-
-    pub(crate) fn big_or_null(&mut self, value: Option<i64>) {
-        match value {
-            Some(value) => self.big(value),
-            None => self.int(NULL),
-        }
     }
 
     pub(crate) fn integer(&mut self, value: i32) {

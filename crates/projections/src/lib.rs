@@ -3,7 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`cluster`] | starts and watches a private PostgreSQL server |
-//! | [`clients`], [`positions`], [`orders`], [`trades`] | one read model each: rows, SQL, queries |
+//! | [`clients`], [`contracts`], [`positions`], [`orders`], [`trades`], [`bulks`], [`platform`], [`incidents`], [`suspense`], [`audit`] | one read model each: rows, SQL, queries |
 //! | [`run`] | projects the log live |
 //! | [`rebuild()`] | makes the read models anew beside the live ones, compares, swaps; goes on when it was killed |
 //! | [`rebuild_as_of`] | makes an auditor's copy of a moment of the log |
@@ -14,17 +14,24 @@
 //!
 //! It appends nothing to the log, and knows neither JSON nor HTTP.
 
+pub mod audit;
+pub mod bulks;
+mod cell;
 pub mod clients;
 pub mod cluster;
+pub mod contracts;
 mod copy;
 mod database;
 mod fold;
+pub mod incidents;
 pub mod orders;
 mod origin;
+pub mod platform;
 pub mod positions;
 mod query;
 mod rebuild;
 mod runner;
+pub mod suspense;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trades;

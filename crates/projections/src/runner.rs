@@ -172,9 +172,10 @@ impl From<FoldError> for SessionError {
     fn from(error: FoldError) -> Self {
         match error {
             FoldError::Read(error) => error.into(),
-            FoldError::Decode(_) | FoldError::NotAPosition { .. } | FoldError::Gap { .. } => {
-                SessionError::Fatal(error.into())
-            }
+            FoldError::Decode(_)
+            | FoldError::NotAPosition { .. }
+            | FoldError::NotABulk { .. }
+            | FoldError::Gap { .. } => SessionError::Fatal(error.into()),
         }
     }
 }

@@ -40,3 +40,18 @@ pub(crate) fn date(date: TradingDate) -> Date {
 pub(crate) fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
+
+/// A date that was stored; `None` for one that no trading date was.
+pub(crate) fn trading_date(date: Date) -> Option<TradingDate> {
+    let year = u16::try_from(date.year()).ok()?;
+    TradingDate::new(year, u8::from(date.month()), date.day()).ok()
+}
+
+/// Counters of what a person could count.
+pub(crate) fn small(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+pub(crate) fn small_count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

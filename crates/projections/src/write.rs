@@ -1,8 +1,18 @@
 //! One batch, one transaction: the rows and the checkpoint that says they are there.
 
+use crate::audit::Entry;
+use crate::bulks::{BulkItemRow, BulkRow};
+use crate::clients;
+use crate::contracts::ContractRow;
+use crate::copy::copy;
 use crate::fold::Rows;
+use crate::incidents::IncidentRow;
+use crate::orders::OrderRow;
+use crate::platform::{CancelAllRow, HaltRow, MarketPhaseRow, PlatformRow};
+use crate::positions::StoredPosition;
+use crate::suspense::SuspenseRow;
+use crate::trades::TradeRow;
 use crate::units;
-use crate::{clients, orders, positions, trades};
 use sqlx::{Connection, PgConnection};
 use squareoff_store::Position;
 use thiserror::Error;
@@ -51,18 +61,7 @@ pub(crate) async fn write(
         // Before any table is named: after a swap the names mean the new ones.
         lock_transaction(&mut transaction, LOCK_WRITE).await?;
     }
-    if !rows.clients.is_empty() {
-        clients::upsert(&mut transaction, &rows.clients).await?;
-    }
-    if !rows.positions.is_empty() {
-        positions::upsert(&mut transaction, &rows.positions).await?;
-    }
-    if !rows.orders.is_empty() {
-        orders::upsert(&mut transaction, &rows.orders).await?;
-    }
-    if !rows.trades.is_empty() {
-        trades::insert(&mut transaction, &rows.trades).await?;
-    }
+    write_rows(&mut transaction, rows).await?;
     let moved = sqlx::query_scalar!(
         "UPDATE checkpoint SET position = $2 WHERE position = $1 RETURNING position",
         units::position(from),
@@ -80,6 +79,34 @@ pub(crate) async fn write(
             .await?;
     }
     Ok(transaction.commit().await?)
+}
+
+/// Every read model has its line here, as in `rebuild/fill.rs`.
+async fn write_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sqlx::Error> {
+    macro_rules! upsert {
+        ($($rows:expr => $upsert:path,)+) => {
+            $(if !$rows.is_empty() {
+                $upsert(&mut *connection, &$rows).await?;
+            })+
+        };
+    }
+    upsert! {
+        rows.clients => clients::upsert,
+        rows.contracts => ContractRow::upsert,
+        rows.platform => PlatformRow::upsert,
+        rows.halts => HaltRow::upsert,
+        rows.cancel_alls => CancelAllRow::upsert,
+        rows.market_phases => MarketPhaseRow::upsert,
+        rows.incidents => IncidentRow::upsert,
+        rows.positions => StoredPosition::upsert,
+        rows.orders => OrderRow::upsert,
+        rows.trades => TradeRow::upsert,
+        rows.bulks => BulkRow::upsert,
+        rows.bulk_items => BulkItemRow::upsert,
+        rows.suspense => SuspenseRow::upsert,
+    }
+    // Only ever added to, and the checkpoint lets no event come twice: so it is copied, which costs less.
+    copy(connection, Entry::COPY, &rows.audit, Entry::copy).await
 }
 
 /// Waits for the lock; it ends with the transaction.

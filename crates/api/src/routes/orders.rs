@@ -68,7 +68,7 @@ pub struct Order {
     order_id: Uuid,
     cl_ord_id: String,
     exchange_order_id: Option<String>,
-    request_id: Uuid,
+    request_id: Option<Uuid>,
     stream: String,
     client_code: String,
     venue: String,
@@ -128,6 +128,7 @@ pub async fn list(
         symbol: filter::<Symbol>("symbol", query.symbol)?,
         before: cursor(query.before.as_deref())?,
         limit: Some(limit),
+        ..OrderFilter::default()
     };
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = orders(&app.reads, &wanted).await.map_err(outage)?;

@@ -39,7 +39,8 @@ pub struct Page {
 #[derive(Serialize)]
 struct Trade {
     execution_key: String,
-    order_id: Uuid,
+    /// Absent when no order of ours or of the primary is known to have made it.
+    order_id: Option<Uuid>,
     stream: String,
     client_code: String,
     venue: String,
@@ -67,6 +68,7 @@ pub async fn list(
         symbol: filter::<Symbol>("symbol", query.symbol)?,
         before: cursor(query.before.as_deref())?,
         limit: Some(limit),
+        ..TradeFilter::default()
     };
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = trades(&app.reads, &wanted).await.map_err(outage)?;

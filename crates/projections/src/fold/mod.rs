@@ -1,35 +1,44 @@
 //! The one fold behind every row: live projection and rebuild both come through here, so that the same events give the same rows.
 //!
-//! 1. A position's row and its orders' rows are derived from the domain's own fold; nothing of it is written down a second time.
-//! 2. A stream that is not remembered is read again from the log, up to the event at hand; what Postgres holds is never read back.
-//! 3. Memory is bounded by the number of streams that are remembered, about 1 KB per order in them.
-//! 4. A row that changes has the position of the event that last changed it in `updated_position`: of two rows with one key the
+//! 1. Rows are derived from the domain's own folds; nothing of them is written down a second time.
+//! 2. A row depends on one stream alone. What depends on two is joined when it is asked for.
+//! 3. A stream that is not remembered is read again from the log, up to the event at hand; what Postgres holds is never read back.
+//! 4. Memory is bounded by the number of streams that are remembered, about 1 KB per order in them.
+//! 5. A row that changes has the position of the event that last changed it in `updated_position`: of two rows with one key the
 //!    higher is the newer. A rebuild relies on it.
 
 mod position;
+mod streams;
 
-pub(crate) use position::{Folded, Placed};
+pub(crate) use position::{FoldedPosition, Placed, Told};
+pub(crate) use streams::{Folded, next_version};
 
+use crate::audit::{self, Entry};
+use crate::bulks::{BulkItemRow, BulkRow, FoldedBulk};
 use crate::clients::{self, ClientRow};
+use crate::contracts::{self, ContractRow};
+use crate::incidents::IncidentRow;
 use crate::orders::OrderRow;
-use crate::positions::{self, PositionRow};
-use crate::trades::{self, TradeRow};
-use futures::{StreamExt, TryStreamExt, stream};
-use lru::LruCache;
-use position::load;
+use crate::platform::{CancelAllRow, FoldedPlatform, HaltRow, MarketPhaseRow, PlatformRow};
+use crate::positions::{self, StoredPosition};
+use crate::suspense::{FoldedSuspense, SuspenseRow};
+use crate::trades::TradeRow;
 use squareoff_domain::Event;
-use squareoff_domain::position::PositionEvent;
 use squareoff_store::codec::{self, DecodeError};
 use squareoff_store::{EventStore, Position as LogPosition, ReadError, StoredEvent};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use streams::Streams;
 use thiserror::Error;
 
 /// Streams the live runner remembers: twice the sample book's positions, some ten kilobytes each at most on a busy day.
 pub(crate) const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
-/// Streams read from the log at the same time: more than the log has readers gains nothing.
-const LOADS_MAX: usize = 4;
+/// Bulks remembered: those under way. One over a large broker's whole book is 30 MB.
+const BULKS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
+/// Suspense streams remembered: each venue's of this day and the day before.
+const SUSPENSE_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Why an event can't become rows. Trying again gives the same answer, except for [`FoldError::Read`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,6 +49,14 @@ pub enum FoldError {
         "position {position} of the log holds {event_type} in stream {stream}, which names no position"
     )]
     NotAPosition {
+        position: LogPosition,
+        event_type: Arc<str>,
+        stream: Arc<str>,
+    },
+    #[error(
+        "position {position} of the log holds {event_type} in stream {stream}, which names no bulk"
+    )]
+    NotABulk {
         position: LogPosition,
         event_type: Arc<str>,
         stream: Arc<str>,
@@ -60,31 +77,50 @@ pub enum FoldError {
 /// Rows that a batch of events changed, one each, as they are after it.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
+    pub audit: Vec<Entry>,
+    pub bulk_items: Vec<BulkItemRow>,
+    pub bulks: Vec<BulkRow>,
+    pub cancel_alls: Vec<CancelAllRow>,
     pub clients: Vec<ClientRow>,
-    pub positions: Vec<PositionRow>,
+    pub contracts: Vec<ContractRow>,
+    pub halts: Vec<HaltRow>,
+    pub incidents: Vec<IncidentRow>,
+    pub market_phases: Vec<MarketPhaseRow>,
     pub orders: Vec<OrderRow>,
+    pub platform: Vec<PlatformRow>,
+    pub positions: Vec<StoredPosition>,
+    pub suspense: Vec<SuspenseRow>,
     pub trades: Vec<TradeRow>,
 }
 
 /// What a batch changed; rows are made of it when they are wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
+    audit: Vec<Entry>,
+    bulks: BTreeSet<Arc<str>>,
     clients: BTreeMap<String, ClientRow>,
-    streams: Vec<Arc<str>>,
-    trades: Vec<TradeRow>,
+    contracts: BTreeMap<(time::Date, String, String), ContractRow>,
+    platform: BTreeSet<Arc<str>>,
+    positions: Vec<Arc<str>>,
+    suspense: BTreeSet<Arc<str>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Fold {
-    streams: LruCache<Arc<str>, Folded>,
+    bulks: Streams<FoldedBulk>,
+    platform: Streams<FoldedPlatform>,
+    positions: Streams<FoldedPosition>,
+    suspense: Streams<FoldedSuspense>,
 }
 
 impl Fold {
-    /// Starts anywhere in the log. `streams_max` must be at least the events of a batch, so that no stream is forgotten while its
-    /// batch is folded.
+    /// Starts anywhere in the log. Remembers at most `streams_max` positions between batches.
     pub(crate) fn new(streams_max: NonZeroUsize) -> Self {
         Fold {
-            streams: LruCache::new(streams_max),
+            bulks: Streams::new(BULKS_MAX),
+            platform: Streams::new(ONE),
+            positions: Streams::new(streams_max),
+            suspense: Streams::new(SUSPENSE_MAX),
         }
     }
 
@@ -106,42 +142,22 @@ impl Fold {
         decoded: Vec<(StoredEvent, Event)>,
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
-        self.load(store, &decoded).await?;
+        let Fold {
+            bulks,
+            platform,
+            positions,
+            suspense,
+        } = self;
+        let is_position = |event: &Event| matches!(event, Event::Position(_));
+        positions.load(store, &decoded, is_position).await?;
+        let is_bulk = |event: &Event| matches!(event, Event::Bulk(_));
+        bulks.load(store, &decoded, is_bulk).await?;
+        let is_platform = |event: &Event| matches!(event, Event::Platform(_));
+        platform.load(store, &decoded, is_platform).await?;
+        let is_suspense = |event: &Event| matches!(event, Event::Suspense(_));
+        suspense.load(store, &decoded, is_suspense).await?;
         for (stored, event) in decoded {
             self.apply(&stored, event, touched)?;
-        }
-        Ok(())
-    }
-
-    /// Reads what is not remembered of the streams that `decoded` goes on with.
-    async fn load(
-        &mut self,
-        store: &EventStore,
-        decoded: &[(StoredEvent, Event)],
-    ) -> Result<(), FoldError> {
-        let mut missing = BTreeMap::new();
-        for (stored, event) in decoded {
-            if matches!(event, Event::Position(_))
-                && stored.version > 1
-                && !self.streams.contains(&stored.stream)
-            {
-                missing.entry(stored.stream.clone()).or_insert(stored);
-            }
-        }
-        // A stream that begins in this batch is in no need of reading, wherever the batch goes on with it.
-        for (stored, _) in decoded.iter().filter(|(stored, _)| stored.version == 1) {
-            missing.remove(&stored.stream);
-        }
-        let mut loads = Vec::with_capacity(missing.len());
-        for first in missing.into_values() {
-            loads.push(load(store, first));
-        }
-        let loaded: Vec<_> = stream::iter(loads)
-            .buffer_unordered(LOADS_MAX)
-            .try_collect()
-            .await?;
-        for (stream, folded) in loaded {
-            self.streams.put(stream, folded);
         }
         Ok(())
     }
@@ -152,41 +168,47 @@ impl Fold {
         event: Event,
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
+        let stream = || stored.stream.clone();
+        let mut position = None;
+        match &event {
+            Event::Position(_) => {
+                let folded = self.positions.apply(stored, &event)?;
+                if !std::mem::replace(&mut folded.changed, true) {
+                    touched.positions.push(stream());
+                }
+                position = Some(&folded.key);
+            }
+            Event::Bulk(_) => {
+                self.bulks.apply(stored, &event)?;
+                touched.bulks.insert(stream());
+            }
+            Event::Platform(_) => {
+                self.platform.apply(stored, &event)?;
+                touched.platform.insert(stream());
+            }
+            Event::Suspense(_) => {
+                self.suspense.apply(stored, &event)?;
+                touched.suspense.insert(stream());
+            }
+            Event::Client(_) | Event::Contract(_) | Event::Refusal(_) | Event::Session(_) => {}
+        }
+        touched.audit.push(audit::entry(stored, &event, position));
         match event {
-            Event::Position(event) => self.apply_position(stored, &event, touched)?,
             Event::Client(event) => {
                 let row = clients::row(stored, event);
                 touched.clients.insert(row.client_code.clone(), row);
             }
-            // No read model is made of these yet.
-            Event::Bulk(_)
-            | Event::Contract(_)
+            Event::Contract(event) => {
+                let row = contracts::row(stored, event);
+                let name = (row.trading_date, row.venue.clone(), row.symbol.clone());
+                touched.contracts.insert(name, row);
+            }
+            Event::Position(_)
+            | Event::Bulk(_)
             | Event::Platform(_)
+            | Event::Suspense(_)
             | Event::Refusal(_)
-            | Event::Session(_)
-            | Event::Suspense(_) => {}
-        }
-        Ok(())
-    }
-
-    fn apply_position(
-        &mut self,
-        stored: &StoredEvent,
-        event: &PositionEvent,
-        touched: &mut Touched,
-    ) -> Result<(), FoldError> {
-        let folded = self
-            .streams
-            .try_get_or_insert_mut(stored.stream.clone(), || Folded::new(stored))?;
-        let order = folded.apply(stored, event)?;
-        folded.changed_orders.extend(order);
-        if let PositionEvent::Executed(executed) = event {
-            touched
-                .trades
-                .push(trades::row(stored, &folded.key, executed));
-        }
-        if !std::mem::replace(&mut folded.changed, true) {
-            touched.streams.push(stored.stream.clone());
+            | Event::Session(_) => {}
         }
         Ok(())
     }
@@ -194,24 +216,42 @@ impl Fold {
     /// The rows that a batch changed, as they are after it.
     pub(crate) fn rows(&mut self, touched: Touched) -> Rows {
         let mut rows = Rows {
+            audit: touched.audit,
             clients: touched.clients.into_values().collect(),
-            trades: touched.trades,
+            contracts: touched.contracts.into_values().collect(),
             ..Rows::default()
         };
-        for stream in touched.streams {
-            let folded = self
-                .streams
-                .peek_mut(&stream)
-                .expect("a batch is smaller than what is remembered");
-            folded.changed = false;
-            let orders = std::mem::take(&mut folded.changed_orders);
+        for stream in touched.positions {
+            let folded = self.positions.changed(&stream);
             rows.positions.push(positions::row(&stream, folded));
-            rows.orders.extend(
-                orders
-                    .into_iter()
-                    .filter_map(|id| folded.order_row(&stream, id)),
-            );
+            rows.orders.extend(folded.order_rows(&stream));
+            rows.trades.extend(folded.trade_rows(&stream));
+            folded.settled();
         }
+        for stream in touched.bulks {
+            let folded = self.bulks.changed(&stream);
+            rows.bulks.extend(folded.row());
+            rows.bulk_items.extend(folded.item_rows());
+            folded.settled();
+        }
+        for stream in touched.platform {
+            let folded = self.platform.changed(&stream);
+            rows.platform.push(folded.row(&stream));
+            rows.halts.extend(folded.halt_rows());
+            rows.cancel_alls.extend(folded.cancel_all_rows());
+            rows.market_phases.extend(folded.market_phase_rows());
+            rows.incidents.extend(folded.incident_rows());
+            folded.settled();
+        }
+        for stream in touched.suspense {
+            let folded = self.suspense.changed(&stream);
+            rows.suspense.extend(folded.rows());
+            folded.settled();
+        }
+        self.positions.forget();
+        self.bulks.forget();
+        self.suspense.forget();
+        self.platform.forget();
         rows
     }
 }

@@ -1,162 +1,323 @@
-//! One position's stream, folded: the domain's own state, and what its rows show beside it.
+//! One position's stream, folded: the domain's own state, and what the rows of its orders and trades show beside it.
 
-use super::{FoldError, decode};
+use super::FoldError;
+use super::streams::{Folded, next_version};
 use crate::orders::{self, OrderRow};
-use crate::units::{instant, position as log_position, whole};
-use squareoff_domain::position::{self, Position, PositionEvent};
-use squareoff_domain::{Event, OrderId, PositionKey, RequestId};
-use squareoff_store::{EventStore, READ_EVENTS_MAX, StoredEvent};
+use crate::trades::{self, TradeRow};
+use crate::units::{instant, position as log_position, small, whole};
+use squareoff_domain::position::{
+    self, Executed, OrderPlaced, Position, PositionEvent, TimeInForce,
+};
+use squareoff_domain::{
+    Event, ExchangeOrderId, ExecutionKey, OrderId, PositionKey, Price, Quantity, RequestId, Side,
+};
+use squareoff_store::StoredEvent;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// A stream's state and what its rows need beside it.
 #[derive(Debug)]
-pub(crate) struct Folded {
+pub(crate) struct FoldedPosition {
     pub key: PositionKey,
     pub position: Position,
     pub placed: BTreeMap<OrderId, Placed>,
+    pub told: BTreeMap<ExecutionKey, Told>,
     pub version: u64,
     pub updated_position: i64,
     pub updated_at: OffsetDateTime,
-    /// Changed in the batch at hand, and its orders that did.
+    /// Changed in the batch at hand, and its orders and trades that did.
     pub(super) changed: bool,
-    pub(super) changed_orders: BTreeSet<OrderId>,
+    changed_orders: BTreeSet<OrderId>,
+    changed_trades: BTreeSet<ExecutionKey>,
+}
+
+/// The event that last changed a row, as the row shows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Changed {
+    pub version: i64,
+    pub position: i64,
+    pub at: OffsetDateTime,
 }
 
 /// What an order's row shows and decisions don't need.
 #[derive(Debug)]
 pub(crate) struct Placed {
-    pub request_id: RequestId,
+    /// `None` for an external order.
+    pub request_id: Option<RequestId>,
     pub slice: i32,
     pub slices: i32,
-    /// Sum of quantity times price of the fills.
-    pub value: i128,
+    pub quantity: Quantity,
+    pub price: Price,
+    pub time_in_force: TimeInForce,
+    pub executions: Vec<ExecutionKey>,
+    pub late_fills: i32,
     pub reject: Option<(i64, String)>,
     pub placed_at: OffsetDateTime,
     pub placed_position: i64,
-    pub version: i64,
-    pub updated_position: i64,
-    pub updated_at: OffsetDateTime,
+    pub changed: Changed,
 }
 
-impl Folded {
-    pub(super) fn new(first: &StoredEvent) -> Result<Self, FoldError> {
-        let key = PositionKey::of_stream(&first.stream).ok_or_else(|| FoldError::NotAPosition {
-            position: first.position,
-            event_type: first.event_type.clone(),
-            stream: first.stream.clone(),
+/// What a trade's row shows and decisions don't need.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Log position of the first event that told of it: the row's identity.
+    pub position: i64,
+    /// As first told.
+    pub side: Side,
+    pub quantity: Quantity,
+    pub price: Price,
+    pub exchange_order_id: Option<ExchangeOrderId>,
+    pub executed_at: OffsetDateTime,
+    pub late: bool,
+    pub changed: Changed,
+}
+
+impl Folded for FoldedPosition {
+    fn begin(next: &StoredEvent) -> Result<Self, FoldError> {
+        let key = PositionKey::of_stream(&next.stream).ok_or_else(|| FoldError::NotAPosition {
+            position: next.position,
+            event_type: next.event_type.clone(),
+            stream: next.stream.clone(),
         })?;
-        Ok(Folded {
+        Ok(FoldedPosition {
             key,
             position: Position::default(),
             placed: BTreeMap::new(),
+            told: BTreeMap::new(),
             version: 0,
-            updated_position: log_position(first.position),
-            updated_at: instant(first.occurred_at),
+            updated_position: log_position(next.position),
+            updated_at: instant(next.occurred_at),
             changed: false,
             changed_orders: BTreeSet::new(),
+            changed_trades: BTreeSet::new(),
         })
     }
 
-    /// Folds the next event of the stream; gives the order whose row it changes.
-    pub(super) fn apply(
-        &mut self,
-        stored: &StoredEvent,
-        event: &PositionEvent,
-    ) -> Result<Option<OrderId>, FoldError> {
-        if stored.version != self.version + 1 {
-            let (stream, position) = (stored.stream.clone(), stored.position);
-            return Err(FoldError::Gap {
-                stream,
-                position,
-                expected: self.version + 1,
-                found: stored.version,
-            });
-        }
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn apply(&mut self, stored: &StoredEvent, event: &Event) -> Result<(), FoldError> {
+        self.version = next_version(self.version, stored)?;
+        let Event::Position(event) = event else {
+            return Ok(());
+        };
         self.position = position::evolve(std::mem::take(&mut self.position), event);
-        self.version = stored.version;
         self.updated_position = log_position(stored.position);
         self.updated_at = instant(stored.occurred_at);
-        let order = event.order_id();
-        if let PositionEvent::OrderPlaced(placed) = event {
-            let row = Placed {
-                request_id: placed.request_id,
-                slice: small(placed.slice),
-                slices: small(placed.slices),
-                value: 0,
-                reject: None,
-                placed_at: self.updated_at,
-                placed_position: self.updated_position,
-                version: 0,
-                updated_position: 0,
-                updated_at: self.updated_at,
-            };
-            self.placed.insert(placed.order_id, row);
-        }
-        if let Some(placed) = order.and_then(|order| self.placed.get_mut(&order)) {
-            placed.version = whole(self.version);
-            placed.updated_position = self.updated_position;
-            placed.updated_at = self.updated_at;
-            match event {
-                PositionEvent::Executed(executed) => {
-                    let value =
-                        i128::from(executed.quantity.units()) * i128::from(executed.price.0);
-                    placed.value = placed.value.saturating_add(value);
-                }
-                PositionEvent::OrderRejected(rejected) => {
-                    placed.reject = Some((rejected.code, rejected.text.clone()))
-                }
-                _ => {}
-            }
-        }
-        Ok(order)
+        self.note(event);
+        Ok(())
     }
 
-    /// `None` for an order that was only spoken of, never placed.
-    pub(super) fn order_row(&self, stream: &str, id: OrderId) -> Option<OrderRow> {
-        Some(orders::row(
-            stream,
-            self,
-            id,
-            self.position.orders.get(&id)?,
-            self.placed.get(&id)?,
-        ))
+    fn settled(&mut self) {
+        self.changed = false;
+        self.changed_orders.clear();
+        self.changed_trades.clear();
     }
 }
 
-/// The stream of `next` up to the event before it.
-pub(super) async fn load(
-    store: &EventStore,
-    next: &StoredEvent,
-) -> Result<(Arc<str>, Folded), FoldError> {
-    let mut folded = Folded::new(next)?;
-    while folded.version + 1 < next.version {
-        let events = store
-            .read_stream(&next.stream, folded.version + 1, READ_EVENTS_MAX)
-            .await?;
-        let found = events.last().map_or(0, |last| last.version);
-        if found <= folded.version {
-            let (stream, position) = (next.stream.clone(), next.position);
-            return Err(FoldError::Gap {
-                stream,
-                position,
-                expected: folded.version + 1,
-                found: next.version,
-            });
+impl FoldedPosition {
+    /// What the rows show of an event that the state has taken in.
+    fn note(&mut self, event: &PositionEvent) {
+        match event {
+            PositionEvent::OrderPlaced(placed) => self.placed(placed),
+            PositionEvent::ExternalOrderObserved(observed) => {
+                let (quantity, price) = (observed.quantity, observed.price);
+                let placed = self.new_order(None, quantity, price);
+                self.placed.insert(observed.order_id, placed);
+            }
+            PositionEvent::Executed(executed) => self.executed(executed),
+            PositionEvent::PrimaryTradeApplied(trade) => {
+                let told = Told {
+                    side: trade.side,
+                    quantity: trade.quantity,
+                    price: trade.price,
+                    executed_at: instant(trade.traded_at),
+                    ..self.new_trade(&trade.execution, trade.side, trade.quantity, trade.price)
+                };
+                self.told.insert(trade.execution.clone(), told);
+                self.touch_trade(&trade.execution);
+            }
+            PositionEvent::TradeConfirmed(told) => {
+                let key = &told.execution;
+                let root = root_of(&self.position, key);
+                if root.is_none() && !self.told.contains_key(key) {
+                    let trade = self.new_trade(key, told.side, told.quantity, told.price);
+                    self.told.insert(key.clone(), trade);
+                }
+                self.touch_trade(key);
+                root.inspect(|root| self.touch_trade(root));
+            }
+            PositionEvent::ExecutionBusted(busted) => self.touch_chain(&busted.execution),
+            PositionEvent::ExecutionCorrected(corrected) => {
+                self.touch_chain(&corrected.execution);
+                self.touch_trade(&corrected.correction);
+            }
+            PositionEvent::OrderRejected(rejected) => {
+                if let Some(placed) = self.placed.get_mut(&rejected.order_id) {
+                    placed.reject = Some((rejected.code, rejected.text.clone()));
+                }
+            }
+            PositionEvent::BodLoaded(_)
+            | PositionEvent::BodContradicted(_)
+            | PositionEvent::ExternalOrderUpdated(_)
+            | PositionEvent::SquareOffAccepted(_)
+            | PositionEvent::OrderDispatched(_)
+            | PositionEvent::OrderAcknowledged(_)
+            | PositionEvent::OrderFrozen(_)
+            | PositionEvent::ExecutionConflicted(_)
+            | PositionEvent::OverfillDetected(_)
+            | PositionEvent::CancelRequested(_)
+            | PositionEvent::CancelQueued(_)
+            | PositionEvent::CancelRejected(_)
+            | PositionEvent::CancelNotDelivered(_)
+            | PositionEvent::ReplaceRequested(_)
+            | PositionEvent::OrderReplaced(_)
+            | PositionEvent::ReplaceRejected(_)
+            | PositionEvent::ReplaceNotDelivered(_)
+            | PositionEvent::OrderCanceled(_)
+            | PositionEvent::OrderExpired(_)
+            | PositionEvent::OrderNotDelivered(_)
+            | PositionEvent::OrderInDoubt(_)
+            | PositionEvent::InDoubtResolved(_)
+            | PositionEvent::ExposureBreached(_)
+            | PositionEvent::PositionFrozen(_)
+            | PositionEvent::PositionUnfrozen(_)
+            | PositionEvent::PositionHandedBack(_)
+            | PositionEvent::UnknownOrderReported(_) => {}
         }
-        for (stored, event) in decode(events)?
+        if let Some(order) = event.order_id() {
+            self.touch_order(order);
+        }
+    }
+
+    fn placed(&mut self, placed: &OrderPlaced) {
+        let order = Placed {
+            slice: small(placed.slice),
+            slices: small(placed.slices),
+            time_in_force: placed.time_in_force,
+            ..self.new_order(Some(placed.request_id), placed.quantity, placed.price)
+        };
+        self.placed.insert(placed.order_id, order);
+    }
+
+    fn executed(&mut self, executed: &Executed) {
+        let key = &executed.execution;
+        let first = self.new_trade(key, executed.side, executed.quantity, executed.price);
+        let told = Told {
+            side: executed.side,
+            quantity: executed.quantity,
+            price: executed.price,
+            exchange_order_id: Some(executed.exchange_order_id.clone()),
+            executed_at: self.updated_at,
+            late: executed.late,
+            ..first
+        };
+        self.told.insert(key.clone(), told);
+        if let Some(placed) = self.placed.get_mut(&executed.order_id) {
+            if !placed.executions.contains(key) {
+                placed.executions.push(key.clone());
+            }
+            placed.late_fills = placed.late_fills.saturating_add(i32::from(executed.late));
+        }
+        self.touch_trade(key);
+    }
+
+    fn new_order(&self, request_id: Option<RequestId>, quantity: Quantity, price: Price) -> Placed {
+        Placed {
+            request_id,
+            slice: 1,
+            slices: 1,
+            quantity,
+            price,
+            time_in_force: TimeInForce::Day,
+            executions: vec![],
+            late_fills: 0,
+            reject: None,
+            placed_at: self.updated_at,
+            placed_position: self.updated_position,
+            changed: self.now(),
+        }
+    }
+
+    /// A trade told of by the event at hand; one that was told of before keeps its identity.
+    fn new_trade(&self, key: &ExecutionKey, side: Side, quantity: Quantity, price: Price) -> Told {
+        let known = self.told.get(key);
+        Told {
+            position: known.map_or(self.updated_position, |told| told.position),
+            side,
+            quantity,
+            price,
+            exchange_order_id: None,
+            executed_at: self.updated_at,
+            late: false,
+            changed: self.now(),
+        }
+    }
+
+    fn now(&self) -> Changed {
+        Changed {
+            version: whole(self.version),
+            position: self.updated_position,
+            at: self.updated_at,
+        }
+    }
+
+    fn touch_order(&mut self, id: OrderId) {
+        let now = self.now();
+        if let Some(placed) = self.placed.get_mut(&id) {
+            placed.changed = now;
+            self.changed_orders.insert(id);
+        }
+    }
+
+    fn touch_trade(&mut self, key: &ExecutionKey) {
+        let now = self.now();
+        if let Some(told) = self.told.get_mut(key) {
+            told.changed = now;
+            self.changed_trades.insert(key.clone());
+        }
+    }
+
+    /// The execution at the beginning of the chain that `key` is in, and its order.
+    fn touch_chain(&mut self, key: &ExecutionKey) {
+        let Some(root) = root_of(&self.position, key) else {
+            return;
+        };
+        self.touch_trade(&root);
+        let booked = self.position.executions.get(&root);
+        if let Some(order) = booked.and_then(|booked| booked.order) {
+            self.touch_order(order);
+        }
+    }
+
+    /// The rows of the orders that changed.
+    pub(super) fn order_rows(&self, stream: &str) -> impl Iterator<Item = OrderRow> {
+        self.changed_orders.iter().filter_map(move |id| {
+            let (order, placed) = (self.position.orders.get(id)?, self.placed.get(id)?);
+            Some(orders::row(stream, self, *id, order, placed))
+        })
+    }
+
+    /// The rows of the trades that changed.
+    pub(super) fn trade_rows(&self, stream: &str) -> impl Iterator<Item = TradeRow> {
+        self.changed_trades
             .iter()
-            .filter(|(stored, _)| stored.version < next.version)
-        {
-            if let Event::Position(event) = event {
-                folded.apply(stored, event)?;
-            }
-        }
+            .filter_map(move |key| Some(trades::row(stream, self, key, self.told.get(key)?)))
     }
-    Ok((next.stream.clone(), folded))
 }
 
-fn small(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
+/// The execution that `key` is or corrects, through any number of corrections; `None` while no execution here answers to it.
+pub(crate) fn root_of(position: &Position, key: &ExecutionKey) -> Option<ExecutionKey> {
+    let mut link = key;
+    // A chain longer than there are corrections is a circle.
+    for _ in 0..=position.corrections.len() {
+        if position.executions.contains_key(link) {
+            return Some(link.clone());
+        }
+        let corrects =
+            |(_, corrections): &(_, &BTreeMap<ExecutionKey, _>)| corrections.contains_key(link);
+        (link, _) = position.corrections.iter().find(corrects)?;
+    }
+    None
 }

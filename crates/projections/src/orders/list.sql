@@ -1,7 +1,10 @@
 SELECT
     order_id,
     cl_ord_id,
+    current_cl_ord_id,
+    origin,
     stream,
+    trading_date,
     client_code,
     venue,
     symbol,
@@ -9,6 +12,9 @@ SELECT
     side,
     quantity,
     price,
+    placed_quantity,
+    placed_price,
+    replaces,
     time_in_force,
     slice,
     slices,
@@ -18,6 +24,8 @@ SELECT
     leaves_quantity,
     average_price,
     status,
+    working,
+    late_fills,
     reject_code,
     reject_text,
     placed_at,
@@ -30,6 +38,11 @@ WHERE ($1::text IS NULL OR client_code = $1)
     AND ($2::text IS NULL OR status = $2)
     AND ($3::text IS NULL OR venue = $3)
     AND ($4::text IS NULL OR symbol = $4)
-    AND ($5::bigint IS NULL OR placed_position < $5)
+    AND ($5::text IS NULL OR product = $5)
+    AND ($6::date IS NULL OR trading_date = $6)
+    AND ($7::text IS NULL OR origin = $7)
+    AND ($8::uuid IS NULL OR request_id = $8)
+    AND (NOT $9::bool OR working)
+    AND ($10::bigint IS NULL OR placed_position < $10)
 ORDER BY placed_position DESC
-LIMIT $6
+LIMIT $11

@@ -3,6 +3,7 @@
 use super::OrderRow;
 use crate::query::{Reflecting, page_size, reflecting};
 use sqlx::PgPool;
+use time::Date;
 use uuid::Uuid;
 
 /// Which orders of a list; every field that is set must match.
@@ -13,6 +14,14 @@ pub struct OrderFilter {
     pub status: Option<String>,
     pub venue: Option<String>,
     pub symbol: Option<String>,
+    pub product: Option<String>,
+    pub trading_date: Option<Date>,
+    /// `ours` or `external`.
+    pub origin: Option<String>,
+    /// The square-off that it was placed for.
+    pub request_id: Option<Uuid>,
+    /// Only orders that may still fill: cheap, however many there were.
+    pub working: bool,
     /// The cursor: only orders placed before this log position, the `placed_position` of the last row of the page before.
     pub before: Option<i64>,
     /// Rows of a page: 1 to [`crate::PAGE_ROWS_MAX`], [`crate::PAGE_ROWS_DEFAULT`] when `None`; what is outside is moved inside.
@@ -34,6 +43,11 @@ pub async fn orders(
         filter.status.as_deref(),
         filter.venue.as_deref(),
         filter.symbol.as_deref(),
+        filter.product.as_deref(),
+        filter.trading_date,
+        filter.origin.as_deref(),
+        filter.request_id,
+        filter.working,
         filter.before,
         page_size(filter.limit),
     )

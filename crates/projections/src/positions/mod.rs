@@ -1,40 +1,122 @@
-//! Positions: one row per client, instrument, product and trading day, as the domain's fold leaves them.
+//! Positions: one row per client, instrument, product and trading day, as the domain's fold leaves them. What depends on the
+//! instrument (segment, expiry, the mark and the profit against it) is joined when it is asked for, because it changes with other
+//! events.
 
-use crate::copy::CopyRows;
-use crate::fold::Folded;
-use crate::query::{Reflecting, reflecting};
-use crate::units::{date, units, whole};
-use crate::write::column;
-use sqlx::{PgConnection, PgPool};
+mod matching;
+mod query;
+
+pub use matching::{Matching, MatchingPosition, positions_matching};
+pub use query::{PositionFilter, position, positions, positions_of_client, positions_open};
+
+use crate::cell::table_row;
+use crate::fold::FoldedPosition;
+use crate::units::{date, small_count, units, whole};
+use squareoff_domain::Price;
+use squareoff_domain::position::TradeStatus;
 use time::{Date, OffsetDateTime};
 
-/// A row of `positions`. Quantities in units, prices in 1/10,000 rupee.
+table_row! {
+    /// A row of `positions` as it is stored; see [`PositionRow`] for what is shown.
+    pub(crate) struct StoredPosition in "positions" by "src/positions/upsert.sql" {
+        pub stream: String,
+        pub trading_date: Date,
+        pub client_code: String,
+        pub venue: String,
+        pub symbol: String,
+        pub product: String,
+        pub bod_quantity: i64,
+        pub bod_average_price: i64,
+        pub net_quantity: i64,
+        pub working_quantity: i64,
+        pub external_working_quantity: i64,
+        pub closable_quantity: i64,
+        pub working_orders: i32,
+        pub external_working_orders: i32,
+        pub average_price: Option<i64>,
+        pub open_cost: i64,
+        pub realized_profit: i64,
+        pub bought_quantity: i64,
+        pub sold_quantity: i64,
+        pub trades: i32,
+        pub unbooked_trades: i32,
+        pub contradicted_trades: i32,
+        pub contradictions: i32,
+        pub frozen_reason: Option<String>,
+        pub handed_back_epoch: Option<i64>,
+        pub version: i64,
+        pub updated_position: i64,
+        pub updated_at: OffsetDateTime,
+    }
+}
+
+/// A position as it is shown. Quantities in units, prices and money in 1/10,000 rupee.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PositionRow {
-    /// The position's stream, its identity.
+    /// The position's stream, its identity, and the cursor of a list.
     pub stream: String,
     pub trading_date: Date,
     pub client_code: String,
     pub venue: String,
     pub symbol: String,
     pub product: String,
+    /// Of the contract, while it is known: `CM`, `FO`, `CD`, `COM`; `equity`, `index-future` and so on; `CE` or `PE`.
+    pub segment: Option<String>,
+    pub kind: Option<String>,
+    pub expiry: Option<Date>,
+    pub option_type: Option<String>,
     pub bod_quantity: i64,
     pub bod_average_price: i64,
     /// Signed: positive is long.
     pub net_quantity: i64,
-    /// The most that orders on their way may still fill.
+    /// The most that orders on their way may still fill, ours and external; and of that the external orders.
     pub working_quantity: i64,
+    pub external_working_quantity: i64,
     /// What may still be asked for.
     pub closable_quantity: i64,
+    /// How many orders may still fill.
+    pub working_orders: i32,
+    pub external_working_orders: i32,
+    /// Of the open quantity; `None` when flat.
+    pub average_price: Option<i64>,
+    pub realized_profit: i64,
+    /// Against the mark; `None` without one, zero when flat.
+    pub unrealized_profit: Option<i64>,
+    /// The contract's reference price, and when it was current.
+    pub mark: Option<i64>,
+    pub mark_at: Option<OffsetDateTime>,
+    /// Today's turnover.
+    pub bought_quantity: i64,
+    pub sold_quantity: i64,
+    /// Executions, live or busted.
+    pub trades: i32,
+    /// Breaks: trades that only the drop copy told of, and trades that it tells otherwise.
+    pub unbooked_trades: i32,
+    pub contradicted_trades: i32,
+    /// Facts that contradicted what was known.
+    pub contradictions: i32,
+    /// Why nothing may be placed until a person unfreezes it.
+    pub frozen_reason: Option<String>,
+    /// The epoch in which the primary got it back.
+    pub handed_back_epoch: Option<i64>,
     /// Version of the stream, and log position and time of the event, that the row reflects.
     pub version: i64,
     pub updated_position: i64,
     pub updated_at: OffsetDateTime,
 }
 
-pub(crate) fn row(stream: &str, folded: &Folded) -> PositionRow {
+pub(crate) fn row(stream: &str, folded: &FoldedPosition) -> StoredPosition {
     let (key, position) = (&folded.key, &folded.position);
-    PositionRow {
+    // Marked at nothing, what is unrealized is what the open quantity cost, the other way round.
+    let profit = position.profit(Some(Price(0)));
+    let working = || {
+        position
+            .orders
+            .values()
+            .filter(|order| !order.leaves().is_zero())
+    };
+    let external = || working().filter(|order| !order.is_ours());
+    let closing = position.closing_side();
+    StoredPosition {
         stream: stream.to_owned(),
         trading_date: date(key.date),
         client_code: key.client.as_str().to_owned(),
@@ -45,92 +127,41 @@ pub(crate) fn row(stream: &str, folded: &Folded) -> PositionRow {
         bod_average_price: position.bod_average_price.0,
         net_quantity: position.net.0,
         working_quantity: units(position.working()),
+        external_working_quantity: units(
+            external()
+                .filter(|order| Some(order.side) == closing)
+                .map(|order| order.leaves())
+                .sum(),
+        ),
         closable_quantity: units(position.closable()),
+        working_orders: small_count(working().count()),
+        external_working_orders: small_count(external().count()),
+        average_price: profit.average_price.map(|price| price.0),
+        open_cost: profit
+            .unrealized
+            .map_or(0, |worth| worth.0.saturating_neg()),
+        realized_profit: profit.realized.0,
+        bought_quantity: whole(profit.bought),
+        sold_quantity: whole(profit.sold),
+        trades: small_count(position.executions.len()),
+        unbooked_trades: small_count(position.unbooked().count()),
+        contradicted_trades: contradicted(folded),
+        contradictions: small_count(position.contradictions.len()),
+        frozen_reason: position.frozen.clone(),
+        handed_back_epoch: position.handed_back.map(i64::from),
         version: whole(folded.version),
         updated_position: folded.updated_position,
         updated_at: folded.updated_at,
     }
 }
 
-pub(crate) async fn upsert(
-    connection: &mut PgConnection,
-    rows: &[PositionRow],
-) -> Result<(), sqlx::Error> {
-    sqlx::query_file!(
-        "src/positions/upsert.sql",
-        &column(rows, |row| &*row.stream) as &[&str],
-        &column(rows, |row| row.trading_date),
-        &column(rows, |row| &*row.client_code) as &[&str],
-        &column(rows, |row| &*row.venue) as &[&str],
-        &column(rows, |row| &*row.symbol) as &[&str],
-        &column(rows, |row| &*row.product) as &[&str],
-        &column(rows, |row| row.bod_quantity),
-        &column(rows, |row| row.bod_average_price),
-        &column(rows, |row| row.net_quantity),
-        &column(rows, |row| row.working_quantity),
-        &column(rows, |row| row.closable_quantity),
-        &column(rows, |row| row.version),
-        &column(rows, |row| row.updated_position),
-        &column(rows, |row| row.updated_at),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub(crate) const COPY: &str = "COPY positions (stream, trading_date, client_code, venue, symbol, product, bod_quantity, \
-     bod_average_price, net_quantity, working_quantity, closable_quantity, version, updated_position, updated_at) \
-     FROM STDIN (FORMAT binary)";
-
-pub(crate) fn copy(row: &PositionRow, rows: &mut CopyRows) {
-    rows.row(14);
-    rows.text(&row.stream);
-    rows.date(row.trading_date);
-    rows.text(&row.client_code);
-    rows.text(&row.venue);
-    rows.text(&row.symbol);
-    rows.text(&row.product);
-    rows.big(row.bod_quantity);
-    rows.big(row.bod_average_price);
-    rows.big(row.net_quantity);
-    rows.big(row.working_quantity);
-    rows.big(row.closable_quantity);
-    rows.big(row.version);
-    rows.big(row.updated_position);
-    rows.instant(row.updated_at);
-}
-
-/// A client's positions of one trading day, by venue, symbol and product; of the latest day that any position is of when `None`.
-///
-/// # Errors
-/// When Postgres is away.
-pub async fn positions_of_client(
-    pool: &PgPool,
-    client_code: &str,
-    trading_date: Option<Date>,
-) -> Result<Reflecting<Vec<PositionRow>>, sqlx::Error> {
-    reflecting!(pool, |connection| sqlx::query_file_as!(
-        PositionRow,
-        "src/positions/of_client.sql",
-        client_code,
-        trading_date
-    )
-    .fetch_all(connection))
-}
-
-/// How many positions are not flat; of one trading day, or of all.
-///
-/// # Errors
-/// When Postgres is away.
-pub async fn positions_open(
-    pool: &PgPool,
-    trading_date: Option<Date>,
-) -> Result<Reflecting<i64>, sqlx::Error> {
-    reflecting!(pool, |connection| sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!"
-               FROM positions
-               WHERE net_quantity <> 0 AND ($1::date IS NULL OR trading_date = $1)"#,
-        trading_date,
-    )
-    .fetch_one(connection))
+/// Without a drop copy nothing is contradicted, and nothing need be derived.
+fn contradicted(folded: &FoldedPosition) -> i32 {
+    let position = &folded.position;
+    let contradicted = position.confirmations.keys().filter(|key| {
+        position
+            .trade(key)
+            .is_some_and(|trade| trade.status == TradeStatus::Contradicted)
+    });
+    small_count(contradicted.count())
 }

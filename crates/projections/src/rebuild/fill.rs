@@ -6,9 +6,18 @@
 
 use super::RebuildError;
 use super::progress::{Progress, Stage, Tell};
+use crate::audit::Entry;
+use crate::bulks::{BulkItemRow, BulkRow};
+use crate::contracts::ContractRow;
 use crate::copy::copy;
 use crate::fold::{Fold, FoldError, Rows, Touched, decode};
-use crate::{clients, orders, positions, trades, units};
+use crate::incidents::IncidentRow;
+use crate::orders::OrderRow;
+use crate::platform::{CancelAllRow, HaltRow, MarketPhaseRow, PlatformRow};
+use crate::positions::StoredPosition;
+use crate::suspense::SuspenseRow;
+use crate::trades::TradeRow;
+use crate::{clients, units};
 use sqlx::{Connection, PgConnection};
 use squareoff_domain::Event;
 use squareoff_store::{EventStore, Position, ReadError, StoredEvent};
@@ -195,14 +204,26 @@ async fn copy_segments(
 
 /// Every read model has its line here, as in `write.rs`.
 async fn copy_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sqlx::Error> {
-    copy(connection, clients::COPY, &rows.clients, clients::copy).await?;
-    copy(
-        connection,
-        positions::COPY,
-        &rows.positions,
-        positions::copy,
-    )
-    .await?;
-    copy(connection, orders::COPY, &rows.orders, orders::copy).await?;
-    copy(connection, trades::COPY, &rows.trades, trades::copy).await
+    macro_rules! copy {
+        ($($rows:expr => $statement:expr, $write:expr;)+) => {
+            $(copy(&mut *connection, $statement, &$rows, $write).await?;)+
+        };
+    }
+    copy! {
+        rows.audit => Entry::COPY, Entry::copy;
+        rows.clients => clients::COPY, clients::copy;
+        rows.contracts => ContractRow::COPY, ContractRow::copy;
+        rows.platform => PlatformRow::COPY, PlatformRow::copy;
+        rows.halts => HaltRow::COPY, HaltRow::copy;
+        rows.cancel_alls => CancelAllRow::COPY, CancelAllRow::copy;
+        rows.market_phases => MarketPhaseRow::COPY, MarketPhaseRow::copy;
+        rows.incidents => IncidentRow::COPY, IncidentRow::copy;
+        rows.positions => StoredPosition::COPY, StoredPosition::copy;
+        rows.orders => OrderRow::COPY, OrderRow::copy;
+        rows.trades => TradeRow::COPY, TradeRow::copy;
+        rows.bulks => BulkRow::COPY, BulkRow::copy;
+        rows.bulk_items => BulkItemRow::COPY, BulkItemRow::copy;
+        rows.suspense => SuspenseRow::COPY, SuspenseRow::copy;
+    }
+    Ok(())
 }

@@ -1,104 +1,134 @@
-//! Trades: one row per execution event; added, never changed.
+//! Trades: one row per execution as it stands, and one per trade that only the drop copy told of until its execution comes.
 
 mod query;
 
-pub use query::{TradeCount, TradeFilter, TradeTotal, trade_count, trade_totals, trades};
+pub use query::{TradeCount, TradeFilter, TradeTotal, trade, trade_count, trade_totals, trades};
 
-use crate::copy::CopyRows;
-use crate::units::{instant, position, units};
-use crate::write::column;
-use sqlx::PgConnection;
-use squareoff_domain::PositionKey;
-use squareoff_domain::position::Executed;
-use squareoff_store::StoredEvent;
-use time::OffsetDateTime;
+use crate::cell::table_row;
+use crate::fold::{FoldedPosition, Told};
+use crate::orders::origin;
+use crate::units::{date, units};
+use squareoff_domain::position::TradeStatus;
+use squareoff_domain::{ExecutionKey, Quantity};
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-/// A row of `trades`. Quantity in units, price in 1/10,000 rupee.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TradeRow {
-    /// Log position of the execution event: the row's identity and the cursor of a list.
-    pub position: i64,
-    /// `<venue>|<trade date>|<ExecID>`.
-    pub execution_key: String,
-    pub order_id: Uuid,
-    pub stream: String,
-    pub client_code: String,
-    pub venue: String,
-    pub symbol: String,
-    pub product: String,
-    pub side: String,
-    pub quantity: i64,
-    pub price: i64,
-    pub exchange_order_id: String,
-    /// When it happened, as the event's envelope says.
-    pub executed_at: OffsetDateTime,
-    /// The order had already ended here when the fill came.
-    pub late: bool,
+/// Beside [`TradeStatus::as_str`]: only the drop copy told of it, a break.
+pub const UNBOOKED: &str = "unbooked";
+/// The drop copy told of it before it turned out to be the correction of another trade, which is where it counts.
+pub const CORRECTION: &str = "correction";
+
+table_row! {
+    /// A row of `trades`. Quantities in units, prices in 1/10,000 rupee.
+    pub struct TradeRow in "trades" by "src/trades/upsert.sql" {
+        /// Log position of the first event that told of it: the row's identity and the cursor of a list.
+        pub position: i64,
+        /// `<venue>|<trade date>|<ExecID>`.
+        pub execution_key: String,
+        /// Of an order of `ours`, of an `external` one, told by the `primary`, or by the `drop-copy` alone.
+        pub origin: String,
+        /// `None` for what the primary or the drop copy told.
+        pub order_id: Option<Uuid>,
+        pub stream: String,
+        pub trading_date: Date,
+        pub client_code: String,
+        pub venue: String,
+        pub symbol: String,
+        pub product: String,
+        pub side: String,
+        /// As it stands: as last corrected, or what it was when it is busted.
+        pub quantity: i64,
+        pub price: i64,
+        /// As it was first told.
+        pub told_quantity: i64,
+        pub told_price: i64,
+        /// What it counts: nothing when it is busted or not booked.
+        pub live_quantity: i64,
+        /// As [`TradeStatus::as_str`], or [`UNBOOKED`], or [`CORRECTION`].
+        pub status: String,
+        /// The drop copy says otherwise, or it alone says so: for a person to look into.
+        pub is_break: bool,
+        /// What the drop copy says of it; of several sayings the one that agrees, or else the greatest.
+        pub drop_copy_side: Option<String>,
+        pub drop_copy_quantity: Option<i64>,
+        pub drop_copy_price: Option<i64>,
+        pub exchange_order_id: Option<String>,
+        /// When the venue made it as far as was told, otherwise when it was recorded.
+        pub executed_at: OffsetDateTime,
+        /// The order had already ended here when the fill came.
+        pub late: bool,
+        /// Version of the stream, and log position and time of the event, that last changed the trade.
+        pub version: i64,
+        pub updated_position: i64,
+        pub updated_at: OffsetDateTime,
+    }
 }
 
-pub(crate) fn row(stored: &StoredEvent, key: &PositionKey, executed: &Executed) -> TradeRow {
+pub(crate) fn row(
+    stream: &str,
+    folded: &FoldedPosition,
+    execution: &ExecutionKey,
+    told: &Told,
+) -> TradeRow {
+    let (key, position) = (&folded.key, &folded.position);
+    let trade = position.trade(execution);
+    let unbooked = || {
+        position
+            .unbooked()
+            .any(|(unbooked, _)| unbooked == execution)
+    };
+    let status = match trade {
+        Some(trade) => trade.status.as_str(),
+        None if unbooked() => UNBOOKED,
+        None => CORRECTION,
+    };
+    let order = trade.and_then(|trade| trade.order);
+    let from = match (trade, order.and_then(|id| position.orders.get(&id))) {
+        (None, _) => "drop-copy",
+        (Some(_), Some(order)) => origin(order.origin),
+        (Some(trade), None) if trade.order.is_some() => "ours",
+        (Some(_), None) => "primary",
+    };
+    let (quantity, price) = trade.map_or((told.quantity, told.price), |trade| {
+        (trade.quantity, trade.price)
+    });
+    let side = trade.map_or(told.side, |trade| trade.side);
+    let said = position.confirmations.get(execution);
+    let agrees = said.and_then(|said| {
+        let mut said = said.iter().rev();
+        said.find(|said| (said.side, said.quantity, said.price) == (side, quantity, price))
+    });
+    let said = agrees.or(said.and_then(|said| said.last()));
     TradeRow {
-        position: position(stored.position),
-        execution_key: executed.execution.as_str().to_owned(),
-        order_id: executed.order_id.0,
-        stream: stored.stream.as_ref().to_owned(),
+        position: told.position,
+        execution_key: execution.as_str().to_owned(),
+        origin: from.to_owned(),
+        order_id: order.map(|order| order.0),
+        stream: stream.to_owned(),
+        trading_date: date(key.date),
         client_code: key.client.as_str().to_owned(),
         venue: key.venue.as_str().to_owned(),
         symbol: key.symbol.as_str().to_owned(),
         product: key.product.as_str().to_owned(),
-        side: executed.side.as_str().to_owned(),
-        quantity: units(executed.quantity),
-        price: executed.price.0,
-        exchange_order_id: executed.exchange_order_id.as_str().to_owned(),
-        executed_at: instant(stored.occurred_at),
-        late: executed.late,
+        side: side.as_str().to_owned(),
+        quantity: units(quantity),
+        price: price.0,
+        told_quantity: units(told.quantity),
+        told_price: told.price.0,
+        live_quantity: units(trade.map_or(Quantity::ZERO, |trade| trade.live_quantity())),
+        status: status.to_owned(),
+        is_break: status == UNBOOKED || status == TradeStatus::Contradicted.as_str(),
+        drop_copy_side: said.map(|said| said.side.as_str().to_owned()),
+        drop_copy_quantity: said.map(|said| units(said.quantity)),
+        drop_copy_price: said.map(|said| said.price.0),
+        exchange_order_id: told
+            .exchange_order_id
+            .as_ref()
+            .map(|id| id.as_str().to_owned()),
+        executed_at: told.executed_at,
+        late: told.late,
+        version: told.changed.version,
+        updated_position: told.changed.position,
+        updated_at: told.changed.at,
     }
-}
-
-pub(crate) async fn insert(
-    connection: &mut PgConnection,
-    rows: &[TradeRow],
-) -> Result<(), sqlx::Error> {
-    sqlx::query_file!(
-        "src/trades/insert.sql",
-        &column(rows, |row| row.position),
-        &column(rows, |row| &*row.execution_key) as &[&str],
-        &column(rows, |row| row.order_id),
-        &column(rows, |row| &*row.stream) as &[&str],
-        &column(rows, |row| &*row.client_code) as &[&str],
-        &column(rows, |row| &*row.venue) as &[&str],
-        &column(rows, |row| &*row.symbol) as &[&str],
-        &column(rows, |row| &*row.product) as &[&str],
-        &column(rows, |row| &*row.side) as &[&str],
-        &column(rows, |row| row.quantity),
-        &column(rows, |row| row.price),
-        &column(rows, |row| &*row.exchange_order_id) as &[&str],
-        &column(rows, |row| row.executed_at),
-        &column(rows, |row| row.late),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub(crate) const COPY: &str = "COPY trades (position, execution_key, order_id, stream, client_code, venue, symbol, product, side, \
-     quantity, price, exchange_order_id, executed_at, late) FROM STDIN (FORMAT binary)";
-
-pub(crate) fn copy(row: &TradeRow, rows: &mut CopyRows) {
-    rows.row(14);
-    rows.big(row.position);
-    rows.text(&row.execution_key);
-    rows.uuid(row.order_id);
-    rows.text(&row.stream);
-    rows.text(&row.client_code);
-    rows.text(&row.venue);
-    rows.text(&row.symbol);
-    rows.text(&row.product);
-    rows.text(&row.side);
-    rows.big(row.quantity);
-    rows.big(row.price);
-    rows.text(&row.exchange_order_id);
-    rows.instant(row.executed_at);
-    rows.flag(row.late);
 }

@@ -3,8 +3,9 @@ SELECT
     venue,
     symbol,
     side,
-    sum(quantity)::bigint AS "quantity!",
+    sum(live_quantity)::bigint AS "quantity!",
     count(*) AS "trades!"
 FROM trades
+WHERE order_id IS NOT NULL AND live_quantity > 0
 GROUP BY client_code, venue, symbol, side
 ORDER BY client_code, venue, symbol, side

@@ -8,6 +8,10 @@ use std::path::Path;
 async fn every_stored_query_description_is_what_the_database_says() {
     let (_test, database) = start().await;
     let pool = database.pool(1);
+    // A plan made for no values at all knows no joins, and so not what they leave open.
+    pool.execute("SET plan_cache_mode = force_generic_plan")
+        .await
+        .unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
     let mut checked = 0;
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,0 +1,161 @@
+//! The audit trail: one row per event of the log, who did what. Added to, never changed.
+//!
+//! What people asked is told apart from what exchange and gateway told, so that "who did what" need not wade through facts. The reports
+//! of executions are the rows with an execution key.
+
+mod describe;
+mod kind;
+mod query;
+
+pub use describe::describe;
+pub use kind::{AuditKind, kind_of};
+pub use query::{
+    AuditFilter, AuditRow, ExecutionFilter, ExecutionRow, audit, audit_event, executions,
+};
+
+use crate::cell::table_row;
+use crate::units::{instant, position as log_position, units};
+use kind::is_timeline;
+use squareoff_domain::position::PositionEvent;
+use squareoff_domain::{Event, ExecutionKey, PositionKey, Price, Quantity, Side};
+use squareoff_store::StoredEvent;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+table_row! {
+    /// A row of `audit` on its way in; see [`AuditRow`].
+    pub(crate) struct Entry in "audit" {
+        pub position: i64,
+        pub kind: &'static str,
+        pub event_type: Arc<str>,
+        pub timeline: bool,
+        pub occurred_at: OffsetDateTime,
+        pub recorded_at: OffsetDateTime,
+        pub actor: Arc<str>,
+        pub stream: Arc<str>,
+        pub client_code: Option<String>,
+        pub order_id: Option<Uuid>,
+        pub request_id: Option<Uuid>,
+        pub correlation_id: Option<Uuid>,
+        pub execution_key: Option<String>,
+        pub side: Option<&'static str>,
+        pub quantity: Option<i64>,
+        pub price: Option<i64>,
+        pub summary: String,
+    }
+}
+
+/// What the audit trail says of an event; `position` is the key of its stream, where that is a position's.
+pub(crate) fn entry(stored: &StoredEvent, event: &Event, position: Option<&PositionKey>) -> Entry {
+    let kind = kind_of(event);
+    let execution = execution_of(event);
+    let asked = Some(stored.request_id).filter(|id| kind != AuditKind::Fact && !id.is_nil());
+    Entry {
+        position: log_position(stored.position),
+        kind: kind.as_str(),
+        event_type: stored.event_type.clone(),
+        timeline: is_timeline(event),
+        occurred_at: instant(stored.occurred_at),
+        recorded_at: instant(stored.recorded_at),
+        actor: stored.actor.clone(),
+        stream: stored.stream.clone(),
+        client_code: client_of(event, position).map(str::to_owned),
+        order_id: match event {
+            Event::Position(event) => event.order_id().map(|order| order.0),
+            Event::Bulk(_)
+            | Event::Client(_)
+            | Event::Contract(_)
+            | Event::Platform(_)
+            | Event::Refusal(_)
+            | Event::Session(_)
+            | Event::Suspense(_) => None,
+        },
+        request_id: asked,
+        correlation_id: Some(stored.correlation_id).filter(|id| !id.is_nil()),
+        execution_key: execution.map(|told| told.key.as_str().to_owned()),
+        side: execution.and_then(|told| told.side).map(Side::as_str),
+        quantity: execution.and_then(|told| told.quantity).map(units),
+        price: execution.and_then(|told| told.price).map(|price| price.0),
+        summary: describe(event),
+    }
+}
+
+fn client_of<'a>(event: &'a Event, position: Option<&'a PositionKey>) -> Option<&'a str> {
+    use squareoff_domain::reference::ClientEvent::ClientRegistered;
+    use squareoff_domain::refusals::RefusalEvent::RequestRefused;
+    use squareoff_domain::suspense::SuspenseEvent;
+    match event {
+        Event::Position(_) => position.map(|key| key.client.as_str()),
+        Event::Client(ClientRegistered(registered)) => Some(registered.client.client.as_str()),
+        Event::Refusal(RequestRefused(refused)) => Some(refused.position.as_ref()?.client.as_str()),
+        Event::Suspense(SuspenseEvent::SuspenseMatched(matched)) => {
+            Some(matched.position.client.as_str())
+        }
+        Event::Suspense(
+            SuspenseEvent::ReportSuspended(_)
+            | SuspenseEvent::SuspenseDismissed(_)
+            | SuspenseEvent::SuspenseContradicted(_),
+        )
+        | Event::Bulk(_)
+        | Event::Contract(_)
+        | Event::Platform(_)
+        | Event::Session(_) => None,
+    }
+}
+
+/// What a report of an execution said.
+#[derive(Clone, Copy)]
+struct Reported<'a> {
+    key: &'a ExecutionKey,
+    side: Option<Side>,
+    quantity: Option<Quantity>,
+    price: Option<Price>,
+}
+
+fn execution_of(event: &Event) -> Option<Reported<'_>> {
+    let Event::Position(event) = event else {
+        return None;
+    };
+    let told = |key, side, quantity, price| {
+        Some(Reported {
+            key,
+            side,
+            quantity: Some(quantity),
+            price: Some(price),
+        })
+    };
+    match event {
+        PositionEvent::Executed(event) => told(
+            &event.execution,
+            Some(event.side),
+            event.quantity,
+            event.price,
+        ),
+        PositionEvent::PrimaryTradeApplied(event) => told(
+            &event.execution,
+            Some(event.side),
+            event.quantity,
+            event.price,
+        ),
+        PositionEvent::TradeConfirmed(event) => told(
+            &event.execution,
+            Some(event.side),
+            event.quantity,
+            event.price,
+        ),
+        PositionEvent::ExecutionConflicted(event) => {
+            told(&event.execution, None, event.quantity, event.price)
+        }
+        PositionEvent::ExecutionCorrected(event) => {
+            told(&event.execution, None, event.quantity, event.price)
+        }
+        PositionEvent::ExecutionBusted(event) => Some(Reported {
+            key: &event.execution,
+            side: None,
+            quantity: None,
+            price: None,
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,53 @@
+SELECT
+    bulk_id,
+    proposed_position,
+    trading_date,
+    status,
+    phase,
+    filter_client,
+    filter_venue,
+    filter_symbol,
+    filter_product,
+    filter_segment,
+    filter_expiry,
+    price,
+    time_in_force,
+    cancel_external,
+    reason,
+    proposed_by,
+    proposed_at,
+    approved_by,
+    approved_at,
+    paused_by,
+    paused_reason,
+    ended_by,
+    ended_reason,
+    ended_at,
+    as_of,
+    items,
+    orders_to_cancel,
+    slices,
+    notional,
+    messages,
+    estimated_seconds,
+    message_rate_per_s,
+    listed,
+    cancelled,
+    closed,
+    nothing_to_do,
+    refused,
+    failed,
+    skipped,
+    closed_quantity,
+    worked_ms,
+    estimated_end_at,
+    version,
+    updated_position,
+    updated_at
+FROM bulks
+WHERE ($1::date IS NULL OR trading_date = $1)
+    AND ($2::text IS NULL OR status = $2)
+    AND ($3::text IS NULL OR proposed_by = $3)
+    AND ($4::bigint IS NULL OR proposed_position < $4)
+ORDER BY proposed_position DESC
+LIMIT $5

@@ -1,0 +1,48 @@
+INSERT INTO bulk_items (
+    bulk_id,
+    item,
+    stream,
+    client_code,
+    venue,
+    symbol,
+    product,
+    phase,
+    net_quantity,
+    notional,
+    working_orders,
+    cancelled,
+    outcome,
+    outcome_quantity,
+    outcome_reason,
+    settled_at,
+    version,
+    updated_position
+)
+SELECT
+    UNNEST($1::uuid[]),
+    UNNEST($2::integer[]),
+    UNNEST($3::text[]),
+    UNNEST($4::text[]),
+    UNNEST($5::text[]),
+    UNNEST($6::text[]),
+    UNNEST($7::text[]),
+    UNNEST($8::text[]),
+    UNNEST($9::bigint[]),
+    UNNEST($10::bigint[]),
+    UNNEST($11::bigint[]),
+    UNNEST($12::bool[]),
+    UNNEST($13::text[]),
+    UNNEST($14::bigint[]),
+    UNNEST($15::text[]),
+    UNNEST($16::timestamptz[]),
+    UNNEST($17::bigint[]),
+    UNNEST($18::bigint[])
+ON CONFLICT ON CONSTRAINT bulk_items_pkey DO UPDATE SET
+    cancelled = excluded.cancelled,
+    outcome = excluded.outcome,
+    outcome_quantity = excluded.outcome_quantity,
+    outcome_reason = excluded.outcome_reason,
+    settled_at = excluded.settled_at,
+    version = excluded.version,
+    updated_position = excluded.updated_position
+WHERE bulk_items.version < excluded.version

@@ -1,0 +1,25 @@
+SELECT
+    trading_date,
+    venue,
+    symbol,
+    segment,
+    kind,
+    expiry,
+    strike,
+    option_type,
+    lot,
+    tick,
+    freeze_quantity,
+    band_low,
+    band_high,
+    reference_price,
+    reference_at,
+    price_protection,
+    protection_low,
+    protection_high,
+    restriction,
+    reference_version,
+    version,
+    updated_position
+FROM contracts
+WHERE trading_date = $1 AND venue = $2 AND symbol = $3
