@@ -142,7 +142,7 @@ fn the_set_up_of_a_data_folder_step_by_step() {
     };
     assert_eq!(
         said(&run(&["platform", "status"])),
-        "{\"epoch\":0,\"platform\":\"dormant\",\"trading_date\":null}\n"
+        "{\"epoch\":0,\"halts\":[],\"markets\":{},\"platform\":\"dormant\",\"resumes\":[],\"trading_date\":null}\n"
     );
     assert!(
         refused(&run(&["platform", "activate", "--reason", "drill"]))
@@ -154,7 +154,7 @@ fn the_set_up_of_a_data_folder_step_by_step() {
     assert!(said(&run(&["book", "import"])).contains(": 0 events recorded"));
     assert_eq!(
         said(&run(&["platform", "activate", "--reason", "drill"])),
-        "{\"epoch\":1,\"platform\":\"active\",\"trading_date\":\"2026-11-20\"}\n"
+        "{\"epoch\":1,\"halts\":[],\"markets\":{},\"platform\":\"active\",\"resumes\":[],\"trading_date\":\"2026-11-20\"}\n"
     );
     assert!(
         refused(&run(&["platform", "activate", "--reason", "drill"]))
