@@ -5,15 +5,15 @@
 //! 3. What the venue never received is sent again only while it is fresh and still wanted; otherwise it is recorded as not delivered,
 //!    before the gap is filled over it.
 
-use crate::index::{Index, Known};
+use crate::index::{Index, Known, Named, Role};
 use crate::record::{Fact, Held, RecordError, Recorder, now};
 use crate::sent::Sent;
 use crate::suspend;
 use crate::translate;
+use squareoff_domain::Venue;
 use squareoff_domain::platform::PlatformReport;
-use squareoff_domain::position::{CancelState, Order, OrderStatus, Report};
+use squareoff_domain::position::{CancelState, Order, OrderStatus, ReplaceState, Report};
 use squareoff_domain::session::SessionReport;
-use squareoff_domain::{ClOrdId, Venue};
 use squareoff_fix::message::AppMessage;
 use squareoff_fix::{Application, Inbound, NotRecorded, Record, Resend, SentRecord, SessionState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,8 +40,7 @@ enum Meaning {
     Fact(Fact),
     /// A message of ours was refused before it reached the order book.
     Refused {
-        known: Arc<Known>,
-        cl_ord_id: ClOrdId,
+        named: Named,
         text: Option<String>,
     },
     Held(Held),
@@ -56,17 +55,16 @@ impl Application for Inbounds {
         for inbound in &batch {
             match self.read(inbound) {
                 Meaning::Fact(fact) => facts.push(fact),
-                Meaning::Refused {
-                    known,
-                    cl_ord_id,
-                    text,
-                } => match self.refused(&known, cl_ord_id, text).await? {
-                    Some(report) => facts.push((known, report)),
-                    None => {
-                        let reason = "it refuses an order that the venue has acknowledged";
-                        held.push(self.hold(inbound, Some(&known), reason.into()));
+                Meaning::Refused { named, text } => {
+                    let order = Arc::clone(&named.order);
+                    match self.refused(named, text).await? {
+                        Some(report) => facts.push((order, report)),
+                        None => {
+                            let reason = "it refuses an order that the venue has acknowledged";
+                            held.push(self.hold(inbound, Some(&order), reason.into()));
+                        }
                     }
-                },
+                }
                 Meaning::Held(report) => held.push(report),
                 Meaning::Market(report) => market.push(report),
                 Meaning::Nothing => {}
@@ -107,7 +105,7 @@ impl Application for Inbounds {
                 );
                 self.generation = generation;
                 self.sent.clear();
-                return Ok(());
+                return Ok(self.doubt_unanswered().await?);
             }
         };
         if !up {
@@ -136,14 +134,11 @@ impl Inbounds {
         };
         let refused = |ids: [Option<&str>; 2], text: &Option<String>| {
             let found = ids.into_iter().flatten().find_map(|id| index.find_text(id));
-            let Some((cl_ord_id, known)) = found else {
+            let Some(named) = found else {
                 return hold(None, "it names no message of ours".into());
             };
-            Meaning::Refused {
-                known,
-                cl_ord_id,
-                text: text.clone(),
-            }
+            let text = text.clone();
+            Meaning::Refused { named, text }
         };
         match &inbound.message {
             AppMessage::ExecutionReport(report) => {
@@ -152,21 +147,25 @@ impl Inbounds {
                     report.orig_cl_ord_id.as_deref(),
                 ];
                 let found = ids.into_iter().flatten().find_map(|id| index.find_text(id));
-                let Some((cl_ord_id, known)) = found else {
+                let Some(found) = found else {
                     let named = ids[0].unwrap_or_default();
                     return hold(None, format!("no order of ours has ClOrdID {named:?}"));
                 };
-                match translate::execution(report, cl_ord_id, &known, self.venue) {
-                    Ok(Some(report)) => Meaning::Fact((known, report)),
+                let order = Arc::clone(&found.order);
+                match translate::execution(report, found, self.venue) {
+                    Ok(Some(report)) => Meaning::Fact((order, report)),
                     Ok(None) => Meaning::Nothing,
-                    Err(reason) => hold(Some(&known), reason),
+                    Err(reason) => hold(Some(&order), reason),
                 }
             }
             AppMessage::OrderCancelReject(reject) => match index.find_text(&reject.cl_ord_id) {
-                Some((cl_ord_id, known)) if cl_ord_id != known.cl_ord_id => {
-                    Meaning::Fact((known, translate::cancel_rejected(reject, cl_ord_id)))
+                Some(found) if found.cl_ord_id != found.order.cl_ord_id => {
+                    let report = translate::cancel_rejected(reject, found.cl_ord_id);
+                    Meaning::Fact((found.order, report))
                 }
-                Some(_) | None => hold(None, "no cancel of ours has this ClOrdID".into()),
+                Some(_) | None => {
+                    hold(None, "no cancel or replace of ours has this ClOrdID".into())
+                }
             },
             AppMessage::BusinessMessageReject(reject) => {
                 let by_number = reject.ref_seq_num.and_then(|seq| self.sent.id(seq));
@@ -193,43 +192,72 @@ impl Inbounds {
 
     fn hold(&self, inbound: &Inbound, known: Option<&Known>, reason: String) -> Held {
         let of_session = format!("{} {}", self.recorder.session_name(), self.generation);
-        suspend::held(inbound, &of_session, known, reason)
+        suspend::held(inbound, self.venue, &of_session, known, reason)
     }
 
     /// What a refusal says of the order; `None`: it contradicts what the venue itself said of it.
     async fn refused(
         &self,
-        known: &Known,
-        cl_ord_id: ClOrdId,
+        named: Named,
         text: Option<String>,
     ) -> Result<Option<Report>, RecordError> {
-        let of_order = cl_ord_id == known.cl_ord_id;
-        let position = self.recorder.position(known).await?;
-        let order = position.orders.get(&known.order_id);
+        let of_order = named.is_new_order();
+        let position = self.recorder.position(&named.order).await?;
+        let order = position.orders.get(&named.order.order_id);
         let acknowledged = order.is_some_and(|order| order.exchange_order_id.is_some());
         Ok((!of_order || !acknowledged)
-            .then(|| translate::refused(cl_ord_id, of_order, text.as_deref())))
+            .then(|| translate::refused(named.cl_ord_id, of_order, text.as_deref())))
+    }
+
+    /// The numbers start anew: neither side can ask for what the other missed, so what was sent and not answered may be anywhere.
+    ///
+    /// # Errors
+    /// [`RecordError::Fact`] when the log did not take it.
+    pub async fn doubt_unanswered(&self) -> Result<(), RecordError> {
+        let sent = self.index().unanswered();
+        let mut facts: Vec<Fact> = Vec::new();
+        for Named {
+            cl_ord_id, order, ..
+        } in sent
+        {
+            let position = self.recorder.position(&order).await?;
+            let told = position.orders.get(&order.order_id);
+            if told.is_some_and(|order| order.exchange_order_id.is_none()) {
+                let reason = format!(
+                    "the session's numbers started anew before the exchange answered (fence {}, generation {})",
+                    self.fence, self.generation
+                );
+                facts.push((order, Report::InDoubt { cl_ord_id, reason }));
+            }
+        }
+        self.recorder.record(facts).await
     }
 
     /// The peer asks for this message again: it never processed it.
     async fn decide_resend(&self, record: &Record) -> Result<Resend, RecordError> {
         let found = self.index().find_text(&record.id);
-        let Some((cl_ord_id, known)) = found else {
+        let Some(named) = found else {
             tracing::error!(id = %record.id, seq = record.seq, "the journal holds a message that the log knows nothing of; it is not sent again");
             return Ok(Resend::GapFill);
         };
-        let position = self.recorder.position(&known).await?;
-        let Some(order) = position.orders.get(&known.order_id) else {
+        let position = self.recorder.position(&named.order).await?;
+        let Some(order) = position.orders.get(&named.order.order_id) else {
             return Ok(Resend::GapFill);
         };
-        if !is_open(order, &cl_ord_id) {
+        let (is_open, is_wanted) = prospects(order, &named);
+        if !is_open {
             return Ok(Resend::GapFill);
         }
         let age = now().0.saturating_sub(record.sending_time.0);
         let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
-        if age <= self.resend_age_max && is_wanted(order, &cl_ord_id) {
+        if age <= self.resend_age_max && is_wanted {
             return Ok(Resend::Again);
         }
+        let Named {
+            cl_ord_id,
+            order: known,
+            ..
+        } = named;
         tracing::warn!(cl_ord_id = %cl_ord_id, age_s = age.as_secs(), "the venue never received it, and it is not sent again: too old, or cancelled since");
         self.recorder
             .record([(known, Report::NotDelivered { cl_ord_id })])
@@ -238,23 +266,30 @@ impl Inbounds {
     }
 }
 
-/// Whether nothing is known yet of what became of a message: of the order, that it came to the venue's book or to an end; of the
-/// cancel, that it was answered.
-fn is_open(order: &Order, cl_ord_id: &ClOrdId) -> bool {
-    if order.cl_ord_id == *cl_ord_id {
-        order.ended.is_empty() && order.exchange_order_id.is_none()
-    } else {
-        order.cancels.get(cl_ord_id) == Some(&CancelState::Pending)
+/// Whether nothing is known yet of what became of a message (of the order, that it came to the venue's book or to an end; of the
+/// cancel or replace, that it was answered), and whether it may still go then. What a cancel waits for had better never arrive.
+fn prospects(order: &Order, named: &Named) -> (bool, bool) {
+    let id = &named.cl_ord_id;
+    if named.is_new_order() {
+        let is_open = order.ended.is_empty() && order.exchange_order_id.is_none();
+        return (is_open, may_still_be_placed(order.status()));
+    }
+    let works = !order.leaves().is_zero();
+    match named.role {
+        Role::Cancel => (order.cancels.get(id) == Some(&CancelState::Pending), works),
+        Role::Replace | Role::Order => {
+            let replace = order.replaces.get(id);
+            let is_open = replace.is_some_and(|replace| replace.state == ReplaceState::Pending);
+            (is_open, works && !order.cancel_pending())
+        }
     }
 }
 
-/// Whether an open message may still go. An order whose cancel waits behind it had better never arrive.
-fn is_wanted(order: &Order, cl_ord_id: &ClOrdId) -> bool {
-    let of_order = order.cl_ord_id == *cl_ord_id;
-    match order.status() {
-        OrderStatus::Placed | OrderStatus::Sent => of_order,
-        OrderStatus::PendingCancel | OrderStatus::PendingReplace => !of_order,
-        OrderStatus::New
+fn may_still_be_placed(status: OrderStatus) -> bool {
+    match status {
+        OrderStatus::Placed | OrderStatus::Sent | OrderStatus::PendingReplace => true,
+        OrderStatus::PendingCancel
+        | OrderStatus::New
         | OrderStatus::Frozen
         | OrderStatus::InDoubt
         | OrderStatus::PartiallyFilled
@@ -266,7 +301,8 @@ fn is_wanted(order: &Order, cl_ord_id: &ClOrdId) -> bool {
     }
 }
 
-/// Records that these messages are in the journal, where the log does not know it yet. Cancels say nothing: their request is enough.
+/// Records that these orders are in the journal, where the log does not know it yet. Cancels and replaces say nothing: their request
+/// is enough.
 pub async fn dispatched<'a>(
     recorder: &Recorder,
     index: &Mutex<Index>,
@@ -276,17 +312,16 @@ pub async fn dispatched<'a>(
     {
         let index = index.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, sequence) in batch {
-            let Some((cl_ord_id, known)) = index.find_text(id) else {
+            let Some(named) = index.find_text(id) else {
                 continue;
             };
-            if cl_ord_id == known.cl_ord_id && !index.is_dispatched(known.order_id) {
-                let session = recorder.session_name();
+            if named.is_new_order() && !index.is_dispatched(named.order.order_id) {
                 let report = Report::Dispatched {
-                    cl_ord_id,
-                    session,
+                    cl_ord_id: named.cl_ord_id,
+                    session: recorder.session_name(),
                     sequence,
                 };
-                facts.push((known, report));
+                facts.push((named.order, report));
             }
         }
     }

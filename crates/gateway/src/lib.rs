@@ -23,6 +23,7 @@ mod record;
 mod sent;
 mod suspend;
 mod translate;
+mod working;
 
 use inbound::Inbounds;
 use index::Index;
@@ -100,6 +101,8 @@ pub async fn run(
     let fence = recorder.session(SessionReport::Claim).await?;
     tracing::info!(venue = %config.venue, fence, journal.position = journal.last_position(), "the gateway claimed its session");
 
+    // Nothing tells what an earlier life sent: this is the first, or the journal was lost.
+    let journal_is_new = (journal.generation(), journal.last_seq()) == (1, 0);
     let index = Arc::new(Mutex::new(Index::default()));
     let (session, queue) = mpsc::channel(SESSION_QUEUE);
     let (up, is_up) = watch::channel(false);
@@ -112,6 +115,7 @@ pub async fn run(
         session_stream: session::stream(config.venue, &config.comp_id),
         fence,
         sent_through: Position::from_u64(journal.last_position()),
+        journal_is_new,
         session,
         up: is_up,
     };
@@ -138,6 +142,9 @@ pub async fn run(
         sent,
         generation: journal.generation(),
     };
+    if journal_is_new {
+        inbound.doubt_unanswered().await?;
+    }
     let settings = SessionConfig {
         heart_bt_int_s: config.heartbeat_s,
         reset: Reset::WhenFresh,

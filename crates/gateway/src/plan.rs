@@ -1,42 +1,109 @@
 //! What of the log still has to go to the wire. Called by `outbound` with every event, in the log's order; pure but for its warnings.
 //!
 //! Until the log has been read to its end nothing is decided: an order that waits may turn out to have been sent, to have ended, or
-//! to have been cancelled.
+//! to have been cancelled. Cancels always go; an order or a replace goes while
+//! 1. the activation of the platform that it was decided in holds, until the hand-back is done;
+//! 2. no kill switch has covered it since it was decided;
+//! 3. its market has not closed for the day;
+//! 4. no cancel waits behind it.
 
-use crate::queue::Queue;
+use crate::queue::{Item, Queue, What};
 use crate::translate;
-use squareoff_domain::platform::{self, Platform, PlatformEvent};
-use squareoff_domain::position::{CancelRequested, OrderPlaced};
-use squareoff_domain::{ClOrdId, OrderId};
-use squareoff_store::StoredEvent;
+use crate::working::Working;
+use squareoff_domain::platform::{self, HaltScope, Platform, PlatformEvent};
+use squareoff_domain::position::{
+    CancelRequested, ExternalOrderObserved, OrderPlaced, ReplaceRequested, Report,
+};
+use squareoff_domain::session::SessionEvent;
+use squareoff_domain::{ClOrdId, OrderId, PositionKey, Quantity, Symbol, TradingDate, Venue};
+use squareoff_store::{Position, StoredEvent};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What the log says is to be done.
-#[derive(Default)]
 pub struct Plan {
+    venue: Venue,
     pub waiting: Queue,
-    /// Orders that will not be sent, not yet reported so.
-    pub dropped: Vec<ClOrdId>,
-    /// All that were ever dropped: their cancels have nowhere to go.
+    /// What became of messages that will not be sent, not yet reported.
+    pub told: Vec<Told>,
+    /// Positions whose market has closed, not yet told so.
+    pub over: Vec<Arc<str>>,
+    pub working: Working,
+    /// All orders that were ever dropped: their cancels have nowhere to go.
     gone: HashSet<OrderId>,
+    /// Messages that waited when a kill switch covered them, before the log was read to its end.
+    halted: HashSet<ClOrdId>,
+    /// Orders whose cancel waits for the answer to a replace, before the log was read to its end.
+    cancel_queued: HashSet<OrderId>,
     platform: Platform,
+    sessions: Sessions,
     /// The log has been read to its end once.
     pub live: bool,
 }
 
+/// A report about the message with this ClOrdID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub cl_ord_id: ClOrdId,
+    pub report: Report,
+}
+
+/// What the log tells of our session before the life of this gateway.
+#[derive(Debug, Default)]
+struct Sessions {
+    ready: bool,
+    /// Where the last life in which messages could be sent came to its end.
+    sent_until: Option<Position>,
+}
+
 impl Plan {
-    pub fn placed(&mut self, stored: &StoredEvent, placed: &OrderPlaced) {
-        let (order_id, cl_ord_id) = (placed.order_id, &placed.cl_ord_id);
-        if self.live && self.active() != Some(stored.epoch) {
-            return self.drop_order(order_id, Some(cl_ord_id.clone()));
+    pub fn new(venue: Venue) -> Plan {
+        Plan {
+            venue,
+            waiting: Queue::default(),
+            told: Vec::new(),
+            over: Vec::new(),
+            working: Working::default(),
+            gone: HashSet::new(),
+            halted: HashSet::new(),
+            cancel_queued: HashSet::new(),
+            platform: Platform::default(),
+            sessions: Sessions::default(),
+            live: false,
         }
+    }
+
+    pub fn placed(&mut self, stored: &StoredEvent, placed: &OrderPlaced) {
+        let item = item(stored, &placed.key, placed.order_id, &placed.cl_ord_id);
+        if self.live && !self.may_go(&item) {
+            return self.drop_order(placed.order_id, Some(item.cl_ord_id));
+        }
+        self.remember_halt(&item);
         let message = translate::new_order(placed, stored.occurred_at);
-        self.waiting
-            .push_order(stored.position, order_id, cl_ord_id, stored.epoch, &message);
+        self.waiting.push(stored.position, item, &message);
+    }
+
+    pub fn replace_requested(&mut self, stored: &StoredEvent, requested: &ReplaceRequested) {
+        let order_id = requested.order_id;
+        if self.gone.contains(&order_id) {
+            return;
+        }
+        let item = item(stored, &requested.key, order_id, &requested.cl_ord_id);
+        if self.live && !self.may_go(&item) {
+            return self.undelivered(item.cl_ord_id);
+        }
+        self.remember_halt(&item);
+        let item = Item {
+            what: What::Replace,
+            ..item
+        };
+        let message = translate::replace(requested, stored.occurred_at);
+        self.waiting.push(stored.position, item, &message);
     }
 
     pub fn cancel_requested(&mut self, stored: &StoredEvent, requested: &CancelRequested) {
         let order_id = requested.order_id;
+        self.cancel_queued.remove(&order_id);
         if self.gone.contains(&order_id) {
             return;
         }
@@ -44,9 +111,24 @@ impl Plan {
             let order = self.waiting.remove(order_id);
             return self.drop_order(order_id, order);
         }
+        let item = Item {
+            what: What::Cancel,
+            ..item(stored, &requested.key, order_id, &requested.cl_ord_id)
+        };
         let message = translate::cancel(requested, stored.occurred_at);
-        self.waiting
-            .push_cancel(stored.position, order_id, &requested.cl_ord_id, &message);
+        self.waiting.push(stored.position, item, &message);
+    }
+
+    /// A cancel waits for the answer to a replace. One that was not sent yet gives way to it.
+    pub fn cancel_queued(&mut self, order_id: OrderId) {
+        if !self.live {
+            self.cancel_queued.insert(order_id);
+        } else if self.waiting.has_order(order_id) {
+            let order = self.waiting.remove(order_id);
+            self.drop_order(order_id, order);
+        } else if let Some(replace) = self.waiting.remove_replace(order_id) {
+            self.undelivered(replace);
+        }
     }
 
     /// The log knows an order as sent. When it still waits here, the journal was lost.
@@ -56,199 +138,187 @@ impl Plan {
         }
     }
 
-    /// The log knows the end of an order: neither it nor its cancels have to go.
+    /// Nobody knows whether the order was sent: it is not sent for a second time.
+    pub fn in_doubt(&mut self, order_id: OrderId) {
+        self.waiting.remove_order(order_id);
+    }
+
+    pub fn executed(&mut self, order_id: OrderId, quantity: Quantity) {
+        self.was_sent(order_id);
+        if self.working.filled(order_id, quantity) {
+            self.waiting.remove(order_id);
+        }
+    }
+
+    /// The log knows the end of an order: neither it nor its cancels and replaces have to go.
     pub fn ended(&mut self, order_id: OrderId) {
+        self.working.ended(order_id);
         if let Some(order) = self.waiting.remove(order_id) {
             tracing::warn!(cl_ord_id = %order, "an order had ended in the log while it still waited here; it is not sent");
+        }
+    }
+
+    pub fn external(&mut self, stream: &Arc<str>, observed: &ExternalOrderObserved) {
+        let (quantity, filled) = (observed.quantity, observed.cumulative);
+        let key = &observed.key;
+        self.working
+            .placed(stream, key, observed.order_id, quantity, filled);
+        if self.live && self.is_closed(key.date, &key.symbol) {
+            self.end_closed();
         }
     }
 
     pub fn platform_changed(&mut self, event: &PlatformEvent) {
         self.platform = platform::evolve(std::mem::take(&mut self.platform), event);
         if self.live {
-            self.drop_of_past_activations();
+            self.drop_what_may_not_go();
+            self.end_closed();
+        } else if let PlatformEvent::NewOrdersHalted(halted) = event {
+            // A halt that is taken back before the log's end still stops what waited under it.
+            let covered = self.waiting.items().map(|(_, item)| item);
+            let covered = covered.filter(|item| self.covers(halted.scope, &item.symbol));
+            let covered: Vec<_> = covered.map(|item| item.cl_ord_id.clone()).collect();
+            self.halted.extend(covered);
         }
     }
 
-    /// The log has been read to its end: only now it is known which orders that wait still have to go.
-    pub fn go_live(&mut self) {
+    pub fn session_changed(&mut self, at: Position, event: &SessionEvent) {
+        let sessions = &mut self.sessions;
+        if sessions.ready {
+            sessions.sent_until = Some(at);
+        }
+        sessions.ready = matches!(event, SessionEvent::SessionReady(_));
+    }
+
+    /// The log has been read to its end: only now it is known which orders that wait still have to go. `journal_lost`: there is no
+    /// journal that would tell what an earlier life has sent; `life` names this one in reasons.
+    pub fn go_live(&mut self, journal_lost: bool, life: &str) {
         if std::mem::replace(&mut self.live, true) {
             return;
+        }
+        if journal_lost {
+            self.doubt_what_may_have_been_sent(life);
         }
         for order_id in self.waiting.overtaken() {
             let order = self.waiting.remove(order_id);
             self.drop_order(order_id, order);
         }
-        self.drop_of_past_activations();
-    }
-
-    /// The activation of the platform that holds now; while it is handed back, what it accepted still goes.
-    fn active(&self) -> Option<u32> {
-        self.platform.epoch_in_force()
-    }
-
-    /// The primary is back, or it is another day: what was not sent by then must not go behind anybody's back.
-    fn drop_of_past_activations(&mut self) {
-        for order_id in self.waiting.not_of(self.active()) {
-            let order = self.waiting.remove(order_id);
-            self.drop_order(order_id, order);
+        for order_id in std::mem::take(&mut self.cancel_queued) {
+            self.cancel_queued(order_id);
         }
+        self.drop_what_may_not_go();
+        self.halted.clear();
+        self.end_closed();
+    }
+
+    /// The session was ready behind these orders, and the journal that would tell whether they went out is not there.
+    fn doubt_what_may_have_been_sent(&mut self, life: &str) {
+        let Some(until) = self.sessions.sent_until else {
+            return;
+        };
+        let doubtful = self.waiting.items().take_while(|(at, _)| *at < until);
+        let doubtful = doubtful.filter(|(_, item)| item.what == What::Order);
+        let doubtful: Vec<_> = doubtful.map(|(_, item)| item.order_id).collect();
+        for order_id in doubtful {
+            let Some(cl_ord_id) = self.waiting.remove_order(order_id) else {
+                continue;
+            };
+            let reason =
+                format!("the gateway's journal is lost: nobody knows whether it was sent ({life})");
+            let report = Report::InDoubt {
+                cl_ord_id: cl_ord_id.clone(),
+                reason,
+            };
+            self.told.push(Told { cl_ord_id, report });
+        }
+    }
+
+    /// The primary is back, the kill switch is on, or it is another day: what was not sent by then must not go behind anybody's back.
+    fn drop_what_may_not_go(&mut self) {
+        let items = self.waiting.items().map(|(_, item)| item);
+        let refused = items.filter(|item| item.what != What::Cancel && !self.may_go(item));
+        let refused: Vec<_> = refused.cloned().collect();
+        for item in refused {
+            match item.what {
+                What::Order => {
+                    let order = self.waiting.remove(item.order_id);
+                    self.drop_order(item.order_id, order);
+                }
+                What::Replace if !self.gone.contains(&item.order_id) => {
+                    self.waiting.remove_change(item.order_id, &item.cl_ord_id);
+                    self.undelivered(item.cl_ord_id);
+                }
+                What::Replace | What::Cancel => {}
+            }
+        }
+    }
+
+    fn may_go(&self, item: &Item) -> bool {
+        let mut halts = self.platform.halts.keys();
+        self.platform.epoch_in_force() == Some(item.epoch)
+            && !halts.any(|scope| self.covers(*scope, &item.symbol))
+            && !self.halted.contains(&item.cl_ord_id)
+            && !self.is_closed(item.date, &item.symbol)
+    }
+
+    /// Whether a kill switch is about this symbol; one that no contract file told of is stopped by any switch of its venue.
+    fn covers(&self, scope: HaltScope, symbol: &Symbol) -> bool {
+        match (self.working.segment(symbol), scope) {
+            (Some(segment), _) => scope.covers(self.venue, segment),
+            (None, HaltScope::All) => true,
+            (None, HaltScope::Venue(venue) | HaltScope::Segment { venue, .. }) => {
+                venue == self.venue
+            }
+        }
+    }
+
+    fn remember_halt(&mut self, item: &Item) {
+        let mut halts = self.platform.halts.keys();
+        if !self.live && halts.any(|scope| self.covers(*scope, &item.symbol)) {
+            self.halted.insert(item.cl_ord_id.clone());
+        }
+    }
+
+    fn is_closed(&self, date: TradingDate, symbol: &Symbol) -> bool {
+        self.working
+            .is_closed(&self.platform, self.venue, date, symbol)
+    }
+
+    fn end_closed(&mut self) {
+        let closed = self.working.take_closed(&self.platform, self.venue);
+        self.over.extend(closed);
     }
 
     fn drop_order(&mut self, order_id: OrderId, order: Option<ClOrdId>) {
         self.gone.insert(order_id);
-        self.dropped.extend(order);
+        self.told.extend(order.map(|cl_ord_id| {
+            let report = Report::DroppedUnsent {
+                cl_ord_id: cl_ord_id.clone(),
+            };
+            Told { cl_ord_id, report }
+        }));
+    }
+
+    /// A replace never leaves: the order stays as it is.
+    fn undelivered(&mut self, cl_ord_id: ClOrdId) {
+        let report = Report::NotDelivered {
+            cl_ord_id: cl_ord_id.clone(),
+        };
+        self.told.push(Told { cl_ord_id, report });
+    }
+}
+
+/// A NewOrderSingle of this event.
+fn item(stored: &StoredEvent, key: &PositionKey, order_id: OrderId, cl_ord_id: &ClOrdId) -> Item {
+    Item {
+        order_id,
+        cl_ord_id: cl_ord_id.clone(),
+        what: What::Order,
+        epoch: stored.epoch,
+        date: key.date,
+        symbol: key.symbol.clone(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use squareoff_domain::platform::{PlatformActivated, PlatformStoodDown};
-    use squareoff_domain::position::TimeInForce;
-    use squareoff_domain::{
-        PositionKey, Price, Product, Quantity, RequestId, Side, Timestamp, TradingDate, Venue,
-    };
-    use squareoff_store::Position;
-    use uuid::Uuid;
-
-    fn at(position: u64, epoch: u32) -> StoredEvent {
-        StoredEvent {
-            position: Position::from_u64(position),
-            stream: "position".into(),
-            version: 1,
-            recorded_at: Timestamp(0),
-            id: Uuid::nil(),
-            event_type: "".into(),
-            schema_version: 1,
-            occurred_at: Timestamp(0),
-            actor: "".into(),
-            request_id: Uuid::nil(),
-            correlation_id: Uuid::nil(),
-            epoch,
-            body: vec![],
-        }
-    }
-
-    fn date() -> TradingDate {
-        "2026-11-20".parse().unwrap()
-    }
-
-    fn key() -> PositionKey {
-        PositionKey {
-            date: date(),
-            client: "C1".parse().unwrap(),
-            venue: Venue::Nse,
-            symbol: "ALPHA".parse().unwrap(),
-            product: Product::Nrml,
-        }
-    }
-
-    fn order_id(n: u128) -> OrderId {
-        OrderId(Uuid::from_u128(n))
-    }
-
-    fn id(n: u128) -> ClOrdId {
-        ClOrdId::mint(1, order_id(n))
-    }
-
-    /// A line of the log: `+n` places order n, `-n` asks to cancel it, `on`/`off` is the platform, `live` the log's end, `sent n` and
-    /// `end n` what the log tells of an order.
-    fn tell(plan: &mut Plan, line: u64, word: &str) {
-        let number = |text: &str| text.trim().parse::<u128>().unwrap();
-        if let Some(n) = word.strip_prefix('+').map(number) {
-            let placed = OrderPlaced {
-                order_id: order_id(n),
-                request_id: RequestId(Uuid::nil()),
-                cl_ord_id: id(n),
-                key: key(),
-                side: Side::Sell,
-                quantity: Quantity::new(5).unwrap(),
-                price: Price(500),
-                time_in_force: TimeInForce::Day,
-                slice: 1,
-                slices: 1,
-            };
-            plan.placed(&at(line, 1), &placed);
-        } else if let Some(n) = word.strip_prefix('-').map(number) {
-            let requested = CancelRequested {
-                order_id: order_id(n),
-                asked: None,
-                cl_ord_id: id(n).cancel(1),
-                original_cl_ord_id: id(n),
-                key: key(),
-                side: Side::Sell,
-                quantity: Quantity::new(5).unwrap(),
-                exchange_order_id: None,
-            };
-            plan.cancel_requested(&at(line, 1), &requested);
-        } else if let Some(n) = word.strip_prefix("sent").map(number) {
-            plan.was_sent(order_id(n));
-        } else if let Some(n) = word.strip_prefix("end").map(number) {
-            plan.ended(order_id(n));
-        } else if word == "live" {
-            plan.go_live();
-        } else if word == "on" {
-            plan.platform_changed(&PlatformEvent::PlatformActivated(PlatformActivated {
-                epoch: plan.platform.epoch + 1,
-                trading_date: date(),
-                reason: String::new(),
-                requested_by: None,
-                approved_by: None,
-                activated_by: None,
-                request_id: None,
-            }));
-        } else {
-            let epoch = plan.platform.epoch;
-            let reason = String::new();
-            plan.platform_changed(&PlatformEvent::PlatformStoodDown(PlatformStoodDown {
-                epoch,
-                reason,
-                by: None,
-                request_id: None,
-            }));
-        }
-    }
-
-    #[test]
-    fn what_goes_and_what_is_dropped() {
-        for (log, goes, dropped) in [
-            ("on, +1, +2, live, +3", "+1 +2 +3", ""),
-            // Overtaken, before the log's end is read and after.
-            ("on, +1, +2, -1, live", "+2", "1"),
-            ("on, live, +1, +2, -1", "+2", "1"),
-            ("on, +1, -1, live, -1", "", "1"),
-            ("on, live, +1, -1, -1", "", "1"),
-            // Known as sent: its cancel goes, it does not, and is not taken for dropped.
-            ("on, +1, -1, sent 1, live", "-1", ""),
-            ("on, +1, sent 1, -1, live", "-1", ""),
-            // Known as ended.
-            ("on, +1, -1, end 1, live", "", ""),
-            ("on, +1, end 1, +2, live", "+2", ""),
-            // An activation that is over.
-            ("on, +1, off, live", "", "1"),
-            ("on, +1, off, on, live", "", "1"),
-            ("on, live, +1, off", "", "1"),
-            ("on, live, off, +1", "", "1"),
-            ("on, live, off, +1, -1", "", "1"),
-            ("on, +1, sent 1, off, -1, live", "-1", ""),
-            ("on, live, off, -1", "-1", ""),
-        ] {
-            let mut plan = Plan::default();
-            for (line, word) in (1..).zip(log.split(", ")) {
-                tell(&mut plan, line, word);
-            }
-            let waiting = std::iter::from_fn(|| plan.waiting.pop());
-            let waiting = Vec::from_iter(waiting.map(|message| message.id().to_owned()));
-            let expected = goes.split_whitespace().map(|word| {
-                let (sign, n) = word.split_at(1);
-                let id = id(n.parse().unwrap());
-                let id = if sign == "+" { id } else { id.cancel(1) };
-                id.to_string()
-            });
-            assert_eq!(waiting, Vec::from_iter(expected), "{log}");
-            let expected = dropped.split_whitespace().map(|n| id(n.parse().unwrap()));
-            assert_eq!(plan.dropped, Vec::from_iter(expected), "{log}");
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,9 @@ use futures::future::join_all;
 use squareoff_domain::platform::{self, Platform, PlatformReport};
 use squareoff_domain::position::{self, Position, Report};
 use squareoff_domain::session::{self, Fenced, Session, SessionReport};
-use squareoff_domain::suspense::{self, ReportSuspended, Suspense, SuspenseReport};
+use squareoff_domain::suspense::{
+    self, ReportSuspended, SuspendedExecution, Suspense, SuspenseReport,
+};
 use squareoff_domain::{Timestamp, TradingDate, Venue};
 use squareoff_store::{
     Aggregate, AppendError, Caller, Committed, EventStore, LoadError, Streams, TransactError,
@@ -44,10 +46,10 @@ pub enum RecordError {
     Fenced(Fenced),
 }
 
-/// A report about one of our orders.
+/// A report about an order, ours or one of the primary's.
 pub type Fact = (Arc<Known>, Report);
 
-/// A report that fits no order of ours.
+/// A report that fits no order.
 #[derive(Debug)]
 pub struct Held {
     /// The trading date under which it is kept.
@@ -56,6 +58,8 @@ pub struct Held {
     pub key: String,
     pub reason: String,
     pub message: String,
+    /// Of a trade.
+    pub execution: Option<SuspendedExecution>,
 }
 
 /// Cheap to clone.
@@ -132,6 +136,24 @@ impl Recorder {
         Ok(())
     }
 
+    /// Tells these positions that their market has closed for the day.
+    ///
+    /// # Errors
+    /// [`RecordError::Fact`] when the log did not take all of it; telling it again changes nothing.
+    pub async fn end_sessions(&self, streams: &[Arc<str>]) -> Result<(), RecordError> {
+        let ended = streams.iter().map(|stream| self.end_session(stream));
+        join_all(ended).await.into_iter().collect()
+    }
+
+    async fn end_session(&self, stream: &str) -> Result<(), RecordError> {
+        // Other orders may have to be told another time: each is a fact of its own.
+        let caller = self.own(Uuid::now_v7());
+        let record =
+            |position: &Position| Ok((position::record(position, &Report::SessionEnded), ()));
+        patiently(&self.positions, stream, &caller, record).await?;
+        Ok(())
+    }
+
     /// The position's state now.
     ///
     /// # Errors
@@ -153,7 +175,7 @@ impl Recorder {
                 report_key: report.key,
                 reason: report.reason,
                 message: report.message,
-                execution: None,
+                execution: report.execution,
             };
             days.entry(report.date).or_default().push(suspended);
         }

@@ -3,6 +3,8 @@
 use crate::days;
 use crate::index::Known;
 use crate::record::Held;
+use crate::translate;
+use squareoff_domain::Venue;
 use squareoff_fix::{AppMessage, Inbound};
 use uuid::Uuid;
 
@@ -13,7 +15,21 @@ const ID_CHARS_MAX: usize = 64;
 
 /// `of_session` names the session and its journal's generation, within which a sequence number is used once. Without an order there is
 /// no trading date but that of the sending.
-pub fn held(inbound: &Inbound, of_session: &str, known: Option<&Known>, reason: String) -> Held {
+pub fn held(
+    inbound: &Inbound,
+    venue: Venue,
+    of_session: &str,
+    known: Option<&Known>,
+    reason: String,
+) -> Held {
+    let date = known.map_or_else(
+        || days::in_india(inbound.sending_time),
+        |known| known.key.date,
+    );
+    let execution = match &inbound.message {
+        AppMessage::ExecutionReport(report) => translate::suspended(report, venue, date),
+        _ => None,
+    };
     let message = text(&inbound.message);
     let digest = Uuid::new_v5(&DIGESTS, message.as_bytes()).simple();
     // An id alone is not enough: a venue that uses one twice tells two things, and both are kept.
@@ -39,10 +55,8 @@ pub fn held(inbound: &Inbound, of_session: &str, known: Option<&Known>, reason: 
         }
     };
     Held {
-        date: known.map_or_else(
-            || days::in_india(inbound.sending_time),
-            |known| known.key.date,
-        ),
+        date,
+        execution,
         key,
         reason,
         message,

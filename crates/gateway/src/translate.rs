@@ -2,13 +2,14 @@
 //! handed back whole, for the suspense stream: never dropped, never guessed.
 
 use crate::days;
-use crate::index::Known;
+use crate::index::{Known, Named, Role};
 use squareoff_domain::platform::{MarketPhase, PlatformReport};
 use squareoff_domain::position::{
-    CancelRequested, Execution, ExecutionReport, OrderPlaced, Report, TimeInForce,
+    CancelRequested, Execution, ExecutionReport, OrderPlaced, ReplaceRequested, Report, TimeInForce,
 };
+use squareoff_domain::suspense::SuspendedExecution;
 use squareoff_domain::{
-    ClOrdId, ExchangeOrderId, ExecutionKey, Price, Quantity, Side, Timestamp, Venue,
+    ClOrdId, ExchangeOrderId, ExecutionKey, Price, Quantity, Side, Timestamp, TradingDate, Venue,
 };
 use squareoff_fix::message::{self as fix, AppMessage, ExecType, OrdType, TradSesStatus};
 use squareoff_fix::{PriceE4, Timestamp as FixTimestamp};
@@ -31,12 +32,27 @@ pub fn new_order(placed: &OrderPlaced, decided_at: Timestamp) -> AppMessage {
         order_qty: units(placed.quantity),
         ord_type: OrdType::Limit,
         price: Some(PriceE4(placed.price.0)),
-        time_in_force: Some(match placed.time_in_force {
-            TimeInForce::Day => fix::TimeInForce::Day,
-            TimeInForce::ImmediateOrCancel => fix::TimeInForce::ImmediateOrCancel,
-        }),
+        time_in_force: Some(time_in_force(placed.time_in_force)),
         transact_time: FixTimestamp(decided_at.0),
         text: None,
+    })
+}
+
+/// OrderCancelReplaceRequest (35=G).
+pub fn replace(requested: &ReplaceRequested, decided_at: Timestamp) -> AppMessage {
+    AppMessage::OrderCancelReplaceRequest(fix::OrderCancelReplaceRequest {
+        cl_ord_id: requested.cl_ord_id.to_string(),
+        orig_cl_ord_id: requested.original_cl_ord_id.to_string(),
+        order_id: order_id(requested.exchange_order_id.as_ref()),
+        account: Some(requested.key.client.to_string()),
+        symbol: requested.key.symbol.to_string(),
+        security_exchange: Some(requested.key.venue.to_string()),
+        side: side(requested.side),
+        order_qty: units(requested.quantity),
+        ord_type: OrdType::Limit,
+        price: Some(PriceE4(requested.price.0)),
+        time_in_force: Some(time_in_force(requested.time_in_force)),
+        transact_time: FixTimestamp(decided_at.0),
     })
 }
 
@@ -45,7 +61,7 @@ pub fn cancel(requested: &CancelRequested, decided_at: Timestamp) -> AppMessage 
     AppMessage::OrderCancelRequest(fix::OrderCancelRequest {
         cl_ord_id: requested.cl_ord_id.to_string(),
         orig_cl_ord_id: requested.original_cl_ord_id.to_string(),
-        order_id: None,
+        order_id: order_id(requested.exchange_order_id.as_ref()),
         account: Some(requested.key.client.to_string()),
         symbol: requested.key.symbol.to_string(),
         security_exchange: Some(requested.key.venue.to_string()),
@@ -55,20 +71,56 @@ pub fn cancel(requested: &CancelRequested, decided_at: Timestamp) -> AppMessage 
     })
 }
 
-/// What an ExecutionReport (35=8) that names `cl_ord_id` says about the order `known`.
+/// What an ExecutionReport (35=8) about the order `named` says.
 ///
 /// # Errors
-/// Why it can't be taken as a fact about the order: it says what we have no name for yet, holds an impossible value, or contradicts
-/// the order.
+/// Why it can't be taken as a fact about the order: it says what we have no name for, holds an impossible value, or contradicts the
+/// order.
 pub fn execution(
     report: &fix::ExecutionReport,
-    cl_ord_id: ClOrdId,
-    known: &Known,
+    named: Named,
     venue: Venue,
 ) -> Result<Option<Report>, String> {
+    let Named {
+        cl_ord_id,
+        role,
+        order,
+    } = named;
     let execution = match report.exec_type {
         ExecType::New => Execution::New,
-        ExecType::Trade => fill(report, known, venue)?,
+        ExecType::Suspended => Execution::Frozen {
+            text: text(report.text.as_deref()),
+        },
+        ExecType::Trade => {
+            let (key, quantity, price) = trade(report, &order, venue)?;
+            Execution::Fill {
+                key,
+                quantity,
+                price,
+            }
+        }
+        ExecType::TradeCancel => Execution::Busted {
+            execution: corrected(report, &order, venue)?,
+        },
+        ExecType::TradeCorrect => {
+            let (correction, quantity, price) = trade(report, &order, venue)?;
+            let at = report.transact_time;
+            let at = at.ok_or("a correction without TransactTime (60)")?;
+            Execution::Corrected {
+                execution: corrected(report, &order, venue)?,
+                correction,
+                quantity,
+                price,
+                at: Timestamp(at.0),
+            }
+        }
+        ExecType::Replaced => {
+            let of_ours = report.cl_ord_id.as_deref() == Some(cl_ord_id.as_str());
+            if !of_ours || role == Role::Cancel || cl_ord_id == order.cl_ord_id {
+                return Err("it tells of a replacement that was not asked for".into());
+            }
+            replaced(report)?
+        }
         ExecType::Canceled => Execution::Canceled,
         // Of two messages with one ClOrdID the venue refuses the second: the first is the order, and lives.
         ExecType::Rejected if report.ord_rej_reason == Some(REASON_DUPLICATE) => {
@@ -77,8 +129,8 @@ pub fn execution(
         ExecType::Rejected => {
             let code = reason(report.ord_rej_reason);
             let text = text(report.text.as_deref());
-            if cl_ord_id != known.cl_ord_id {
-                // It names the cancel, so it is the cancel that was refused.
+            if role != Role::Order {
+                // It names the cancel or the replace, so it is that which was refused.
                 return Ok(Some(Report::CancelRejected {
                     cl_ord_id,
                     code,
@@ -93,13 +145,10 @@ pub fn execution(
         | ExecType::PendingCancel
         | ExecType::PendingReplace
         | ExecType::OrderStatus => return Ok(None),
-        ExecType::Replaced
-        | ExecType::Stopped
-        | ExecType::Suspended
-        | ExecType::Calculated
-        | ExecType::Restated
-        | ExecType::TradeCorrect
-        | ExecType::TradeCancel => {
+        ExecType::Restated => {
+            return Err("the venue changed an order that nobody asked it to change".into());
+        }
+        ExecType::Stopped | ExecType::Calculated => {
             return Err(format!("ExecType {:?} is not understood", report.exec_type));
         }
     };
@@ -116,30 +165,87 @@ pub fn execution(
     })))
 }
 
-fn fill(report: &fix::ExecutionReport, known: &Known, venue: Venue) -> Result<Execution, String> {
-    if report.side != side(known.side) {
+/// Identity, quantity and price of a trade, or of the correction of one.
+fn trade(
+    report: &fix::ExecutionReport,
+    order: &Known,
+    venue: Venue,
+) -> Result<(ExecutionKey, Quantity, Price), String> {
+    if report.side != side(order.side) {
         return Err(format!("a trade on the other side, {:?}", report.side));
     }
-    if report.symbol != known.key.symbol.as_str() {
+    if report.symbol != order.key.symbol.as_str() {
         return Err(format!("a trade in another symbol, {:?}", report.symbol));
     }
     let last_qty = report.last_qty.ok_or("a trade without LastQty (32)")?;
-    let quantity = Quantity::new(count(last_qty, "LastQty (32)")?)
-        .map_err(|error| format!("LastQty (32): {error}"))?;
+    let quantity = quantity(last_qty, "LastQty (32)")?;
     if quantity.is_zero() {
         return Err("a trade of zero units".into());
     }
     let price = report.last_px.ok_or("a trade without LastPx (31)")?;
-    let key = ExecutionKey::new(venue, known.key.date, &report.exec_id)
+    let date = trade_date(report, order)?;
+    let key = ExecutionKey::new(venue, date, &report.exec_id)
         .map_err(|error| format!("ExecID (17): {error}"))?;
-    Ok(Execution::Fill {
-        key,
-        quantity,
+    Ok((key, quantity, Price(price.0)))
+}
+
+/// The execution that a bust or a correction is about.
+fn corrected(
+    report: &fix::ExecutionReport,
+    order: &Known,
+    venue: Venue,
+) -> Result<ExecutionKey, String> {
+    let of = report.exec_ref_id.as_deref();
+    let of = of.ok_or("it takes back or corrects a trade without ExecRefID (19)")?;
+    ExecutionKey::new(venue, trade_date(report, order)?, of)
+        .map_err(|error| format!("ExecRefID (19): {error}"))
+}
+
+/// ExecIDs are unique on one trading day: the report's own, else that of the position.
+fn trade_date(report: &fix::ExecutionReport, order: &Known) -> Result<TradingDate, String> {
+    report
+        .trade_date
+        .map_or(Ok(order.key.date), days::of_market)
+}
+
+fn replaced(report: &fix::ExecutionReport) -> Result<Execution, String> {
+    let total = report
+        .order_qty
+        .ok_or("a replacement without OrderQty (38)")?;
+    let price = report.price.ok_or("a replacement without Price (44)")?;
+    Ok(Execution::Replaced {
+        quantity: quantity(total, "OrderQty (38)")?,
         price: Price(price.0),
     })
 }
 
-/// What an OrderCancelReject (35=9) says; its ClOrdID is the cancel's.
+/// The trade that a report tells of, as far as it can be read without an order; `None`: it is of none.
+pub fn suspended(
+    report: &fix::ExecutionReport,
+    venue: Venue,
+    date: TradingDate,
+) -> Option<SuspendedExecution> {
+    if report.exec_type != ExecType::Trade {
+        return None;
+    }
+    let date = match report.trade_date {
+        Some(date) => days::of_market(date).ok()?,
+        None => date,
+    };
+    Some(SuspendedExecution {
+        execution: ExecutionKey::new(venue, date, &report.exec_id).ok()?,
+        account: report.account.as_deref().and_then(|text| text.parse().ok()),
+        symbol: report.symbol.parse().ok(),
+        side: match report.side {
+            fix::Side::Buy => Side::Buy,
+            fix::Side::Sell => Side::Sell,
+        },
+        quantity: quantity(report.last_qty?, "LastQty (32)").ok()?,
+        price: Price(report.last_px?.0),
+    })
+}
+
+/// What an OrderCancelReject (35=9) says; its ClOrdID is the cancel's or the replace's.
 pub fn cancel_rejected(reject: &fix::OrderCancelReject, cl_ord_id: ClOrdId) -> Report {
     Report::CancelRejected {
         cl_ord_id,
@@ -214,6 +320,17 @@ fn text(said: Option<&str>) -> String {
     said[..said.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }
 
+fn time_in_force(time_in_force: TimeInForce) -> fix::TimeInForce {
+    match time_in_force {
+        TimeInForce::Day => fix::TimeInForce::Day,
+        TimeInForce::ImmediateOrCancel => fix::TimeInForce::ImmediateOrCancel,
+    }
+}
+
+fn order_id(of_venue: Option<&ExchangeOrderId>) -> Option<String> {
+    of_venue.map(ToString::to_string)
+}
+
 fn side(side: Side) -> fix::Side {
     match side {
         Side::Buy => fix::Side::Buy,
@@ -223,6 +340,10 @@ fn side(side: Side) -> fix::Side {
 
 fn units(quantity: Quantity) -> i64 {
     i64::try_from(quantity.units()).expect("a quantity is at most 10^12")
+}
+
+fn quantity(number: i64, field: &str) -> Result<Quantity, String> {
+    Quantity::new(count(number, field)?).map_err(|error| format!("{field}: {error}"))
 }
 
 fn count(number: i64, field: &str) -> Result<u64, String> {

@@ -21,7 +21,7 @@ async fn a_cancel_names_its_order_and_the_answer_ends_it() {
     let expected = OrderCancelRequest {
         cl_ord_id: cancel_id.to_string(),
         orig_cl_ord_id: id.to_string(),
-        order_id: None,
+        order_id: Some(format!("X-{id}")),
         account: Some("C1".into()),
         symbol: "ALPHA".into(),
         security_exchange: Some("NSE".into()),

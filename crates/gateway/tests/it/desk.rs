@@ -6,8 +6,9 @@ use squareoff_domain::platform::{
     self, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
 };
 use squareoff_domain::position::{
-    self, Context, Order, OrderDispatched, Position, PositionEvent, PricePolicy, Report, Request,
-    SquareOffTerms, TimeInForce, Wanted,
+    self, Change, Context, Execution, ExecutionReport, Order, OrderDispatched, OrderStatus,
+    Outcome, Position, PositionEvent, PricePolicy, Report, Request, SquareOffTerms, TimeInForce,
+    Wanted,
 };
 use squareoff_domain::reference::InstrumentKind;
 use squareoff_domain::session::{self, SessionEvent, SessionReport};
@@ -94,11 +95,18 @@ impl Desk {
             reason,
         })
         .await;
+        for venue in [Venue::Bse, Venue::Nse] {
+            self.market(venue, MarketPhase::Open).await;
+        }
+    }
+
+    /// Somebody else than the gateway tells of a venue's derivatives.
+    pub async fn market(&self, venue: Venue, phase: MarketPhase) {
         let report = PlatformReport::MarketPhase {
-            venue: Venue::Nse,
+            venue,
             segment: Segment::Derivatives,
-            trading_date,
-            phase: MarketPhase::Open,
+            trading_date: key("C", "S").date,
+            phase,
             source: "test".into(),
         };
         let caller = caller(Uuid::new_v4(), 0);
@@ -149,6 +157,22 @@ impl Desk {
         let stream = key.stream();
         let recorded = self.positions.transact(&stream, &caller, record);
         recorded.await.unwrap();
+    }
+
+    /// A fill of an order that comes to the log some other way than over the session.
+    pub async fn tell_filled(&self, key: &PositionKey, order: &ClOrdId, as_: &str, units: u64) {
+        let report = ExecutionReport {
+            cl_ord_id: order.clone(),
+            exchange_order_id: format!("X-{order}").parse().unwrap(),
+            execution: Execution::Fill {
+                key: as_.parse().unwrap(),
+                quantity: Quantity::new(units).unwrap(),
+                price: Price(970_000),
+            },
+            cumulative: units,
+            leaves: 0,
+        };
+        self.tell(key, Report::Execution(report)).await;
     }
 
     /// As if every order of a position had been sent, in one append.
@@ -229,8 +253,53 @@ impl Desk {
         let asked = self.ask(key, request).await;
         assert!(matches!(
             asked,
-            Ok(_) | Err(TransactError::Refused(Refusal::OrderEnded { .. }))
+            Ok(_)
+                | Err(TransactError::Refused(
+                    Refusal::OrderEnded { .. }
+                        | Refusal::CancelPending
+                        | Refusal::TooManyCancels { .. }
+                ))
         ));
+    }
+
+    /// Asks for another price, or a lower quantity; the ClOrdID of the replace.
+    pub async fn modify(&self, key: &PositionKey, order: &ClOrdId, change: Change) -> ClOrdId {
+        let request_id = RequestId(Uuid::new_v4());
+        let (order_id, _) = find(&self.position(key).await, order);
+        let request = Request::Modify {
+            request_id,
+            order: order_id,
+            change,
+        };
+        self.decide(key, request).await;
+        let (_, order) = find(&self.position(key).await, order);
+        order.replaces.keys().last().unwrap().clone()
+    }
+
+    /// The same for an order that may be in no state to be changed by now.
+    pub async fn try_modify(&self, key: &PositionKey, order: &ClOrdId, change: Change) {
+        let request = Request::Modify {
+            request_id: RequestId(Uuid::new_v4()),
+            order: find(&self.position(key).await, order).0,
+            change,
+        };
+        let asked = self.ask(key, request).await;
+        assert!(matches!(asked, Ok(_) | Err(TransactError::Refused(_))));
+    }
+
+    /// A person found out whether the venue has the order.
+    pub async fn resolve(&self, key: &PositionKey, order: &ClOrdId, outcome: Outcome) {
+        let request = Request::ResolveInDoubt {
+            request_id: RequestId(Uuid::new_v4()),
+            order: find(&self.position(key).await, order).0,
+            outcome,
+            reason: "asked on the phone".into(),
+        };
+        self.decide(key, request).await;
+    }
+
+    pub async fn order_status(&self, key: &PositionKey, order: &ClOrdId) -> OrderStatus {
+        find(&self.position(key).await, order).1.status()
     }
 
     pub async fn cancel_all(&self, key: &PositionKey) {

@@ -1,7 +1,7 @@
 //! The journal's folder is lost, the log is not: what the log knows as sent, ended or under way is not sent again.
 
 use crate::rig::Rig;
-use squareoff_domain::position::{Execution, ExecutionReport, Report};
+use squareoff_domain::position::{Execution, ExecutionReport, OrderStatus, Outcome, Report};
 use squareoff_domain::{PositionKey, Price, Quantity};
 
 impl Rig {
@@ -36,15 +36,33 @@ async fn orders_that_the_log_knows_as_sent_are_not_sent_again() {
     rig.venue.fill(&orders[0], 50);
     rig.desk.until(&filled, "flat", |p| p.net.0 == 0).await;
     rig.lose_journal().await;
+    rig.start().await;
     let new = rig.desk.open("C3", "ALPHA", 50).await;
     rig.desk.order(&new, 50).await;
-    rig.start().await;
     let order = rig.venue.until_order(3).await;
     assert_eq!(order.account.as_deref(), Some("C3"));
-    // The one under way still reserves, and its fill is still taken.
+    // The one under way still reserves, and its fill is still taken: it ends the doubt whether the venue has the order.
     assert_eq!(rig.desk.position(&under_way).await.working().units(), 50);
     rig.venue.fill(&orders[1], 50);
     rig.desk.until(&under_way, "flat", |p| p.net.0 == 0).await;
+    let story = rig.desk.story(&under_way).await;
+    let reason =
+        "the session's numbers started anew before the exchange answered (fence 2, generation 1)";
+    assert_eq!(
+        story[4..],
+        [
+            &format!("in-doubt o1 {reason}"),
+            "executed o1 50@97.00",
+            "resolved o1 delivered"
+        ]
+    );
+    assert!(
+        !rig.desk
+            .story(&filled)
+            .await
+            .iter()
+            .any(|line| line.contains("doubt"))
+    );
     rig.end().await;
 }
 
@@ -146,5 +164,61 @@ async fn a_log_longer_than_the_queue_does_not_block_the_start() {
     rig.desk.order(&key, 50).await;
     let order = rig.venue.until_order(1).await;
     assert_eq!(order.account.as_deref(), Some("NEW"));
+    rig.end().await;
+}
+
+/// It was placed and perhaps sent before the gateway died: without a journal nobody can tell.
+#[tokio::test]
+async fn an_order_that_may_have_been_sent_is_in_doubt_until_a_person_says() {
+    let mut rig = Rig::new().await;
+    rig.sent_one("C0", 0).await;
+    rig.lose_journal().await;
+    let key = rig.desk.open("C1", "ALPHA", 50).await;
+    let id = rig.desk.order(&key, 50).await;
+    rig.start().await;
+    let status = rig.desk.order_status(&key, &id).await;
+    assert_eq!(status, OrderStatus::InDoubt);
+    // It is not sent, in this life or the next, and a doubt is told once.
+    rig.sent_one("C2", 1).await;
+    rig.kill().await;
+    rig.start().await;
+    rig.sent_one("C3", 2).await;
+    rig.desk.resolve(&key, &id, Outcome::NotDelivered).await;
+    let story = rig.desk.story(&key).await;
+    assert_eq!(
+        story[3..],
+        [
+            "in-doubt o1 the gateway's journal is lost: nobody knows whether it was sent (fence 2)",
+            "resolved o1 not-delivered",
+        ]
+    );
+    rig.sent_one("C4", 3).await;
+    rig.end().await;
+}
+
+/// A gateway that went down in an orderly way had sent what there was to send: what came behind is certainly new.
+#[tokio::test]
+async fn an_order_placed_while_the_session_was_down_is_in_no_doubt() {
+    let mut rig = Rig::new().await;
+    rig.sent_one("C0", 0).await;
+    rig.stop().await.unwrap();
+    rig.launch();
+    rig.desk.until_session("ready 2").await;
+    rig.line.lead_to(None);
+    rig.line.cut();
+    rig.desk.until_session("down 2").await;
+    let key = rig.desk.open("C1", "ALPHA", 50).await;
+    rig.desk.order(&key, 50).await;
+    rig.lose_journal().await;
+    rig.line.lead_to(Some(rig.venue.address));
+    rig.start().await;
+    rig.venue.until_order(2).await;
+    assert!(
+        !rig.desk
+            .story(&key)
+            .await
+            .iter()
+            .any(|line| line.contains("doubt"))
+    );
     rig.end().await;
 }

@@ -15,6 +15,7 @@ mod market;
 mod orders;
 mod outages;
 mod refusals;
+mod replaces;
 mod reports;
 mod resends;
 mod rig;

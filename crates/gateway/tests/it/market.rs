@@ -54,10 +54,11 @@ async fn phases_of_the_market_go_to_the_platform_each_once() {
     rig.venue.say(phase("CM", TradSesStatus::Halted));
     rig.venue.say(phase("CM", TradSesStatus::Open));
     rig.venue.say(phase("CM", TradSesStatus::PreClose));
-    let phases = rig.until_phases(6).await;
+    let phases = rig.until_phases(7).await;
     assert_eq!(
         phases,
         [
+            "FO open 2026-11-20 test",
             "FO open 2026-11-20 test",
             "CM pre-open 2026-11-20 NSE-BROKER",
             "CM open 2026-11-20 NSE-BROKER",
@@ -79,7 +80,7 @@ async fn a_phase_without_a_date_is_of_the_day_in_india() {
     };
     rig.venue.say(AppMessage::TradingSessionStatus(undated));
     let india = time::OffsetDateTime::now_utc().to_offset(time::macros::offset!(+5:30));
-    let line = rig.until_phases(2).await.pop().unwrap();
+    let line = rig.until_phases(3).await.pop().unwrap();
     // The test may run at midnight.
     let days = [india.date(), india.date().next_day().unwrap()];
     let lines = days.map(|day| format!("CM closed {day} NSE-BROKER"));
@@ -99,7 +100,7 @@ async fn what_tells_no_phase_that_we_know_is_held() {
         "{held:#?}"
     );
     assert!(held[1].reason.contains("is no phase"), "{held:#?}");
-    assert_eq!(rig.until_phases(2).await.len(), 2);
+    assert_eq!(rig.until_phases(3).await.len(), 3);
     rig.end().await;
 }
 
@@ -113,7 +114,7 @@ async fn a_phase_that_the_log_did_not_take_comes_again() {
     rig.venue.say(phase("CM", TradSesStatus::Open));
     until("the connection is given up", async || rig.line.dials() > 1).await;
     locked.execute_batch("rollback").unwrap();
-    let phases = rig.until_phases(2).await;
-    assert_eq!(phases[1], "CM open 2026-11-20 NSE-BROKER");
+    let phases = rig.until_phases(3).await;
+    assert_eq!(phases[2], "CM open 2026-11-20 NSE-BROKER");
     rig.end().await;
 }

@@ -61,6 +61,7 @@ async fn one_execution_id_for_two_trades_is_a_conflict_that_stays_visible() {
         [
             "executed o1 20@97.00",
             "conflicted o1 25@97.00",
+            "frozen",
             "executed o1 5@97.00"
         ]
     );
@@ -149,17 +150,21 @@ async fn what_cannot_be_understood_is_held_and_books_nothing() {
         let reason = &held.last().unwrap().reason;
         assert!(reason.contains(why), "{why}: {reason}");
     };
-    for kind in [
-        ExecType::Replaced,
-        ExecType::Stopped,
-        ExecType::Suspended,
-        ExecType::Calculated,
-        ExecType::Restated,
-        ExecType::TradeCorrect,
-        ExecType::TradeCancel,
+    for (kind, why) in [
+        (ExecType::Stopped, "is not understood"),
+        (ExecType::Calculated, "is not understood"),
+        (ExecType::Replaced, "was not asked for"),
+        (ExecType::Restated, "nobody asked"),
+        (ExecType::TradeCancel, "without ExecRefID (19)"),
+        (ExecType::TradeCorrect, "without LastQty (32)"),
     ] {
-        hold("is not understood", report(&order, kind, "K")).await;
+        hold(why, report(&order, kind, "K")).await;
     }
+    let correction = ExecutionReport {
+        exec_type: ExecType::TradeCorrect,
+        ..fill()
+    };
+    hold("without ExecRefID (19)", correction).await;
     for (field, value) in [
         ("32", -5),
         ("32", 0),

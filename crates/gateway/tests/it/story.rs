@@ -1,6 +1,7 @@
-//! A position's events as short lines: orders are `o1`, `o2`, ... as they were placed, their cancels `o1.c1`, ...
+//! A position's events as short lines: orders are `o1`, `o2`, ... as they were placed, the primary's `x1`, ..., their cancels `o1.c1`,
+//! ..., and their replaces `o1.r1`, ...
 
-use squareoff_domain::position::{CanceledBy, PositionEvent};
+use squareoff_domain::position::{CanceledBy, ExpiredBy, Outcome, PositionEvent};
 use squareoff_domain::{ClOrdId, OrderId, Side};
 use squareoff_store::StoredEvent;
 use squareoff_store::codec::LogEvent;
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 #[derive(Default)]
 struct Names {
     orders: HashMap<OrderId, String>,
+    /// Cancels and replaces.
     cancels: HashMap<ClOrdId, String>,
 }
 
@@ -98,7 +100,11 @@ impl Names {
                 format!("canceled {} {by}", self.order(canceled.order_id))
             }
             PositionEvent::OrderExpired(expired) => {
-                format!("expired {}", self.order(expired.order_id))
+                let by = match expired.by {
+                    ExpiredBy::Venue => "",
+                    ExpiredBy::SessionEnd => " session-end",
+                };
+                format!("expired {}{by}", self.order(expired.order_id))
             }
             PositionEvent::OrderNotDelivered(lost) => {
                 format!("not-delivered {}", self.order(lost.order_id))
@@ -106,23 +112,84 @@ impl Names {
             PositionEvent::CancelNotDelivered(lost) => {
                 format!("cancel-not-delivered {}", self.cancel(&lost.cl_ord_id))
             }
+            PositionEvent::ExternalOrderObserved(observed) => {
+                let name = format!("x{}", self.orders.len() + 1);
+                self.orders.insert(observed.order_id, name.clone());
+                format!("external {name} {}@{}", observed.quantity, observed.price)
+            }
+            PositionEvent::OrderFrozen(frozen) => {
+                format!("frozen {} {}", self.order(frozen.order_id), frozen.text)
+            }
+            PositionEvent::ExecutionBusted(busted) => {
+                format!(
+                    "busted {} {}",
+                    self.order(busted.order_id),
+                    busted.execution
+                )
+            }
+            PositionEvent::ExecutionCorrected(told) => {
+                let (order, of, by) =
+                    (self.order(told.order_id), &told.execution, &told.correction);
+                format!(
+                    "corrected {order} {of} by {by} {}@{}",
+                    told.quantity, told.price
+                )
+            }
+            PositionEvent::CancelQueued(queued) => {
+                format!("cancel-queued {}", self.order(queued.order_id))
+            }
+            PositionEvent::ReplaceRequested(requested) => {
+                let order = self.order(requested.order_id).to_owned();
+                let of_it = format!("{order}.r");
+                let before = self
+                    .cancels
+                    .values()
+                    .filter(|name| name.starts_with(&of_it));
+                let name = format!("{of_it}{}", before.count() + 1);
+                let id = requested.cl_ord_id.clone();
+                self.cancels.insert(id, name.clone());
+                format!(
+                    "replace-requested {name} {}@{}",
+                    requested.quantity, requested.price
+                )
+            }
+            PositionEvent::OrderReplaced(replaced) => {
+                let replace = self.cancel(&replaced.cl_ord_id);
+                format!(
+                    "replaced {replace} {}@{}",
+                    replaced.quantity, replaced.price
+                )
+            }
+            PositionEvent::ReplaceRejected(rejected) => {
+                let replace = self.cancel(&rejected.cl_ord_id);
+                format!(
+                    "replace-rejected {replace} {} {}",
+                    rejected.code, rejected.text
+                )
+            }
+            PositionEvent::ReplaceNotDelivered(lost) => {
+                format!("replace-not-delivered {}", self.cancel(&lost.cl_ord_id))
+            }
+            PositionEvent::OrderInDoubt(doubted) => {
+                format!(
+                    "in-doubt {} {}",
+                    self.order(doubted.order_id),
+                    doubted.reason
+                )
+            }
+            PositionEvent::InDoubtResolved(resolved) => {
+                let outcome = match resolved.outcome {
+                    Outcome::Delivered => "delivered",
+                    Outcome::NotDelivered => "not-delivered",
+                };
+                format!("resolved {} {outcome}", self.order(resolved.order_id))
+            }
             PositionEvent::ExposureBreached(breached) => format!("breached {}", breached.excess),
             PositionEvent::PositionFrozen(_) => "frozen".to_owned(),
             // What no test of the gateway tells of, by its name alone.
             PositionEvent::PrimaryTradeApplied(_)
-            | PositionEvent::ExternalOrderObserved(_)
             | PositionEvent::ExternalOrderUpdated(_)
-            | PositionEvent::OrderFrozen(_)
-            | PositionEvent::ExecutionBusted(_)
-            | PositionEvent::ExecutionCorrected(_)
             | PositionEvent::TradeConfirmed(_)
-            | PositionEvent::CancelQueued(_)
-            | PositionEvent::ReplaceRequested(_)
-            | PositionEvent::OrderReplaced(_)
-            | PositionEvent::ReplaceRejected(_)
-            | PositionEvent::ReplaceNotDelivered(_)
-            | PositionEvent::OrderInDoubt(_)
-            | PositionEvent::InDoubtResolved(_)
             | PositionEvent::PositionUnfrozen(_)
             | PositionEvent::PositionHandedBack(_) => {
                 let name = format!("{event:?}");

@@ -4,7 +4,7 @@ use crate::desk::COMP_ID;
 use crate::rig::until;
 use squareoff_fix::message::{
     CxlRejResponseTo, ExecType, ExecutionReport, NewOrderSingle, OrdStatus, OrderCancelReject,
-    OrderCancelRequest,
+    OrderCancelReplaceRequest, OrderCancelRequest,
 };
 use squareoff_fix::{
     AppMessage, Application, Endpoint, Inbound, Journal, JournalError, NotRecorded,
@@ -28,13 +28,15 @@ pub enum Manner {
     Silent,
     /// Acknowledges and fills in two trades; every cancel comes too late.
     Fills,
+    /// Acknowledges and fills half. A replace is accepted and then filled, a cancel cancels, while anything is left.
+    HalfFills,
 }
 
 /// What a venue knows; outlives its process.
 #[derive(Debug, Default)]
 pub struct Book {
     pub manner: Manner,
-    /// Orders and cancels in the order they were processed, each once.
+    /// Orders, replaces and cancels in the order they were processed, each once.
     pub processed: Vec<Inbound>,
     /// When, by the clock of this machine.
     pub processed_at: Vec<Timestamp>,
@@ -44,7 +46,10 @@ pub struct Book {
     /// Everything else that came.
     pub others: Vec<Inbound>,
     pub states: Vec<SessionState>,
-    filled: HashMap<String, i64>,
+    pub filled: HashMap<String, i64>,
+    /// The order that an id of its chain stands for.
+    chains: HashMap<String, NewOrderSingle>,
+    canceled: HashSet<String>,
     executions: u64,
     /// All that was ever said, in its order.
     said: Vec<AppMessage>,
@@ -69,6 +74,20 @@ impl Book {
         self.processed.iter().filter_map(cancel).collect()
     }
 
+    pub fn replaces(&self) -> Vec<OrderCancelReplaceRequest> {
+        let replace = |inbound: &Inbound| match &inbound.message {
+            AppMessage::OrderCancelReplaceRequest(replace) => Some(replace.clone()),
+            _ => None,
+        };
+        self.processed.iter().filter_map(replace).collect()
+    }
+
+    /// MsgTypes (35) in the order they were processed.
+    pub fn kinds(&self) -> Vec<String> {
+        let kind = |inbound: &Inbound| inbound.message.kind().to_owned();
+        self.processed.iter().map(kind).collect()
+    }
+
     pub fn executions(&self) -> u64 {
         self.executions
     }
@@ -78,6 +97,7 @@ impl Book {
         let id = match &inbound.message {
             AppMessage::NewOrderSingle(order) => &order.cl_ord_id,
             AppMessage::OrderCancelRequest(cancel) => &cancel.cl_ord_id,
+            AppMessage::OrderCancelReplaceRequest(replace) => &replace.cl_ord_id,
             _ => {
                 self.others.push(inbound.clone());
                 return false;
@@ -109,8 +129,45 @@ impl Book {
                 let reject = cancel_reject(cancel, 0, "too late");
                 self.said.push(AppMessage::OrderCancelReject(reject));
             }
+            (Manner::HalfFills, AppMessage::NewOrderSingle(order)) => {
+                self.chains.insert(order.cl_ord_id.clone(), order.clone());
+                let reports = [acknowledged(order), self.fill(order, order.order_qty / 2)];
+                self.said.extend(reports.map(execution));
+            }
+            (Manner::HalfFills, AppMessage::OrderCancelReplaceRequest(replace)) => {
+                let order = self.chains[&replace.orig_cl_ord_id].clone();
+                self.chains.insert(replace.cl_ord_id.clone(), order.clone());
+                let filled = self.filled[&order.cl_ord_id];
+                if self.left(&order) == 0 {
+                    let reject = replace_reject(replace, 0, "too late");
+                    return self.said.push(AppMessage::OrderCancelReject(reject));
+                }
+                self.said.push(execution(replaced(&order, replace, filled)));
+                let fill = self.fill(&order, replace.order_qty - filled);
+                self.said.push(execution(fill));
+            }
+            (Manner::HalfFills, AppMessage::OrderCancelRequest(cancel)) => {
+                let Some(order) = self.chains.get(&cancel.orig_cl_ord_id).cloned() else {
+                    let reject = cancel_reject(cancel, 1, "unknown order");
+                    return self.said.push(AppMessage::OrderCancelReject(reject));
+                };
+                if self.left(&order) == 0 {
+                    let reject = cancel_reject(cancel, 0, "too late");
+                    return self.said.push(AppMessage::OrderCancelReject(reject));
+                }
+                self.said.push(execution(canceled(&order, cancel)));
+                self.canceled.insert(order.cl_ord_id);
+            }
             _ => {}
         }
+    }
+
+    /// What of an order may still fill.
+    fn left(&self, order: &NewOrderSingle) -> i64 {
+        if self.canceled.contains(&order.cl_ord_id) {
+            return 0;
+        }
+        order.order_qty - self.filled[&order.cl_ord_id]
     }
 
     /// A trade of so many units, with the next ExecID.
@@ -189,6 +246,45 @@ pub fn canceled(order: &NewOrderSingle, cancel: &OrderCancelRequest) -> Executio
             ExecType::Canceled,
             &format!("C-{}", cancel.cl_ord_id),
         )
+    }
+}
+
+/// The order is replaced, of which so much has filled.
+pub fn replaced(
+    order: &NewOrderSingle,
+    replace: &OrderCancelReplaceRequest,
+    filled: i64,
+) -> ExecutionReport {
+    ExecutionReport {
+        cl_ord_id: Some(replace.cl_ord_id.clone()),
+        orig_cl_ord_id: Some(replace.orig_cl_ord_id.clone()),
+        order_qty: Some(replace.order_qty),
+        price: replace.price,
+        cum_qty: filled,
+        leaves_qty: (replace.order_qty - filled).max(0),
+        ..report(
+            order,
+            ExecType::Replaced,
+            &format!("G-{}", replace.cl_ord_id),
+        )
+    }
+}
+
+pub fn replace_reject(
+    replace: &OrderCancelReplaceRequest,
+    reason: u64,
+    text: &str,
+) -> OrderCancelReject {
+    OrderCancelReject {
+        order_id: format!("X-{}", replace.orig_cl_ord_id),
+        cl_ord_id: replace.cl_ord_id.clone(),
+        orig_cl_ord_id: replace.orig_cl_ord_id.clone(),
+        ord_status: OrdStatus::New,
+        response_to: CxlRejResponseTo::CancelReplace,
+        reason: Some(reason),
+        account: None,
+        transact_time: None,
+        text: Some(text.into()),
     }
 }
 
@@ -361,6 +457,18 @@ impl Venue {
         let mut cancels = self.book().cancels();
         assert_eq!(cancels.len(), count, "{cancels:#?}");
         cancels.pop().unwrap()
+    }
+}
+
+impl Venue {
+    pub async fn until_replace(&self, count: usize) -> OrderCancelReplaceRequest {
+        until("the venue has the replaces", async || {
+            self.book().replaces().len() >= count
+        })
+        .await;
+        let mut replaces = self.book().replaces();
+        assert_eq!(replaces.len(), count, "{replaces:#?}");
+        replaces.pop().unwrap()
     }
 }
 
