@@ -1,13 +1,13 @@
 //! The HTTP server: the list of use cases, and what every request passes.
 
 use crate::auth::DevelopmentKey;
-use crate::bulk::SessionClose;
+use crate::bulk::{Book, SessionClose};
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    clients, events, health, orders, platform, positions, square_offs, suspense, trades,
+    bulk, clients, events, health, orders, platform, positions, square_offs, suspense, trades,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -15,6 +15,7 @@ use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sqlx::PgPool;
+use squareoff_domain::bulk::Bulk;
 use squareoff_domain::platform::Platform;
 use squareoff_domain::position::Position;
 use squareoff_domain::suspense::Suspense;
@@ -48,6 +49,8 @@ pub struct App {
     pub platform: Streams<Platform>,
     pub suspense: Streams<Suspense>,
     pub directory: Directory,
+    pub bulks: Streams<Bulk>,
+    pub book: Book,
     /// Where refused requests go.
     pub refusals: RefusalLog,
     /// Read models; connects when first used, so that the API starts and takes orders without it.
@@ -70,6 +73,8 @@ impl App {
             platform: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
             directory: Directory::follow(store.clone()),
+            bulks: Streams::new(store.clone()),
+            book: Book::follow(store.clone()),
             refusals: RefusalLog::start(Streams::new(store.clone())),
             watcher: Watcher::start(reads.clone()),
             store,
@@ -157,6 +162,7 @@ pub fn router(app: App) -> Router {
         )
         .route("/v1/trades", get(trades::list))
         .nest("/v1/platform", platform::router())
+        .nest("/v1/bulk", bulk::router())
         .nest("/v1/suspense", suspense::router())
         .route("/v1/events", get(events::log))
         .route("/v1/streams/{stream}", get(events::stream))

@@ -75,7 +75,7 @@ impl Book {
             let copied = known.iter().map(|(id, summary)| (*id, summary.clone()));
             copied.collect()
         });
-        summaries.sort_by_key(|(id, summary)| (std::cmp::Reverse(summary.proposed_at), *id));
+        summaries.sort_by_key(|(_, summary)| std::cmp::Reverse(summary.proposed_position));
         summaries
     }
 
@@ -110,7 +110,10 @@ fn learn(
             let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
             match (event, known.get_mut(&id)) {
                 (BulkEvent::BulkProposed(proposed), None) => {
-                    known.insert(id, Summary::new(proposed, stored.recorded_at));
+                    known.insert(
+                        id,
+                        Summary::new(proposed, stored.recorded_at, stored.position),
+                    );
                 }
                 (event, Some(summary)) => summary.learn(event, stored.recorded_at),
                 (_, None) => {}

@@ -11,9 +11,12 @@
 pub mod book;
 mod cancel_all;
 mod changes;
+pub(crate) mod desk;
 mod gate;
 mod item;
 mod pace;
+pub(crate) mod plan;
+mod refused;
 mod run;
 mod session_close;
 mod summary;

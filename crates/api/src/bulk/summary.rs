@@ -4,6 +4,7 @@ use squareoff_domain::Timestamp;
 use squareoff_domain::bulk::{
     BulkCounts, BulkEvent, BulkOutcome, BulkPhase, BulkProposed, BulkStatus,
 };
+use squareoff_store::Position;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ const MARKS_MAX: usize = 64;
 pub struct Summary {
     pub proposed: Arc<BulkProposed>,
     pub proposed_at: Timestamp,
+    /// Where the proposal stands in the log.
+    pub proposed_position: Position,
     pub status: BulkStatus,
     /// What is being worked off; `None` before the first.
     pub phase: Option<BulkPhase>,
@@ -40,10 +43,11 @@ pub struct Pace {
 }
 
 impl Summary {
-    pub fn new(proposed: BulkProposed, at: Timestamp) -> Self {
+    pub fn new(proposed: BulkProposed, at: Timestamp, position: Position) -> Self {
         Summary {
             proposed: Arc::new(proposed),
             proposed_at: at,
+            proposed_position: position,
             status: BulkStatus::Proposed,
             phase: None,
             approved_by: None,

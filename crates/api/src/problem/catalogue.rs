@@ -1,6 +1,7 @@
 //! Every refusal there is, with an example: docs/API.md has to show each of them, in this order, in its own words and values.
 
 use super::Problem;
+use squareoff_domain::bulk::{BulkRefusal, BulkStatus};
 use squareoff_domain::platform::{HaltScope, Phase, PlatformRefusal};
 use squareoff_domain::position::OrderStatus;
 use squareoff_domain::suspense::SuspenseRefusal;
@@ -250,6 +251,50 @@ fn suspense_place(refusal: &SuspenseRefusal) -> usize {
     }
 }
 
+/// Those that a caller can get: the rest are about lists that are made here.
+fn bulk_refusals() -> Vec<BulkRefusal> {
+    vec![
+        BulkRefusal::RequestIdReused,
+        BulkRefusal::UnknownBulk,
+        BulkRefusal::AlreadyProposed,
+        BulkRefusal::NothingToSquareOff,
+        BulkRefusal::TooManyItems {
+            items: 1_000_001,
+            limit: 1_000_000,
+        },
+        BulkRefusal::WrongStatus {
+            status: BulkStatus::Completed,
+        },
+        BulkRefusal::NotTheProposer {
+            proposed_by: "desk-asha".into(),
+        },
+        BulkRefusal::ListIncomplete {
+            listed: 20_000,
+            items: 150_000,
+        },
+        BulkRefusal::OwnRequest {
+            by: "desk-asha".into(),
+        },
+    ]
+}
+
+fn bulk_place(refusal: &BulkRefusal) -> Option<usize> {
+    match refusal {
+        BulkRefusal::RequestIdReused => Some(0),
+        BulkRefusal::UnknownBulk => Some(1),
+        BulkRefusal::AlreadyProposed => Some(2),
+        BulkRefusal::NothingToSquareOff => Some(3),
+        BulkRefusal::TooManyItems { .. } => Some(4),
+        BulkRefusal::WrongStatus { .. } => Some(5),
+        BulkRefusal::NotTheProposer { .. } => Some(6),
+        BulkRefusal::ListIncomplete { .. } => Some(7),
+        BulkRefusal::OwnRequest { .. } => Some(8),
+        BulkRefusal::WrongItemCount { .. }
+        | BulkRefusal::ListedOutOfTurn { .. }
+        | BulkRefusal::ItemOutOfOrder { .. } => None,
+    }
+}
+
 #[test]
 fn no_refusal_is_missing_from_the_examples() {
     let places: Vec<_> = refusals().iter().map(place).collect();
@@ -258,14 +303,21 @@ fn no_refusal_is_missing_from_the_examples() {
     assert_eq!(places, (0..15).collect::<Vec<_>>());
     let places: Vec<_> = suspense_refusals().iter().map(suspense_place).collect();
     assert_eq!(places, (0..6).collect::<Vec<_>>());
+    let places: Vec<_> = bulk_refusals().iter().filter_map(bulk_place).collect();
+    assert_eq!(places, (0..9).collect::<Vec<_>>());
 }
 
 #[test]
 fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
     let of_platform = platform_refusals().into_iter().map(Problem::from);
     let of_suspense = suspense_refusals().into_iter().map(Problem::from);
+    let of_bulk = bulk_refusals().into_iter().map(Problem::from);
     let problems = refusals().into_iter().map(Problem::from);
-    let problems: Vec<_> = problems.chain(of_platform).chain(of_suspense).collect();
+    let problems = problems
+        .chain(of_platform)
+        .chain(of_suspense)
+        .chain(of_bulk);
+    let problems: Vec<_> = problems.collect();
     let (mut titles, mut codes) = (HashMap::new(), HashMap::new());
     for problem in &problems {
         let Problem {

@@ -27,7 +27,7 @@ const RATE: u32 = 1_000_000;
 /// The folder of the log, for the test that runs a worker as a process of its own.
 const FOLDER: &str = "SQUAREOFF_TEST_BULK_FOLDER";
 
-struct Worker(JoinHandle<Result<(), WorkerError>>);
+pub struct Worker(JoinHandle<Result<(), WorkerError>>);
 
 impl Drop for Worker {
     fn drop(&mut self) {
@@ -36,7 +36,7 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    fn start(desk: &Desk) -> Self {
+    pub fn start(desk: &Desk) -> Self {
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
         Worker(tokio::spawn(run(
             store,

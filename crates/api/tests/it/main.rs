@@ -9,6 +9,7 @@ mod cancelling;
 mod desk;
 mod listing;
 mod node;
+mod of_bulk;
 mod of_platform;
 mod of_positions;
 mod of_suspense;
