@@ -7,7 +7,8 @@ use crate::extract::BODY_BYTES_MAX;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    bulk, clients, events, health, orders, platform, positions, square_offs, suspense, trades,
+    audit, bulk, clients, events, health, incidents, orders, platform, position_list, positions,
+    square_offs, suspense, trades,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -149,6 +150,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/orders/{order_id}/cancel", post(orders::cancel))
         .route("/v1/orders/{order_id}/modify", post(orders::modify))
         .route("/v1/orders/{order_id}/resolve", post(orders::resolve))
+        .route("/v1/positions", get(position_list::list))
         .route("/v1/positions/{stream}", get(positions::show))
         .route(
             "/v1/positions/{stream}/cancel-all",
@@ -161,6 +163,10 @@ pub fn router(app: App) -> Router {
             post(positions::hand_back),
         )
         .route("/v1/trades", get(trades::list))
+        .route("/v1/executions", get(audit::reports))
+        .route("/v1/audit", get(audit::search))
+        .route("/v1/incidents", get(incidents::list))
+        .route("/v1/incidents/{trading_date}", get(incidents::show))
         .nest("/v1/platform", platform::router())
         .nest("/v1/bulk", bulk::router())
         .nest("/v1/suspense", suspense::router())

@@ -1,7 +1,8 @@
 //! `GET /v1/clients/{client_code}`, its positions, and the cancel of all its orders.
 
+use super::position_list::Position;
 use super::positions::{Outcome, cancel_each};
-use super::{outage, parameter, rupees, wait_for};
+use super::{outage, parameter, trading_day, wait_for};
 use crate::auth::Actor;
 use crate::decide::{accepted, check_knowing};
 use crate::extract::{IdempotencyKey, Path, Query};
@@ -14,9 +15,8 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use squareoff_domain::{ClientCode, Refusal};
 use squareoff_projections::clients::{ClientRow, client};
-use squareoff_projections::positions::{PositionRow, positions_of_client};
+use squareoff_projections::positions::positions_of_client;
 use squareoff_store::Position as LogPosition;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 #[derive(Deserialize)]
@@ -40,26 +40,6 @@ pub struct Positions {
     client_code: String,
     positions: Vec<Position>,
     position: String,
-}
-
-/// Quantities in units, signed where a short position is negative; money in rupees.
-#[derive(Serialize)]
-struct Position {
-    stream: String,
-    trading_date: String,
-    venue: String,
-    symbol: String,
-    product: String,
-    bod_quantity: i64,
-    bod_average_price: String,
-    net_quantity: i64,
-    /// On its way to the exchange.
-    working_quantity: i64,
-    /// What may still be squared off.
-    closable_quantity: i64,
-    version: i64,
-    #[serde(with = "time::serde::rfc3339")]
-    updated_at: OffsetDateTime,
 }
 
 #[derive(Serialize)]
@@ -105,11 +85,7 @@ pub async fn positions(
     let code: ClientCode = parameter("client_code", &client_code)?;
     wait_for(&app, query.at_least.as_deref()).await?;
     let date = app.directory.platform().trading_date;
-    let date = date.map(|date| {
-        let month = time::Month::try_from(date.month()).expect("a trading date's month is one");
-        time::Date::from_calendar_date(i32::from(date.year()), month, date.day())
-            .expect("a trading date is in the calendar")
-    });
+    let date = date.map(trading_day);
     let found = positions_of_client(&app.reads, code.as_str(), date)
         .await
         .map_err(outage)?;
@@ -167,25 +143,6 @@ pub async fn cancel_all(
         Ok(accepted(&body, None, replayed))
     };
     app.keep(&actor, &asked, answer.await)
-}
-
-impl From<PositionRow> for Position {
-    fn from(row: PositionRow) -> Self {
-        Position {
-            stream: row.stream,
-            trading_date: row.trading_date.to_string(),
-            venue: row.venue,
-            symbol: row.symbol,
-            product: row.product,
-            bod_quantity: row.bod_quantity,
-            bod_average_price: rupees(row.bod_average_price),
-            net_quantity: row.net_quantity,
-            working_quantity: row.working_quantity,
-            closable_quantity: row.closable_quantity,
-            version: row.version,
-            updated_at: row.updated_at,
-        }
-    }
 }
 
 pub fn unknown(client_code: &ClientCode) -> Problem {

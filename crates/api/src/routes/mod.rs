@@ -1,27 +1,31 @@
 //! One file per resource; a route's handler holds nothing but its job.
 
+pub mod audit;
 pub mod bulk;
 pub mod clients;
 pub mod events;
 pub mod health;
+pub mod incidents;
 pub mod orders;
 pub mod platform;
+pub mod position_list;
 pub mod positions;
 pub mod square_offs;
 pub mod suspense;
 pub mod trades;
 
+use crate::extract::Time;
 use crate::problem::Problem;
 use crate::server::App;
 use axum::http::StatusCode;
-use squareoff_domain::{Price, Timestamp};
+use squareoff_domain::{Price, Timestamp, TradingDate};
 use squareoff_projections::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
-use squareoff_store::Position;
+use squareoff_store::{NAME_BYTES_MAX, Position};
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 /// The longest that a query waits for the read model to reach `at_least`.
@@ -99,6 +103,53 @@ fn one_of(name: &str, text: String, known: &[&str]) -> Result<String, Problem> {
     Err(Problem::invalid_parameter(format!(
         "`{name}` is one of {known}, not `{text}`"
     )))
+}
+
+/// `true` or `false`; absent is false.
+fn flag(name: &str, text: Option<String>) -> Result<bool, Problem> {
+    let text = text.map(|text| one_of(name, text, &["true", "false"]));
+    Ok(text.transpose()?.is_some_and(|text| text == "true"))
+}
+
+/// A filter that is compared as it is.
+fn word(name: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    let max = NAME_BYTES_MAX;
+    match text {
+        Some(text) if text.is_empty() || text.len() > max || text.chars().any(char::is_control) => {
+            let expected = format!("`{name}` has 1 to {max} bytes and no control characters");
+            Err(Problem::invalid_parameter(expected))
+        }
+        text => Ok(text),
+    }
+}
+
+fn uuid(name: &str, text: Option<&str>) -> Result<Option<Uuid>, Problem> {
+    let parse = |text: &str| {
+        let expected = || Problem::invalid_parameter(format!("`{name}`: `{text}` is not a UUID"));
+        text.parse().map_err(|_| expected())
+    };
+    text.map(parse).transpose()
+}
+
+fn instant(name: &str, text: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
+    let instant = |text: &str| {
+        let Time(timestamp) = parameter(name, text)?;
+        let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp.0));
+        Ok(instant.expect("an i64 of nanoseconds is between 1677 and 2262"))
+    };
+    text.map(instant).transpose()
+}
+
+fn day(name: &str, text: Option<&str>) -> Result<Option<Date>, Problem> {
+    text.map(|text| parameter(name, text).map(trading_day))
+        .transpose()
+}
+
+/// A trading date as the read database has it.
+fn trading_day(date: TradingDate) -> Date {
+    let month = time::Month::try_from(date.month()).expect("a trading date's month is one");
+    Date::from_calendar_date(i32::from(date.year()), month, date.day())
+        .expect("a trading date is in the calendar")
 }
 
 /// Where a page begins: a log position that an earlier page gave.

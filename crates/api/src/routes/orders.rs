@@ -1,6 +1,8 @@
 //! `GET /v1/orders`, `GET /v1/orders/{order_id}`, and what is asked of one order: `cancel`, `modify`, `resolve`.
 
-use super::{cursor, filter, next, one_of, order_id, outage, page_rows, rupees, wait_for};
+use super::{
+    cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
+};
 use crate::auth::Actor;
 use crate::decide::{accepted, check_knowing, decide, stream_of, unknown_order};
 use crate::extract::{IdempotencyKey, Json, Path, Query, Reason, limit_price, units};
@@ -11,7 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{Change, OrderStatus, Outcome, Request};
-use squareoff_domain::{ClientCode, OrderId, PositionKey, Price, Symbol, Venue};
+use squareoff_domain::{ClientCode, OrderId, PositionKey, Price, Product, Symbol, Venue};
 use squareoff_projections::orders::{OrderFilter, OrderRow, order, orders};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -23,6 +25,12 @@ pub struct ListQuery {
     status: Option<String>,
     venue: Option<String>,
     symbol: Option<String>,
+    product: Option<String>,
+    trading_date: Option<String>,
+    origin: Option<String>,
+    request_id: Option<String>,
+    /// Only what may still fill.
+    working: Option<String>,
     /// `next` of the page before.
     before: Option<String>,
     limit: Option<String>,
@@ -66,10 +74,16 @@ pub struct Page {
 #[derive(Serialize)]
 pub struct Order {
     order_id: Uuid,
+    /// `ours` or `external`.
+    origin: String,
     cl_ord_id: String,
+    /// What the exchange knows it by, since its last accepted change.
+    current_cl_ord_id: String,
     exchange_order_id: Option<String>,
+    /// Absent of an external order.
     request_id: Option<Uuid>,
     stream: String,
+    trading_date: String,
     client_code: String,
     venue: String,
     symbol: String,
@@ -77,6 +91,10 @@ pub struct Order {
     side: String,
     quantity: i64,
     limit_price: String,
+    placed_quantity: i64,
+    placed_limit_price: String,
+    /// Changes asked for, whatever became of them.
+    replaces: i32,
     time_in_force: String,
     slice: i32,
     slices: i32,
@@ -84,6 +102,8 @@ pub struct Order {
     cumulative_quantity: i64,
     leaves_quantity: i64,
     average_price: Option<String>,
+    /// Fills that came after the order had ended here.
+    late_fills: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     reject_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,15 +140,21 @@ pub async fn list(
         let known = OrderStatus::ALL.iter().map(|known| known.as_str());
         one_of("status", status, &known.collect::<Vec<_>>())
     });
+    let origin = query.origin;
+    let origin = origin.map(|origin| one_of("origin", origin, &["ours", "external"]));
     let limit = page_rows(query.limit.as_deref())?;
     let wanted = OrderFilter {
         client_code: filter::<ClientCode>("client_code", query.client_code)?,
         status: status.transpose()?,
         venue: filter::<Venue>("venue", query.venue)?,
         symbol: filter::<Symbol>("symbol", query.symbol)?,
+        product: filter::<Product>("product", query.product)?,
+        trading_date: day("trading_date", query.trading_date.as_deref())?,
+        origin: origin.transpose()?,
+        request_id: uuid("request_id", query.request_id.as_deref())?,
+        working: flag("working", query.working)?,
         before: cursor(query.before.as_deref())?,
         limit: Some(limit),
-        ..OrderFilter::default()
     };
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = orders(&app.reads, &wanted).await.map_err(outage)?;
@@ -238,10 +264,13 @@ impl From<OrderRow> for Order {
     fn from(row: OrderRow) -> Self {
         Order {
             order_id: row.order_id,
+            origin: row.origin,
             cl_ord_id: row.cl_ord_id,
+            current_cl_ord_id: row.current_cl_ord_id,
             exchange_order_id: row.exchange_order_id,
             request_id: row.request_id,
             stream: row.stream,
+            trading_date: row.trading_date.to_string(),
             client_code: row.client_code,
             venue: row.venue,
             symbol: row.symbol,
@@ -249,6 +278,9 @@ impl From<OrderRow> for Order {
             side: row.side,
             quantity: row.quantity,
             limit_price: rupees(row.price),
+            placed_quantity: row.placed_quantity,
+            placed_limit_price: rupees(row.placed_price),
+            replaces: row.replaces,
             time_in_force: row.time_in_force,
             slice: row.slice,
             slices: row.slices,
@@ -256,6 +288,7 @@ impl From<OrderRow> for Order {
             cumulative_quantity: row.cumulative_quantity,
             leaves_quantity: row.leaves_quantity,
             average_price: row.average_price.map(rupees),
+            late_fills: row.late_fills,
             reject_code: row.reject_code,
             reject_text: row.reject_text,
             placed_at: row.placed_at,

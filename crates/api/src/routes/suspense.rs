@@ -1,9 +1,10 @@
 //! `/v1/suspense`: executions that fit nothing. The desk says where they belong, or that they are no trade of ours.
 
 use super::positions::position_key;
+use super::{cursor, filter, next, one_of, outage, page_rows, rupees, wait_for};
 use crate::auth::Actor;
 use crate::decide::{accepted, check_knowing, first_answer, problem, unread};
-use crate::extract::{IdempotencyKey, Json, Reason};
+use crate::extract::{IdempotencyKey, Json, Query, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::routes::clients::unknown as unknown_client;
@@ -11,17 +12,21 @@ use crate::server::{App, now};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{self, Report};
 use squareoff_domain::suspense::{
     self, SuspendedExecution, Suspense, SuspenseAsk, SuspenseEvent, SuspenseRefusal,
     SuspenseRequest,
 };
-use squareoff_domain::{PositionKey, Refusal, RequestId, Timestamp, TradingDate, Venue};
+use squareoff_domain::{
+    Account, ExecutionKey, PositionKey, Refusal, RequestId, Symbol, Timestamp, TradingDate, Venue,
+};
+use squareoff_projections::suspense::{SuspenseFilter, SuspenseRow, suspense as suspended};
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{Caller, Position};
 use std::convert::Infallible;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Events of one read of a suspense stream.
@@ -32,6 +37,7 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 pub fn router() -> Router<App> {
     Router::new()
+        .route("/", get(list))
         .route("/match", post(match_report))
         .route("/dismiss", post(dismiss))
 }
@@ -56,6 +62,55 @@ pub struct Dismiss {
     reason: Reason,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    state: Option<String>,
+    venue: Option<String>,
+    account: Option<String>,
+    symbol: Option<String>,
+    execution_key: Option<String>,
+    before: Option<String>,
+    limit: Option<String>,
+    at_least: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    suspense: Vec<Suspended>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    position: String,
+}
+
+/// Quantity in units, price in rupees; absent when the report is of no execution.
+#[derive(Serialize)]
+struct Suspended {
+    stream: String,
+    venue: String,
+    report_key: String,
+    state: String,
+    /// Why it fits nothing.
+    reason: String,
+    message: String,
+    #[serde(with = "time::serde::rfc3339")]
+    suspended_at: OffsetDateTime,
+    execution_key: Option<String>,
+    account: Option<String>,
+    symbol: Option<String>,
+    side: Option<String>,
+    quantity: Option<i64>,
+    price: Option<String>,
+    matched_stream: Option<String>,
+    settled_by: Option<String>,
+    settled_reason: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    settled_at: Option<OffsetDateTime>,
+    /// The position that the primary named against what was settled.
+    contradicted_stream: Option<String>,
+    event_position: String,
+}
+
 #[derive(Serialize)]
 struct Accepted {
     request_id: Uuid,
@@ -63,6 +118,33 @@ struct Accepted {
     stream: String,
     version: u64,
     position: String,
+}
+
+async fn list(
+    State(app): State<App>,
+    _: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page>, Problem> {
+    let limit = page_rows(query.limit.as_deref())?;
+    let states = &["open", "matched", "dismissed"];
+    let state = query.state.map(|state| one_of("state", state, states));
+    let wanted = SuspenseFilter {
+        state: state.transpose()?,
+        venue: filter::<Venue>("venue", query.venue)?,
+        account: filter::<Account>("account", query.account)?,
+        symbol: filter::<Symbol>("symbol", query.symbol)?,
+        execution_key: filter::<ExecutionKey>("execution_key", query.execution_key)?,
+        before: cursor(query.before.as_deref())?,
+        limit: Some(limit),
+    };
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = suspended(&app.reads, &wanted).await.map_err(outage)?;
+    let next = next(&found.value, limit, |row| row.position);
+    Ok(axum::Json(Page {
+        suspense: found.value.into_iter().map(Suspended::from).collect(),
+        next,
+        position: found.position.to_string(),
+    }))
 }
 
 async fn match_report(
@@ -248,5 +330,31 @@ fn caller(app: &App, actor: &Actor, request_id: RequestId, correlation: RequestI
         correlation_id: correlation.0,
         epoch: app.directory.platform().epoch,
         now: now(),
+    }
+}
+
+impl From<SuspenseRow> for Suspended {
+    fn from(row: SuspenseRow) -> Self {
+        Suspended {
+            stream: row.stream,
+            venue: row.venue,
+            report_key: row.report_key,
+            state: row.state,
+            reason: row.reason,
+            message: row.message,
+            suspended_at: row.suspended_at,
+            execution_key: row.execution_key,
+            account: row.account,
+            symbol: row.symbol,
+            side: row.side,
+            quantity: row.quantity,
+            price: row.price.map(rupees),
+            matched_stream: row.matched_stream,
+            settled_by: row.settled_by,
+            settled_reason: row.settled_reason,
+            settled_at: row.settled_at,
+            contradicted_stream: row.contradicted_stream,
+            event_position: row.position.to_string(),
+        }
     }
 }

@@ -18,6 +18,7 @@ mod readable;
 mod reading;
 mod refusing;
 mod repeating;
+mod searching;
 mod serving;
 mod squaring_off;
 mod venue;

@@ -1,0 +1,390 @@
+//! `GET /v1/incidents` and `GET /v1/incidents/{trading_date}`: when the outage began and ended, what was done in it and by whom. As JSON,
+//! and as CSV for the regulator's report.
+
+use super::{cursor, day, next, outage, page_rows, parameter, rupees, trading_day, wait_for};
+use crate::auth::Actor;
+use crate::extract::{Path, Query};
+use crate::problem::Problem;
+use crate::server::App;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use squareoff_domain::TradingDate;
+use squareoff_projections::incidents::{
+    Incident, IncidentCounts, IncidentDay, IncidentFilter, IncidentRow, TimelineEntry, incident,
+    incidents,
+};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Trading dates, both included.
+    from: Option<String>,
+    to: Option<String>,
+    before: Option<String>,
+    limit: Option<String>,
+    at_least: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DayQuery {
+    /// Absent: as the Accept header says.
+    format: Option<Format>,
+    at_least: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Format {
+    Json,
+    Csv,
+}
+
+#[derive(Serialize)]
+pub struct Page {
+    incidents: Vec<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    position: String,
+}
+
+#[derive(Serialize)]
+struct Day {
+    trading_date: String,
+    incidents: Vec<WithCounts>,
+    timeline: Vec<Line>,
+    position: String,
+}
+
+#[derive(Serialize)]
+struct WithCounts {
+    #[serde(flatten)]
+    incident: Shown,
+    counts: Counts,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    began_position: String,
+    trading_date: String,
+    reason: String,
+    outage_began_at: Option<String>,
+    requested_at: Option<String>,
+    requested_by: Option<String>,
+    approved_at: Option<String>,
+    approved_by: Option<String>,
+    epoch: Option<i64>,
+    activated_at: Option<String>,
+    activated_by: Option<String>,
+    handback_requested_at: Option<String>,
+    handback_requested_by: Option<String>,
+    handback_approved_at: Option<String>,
+    handback_approved_by: Option<String>,
+    /// `handed-back`, `stood-down`, `rejected`; absent while it goes on.
+    ended: Option<String>,
+    ended_at: Option<String>,
+    ended_by: Option<String>,
+    handed_back_positions: Option<i64>,
+    handed_back_orders: Option<i64>,
+    handed_back_executions: Option<i64>,
+    handed_back_net_digest: Option<String>,
+}
+
+/// Quantity in units, value in rupees.
+#[derive(Serialize)]
+struct Counts {
+    square_offs: i64,
+    orders: i64,
+    external_orders: i64,
+    executions: i64,
+    quantity: i64,
+    value: String,
+    clients: i64,
+    refused: i64,
+    bulks: i64,
+    first_order_at: Option<String>,
+    last_order_at: Option<String>,
+    first_execution_at: Option<String>,
+    last_execution_at: Option<String>,
+}
+
+/// A line of the day's story, in JSON as in CSV.
+#[derive(Serialize)]
+struct Line {
+    at: String,
+    kind: String,
+    event_type: String,
+    actor: String,
+    detail: String,
+    stream: String,
+    event_position: String,
+}
+
+pub async fn list(
+    State(app): State<App>,
+    _: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page>, Problem> {
+    let limit = page_rows(query.limit.as_deref())?;
+    let wanted = IncidentFilter {
+        from_date: day("from", query.from.as_deref())?,
+        to_date: day("to", query.to.as_deref())?,
+        before: cursor(query.before.as_deref())?,
+        limit: Some(limit),
+    };
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = incidents(&app.reads, &wanted).await.map_err(outage)?;
+    let next = next(&found.value, limit, |row| row.began_position);
+    Ok(Json(Page {
+        incidents: found.value.into_iter().map(Shown::from).collect(),
+        next,
+        position: found.position.to_string(),
+    }))
+}
+
+pub async fn show(
+    State(app): State<App>,
+    _: Actor,
+    headers: HeaderMap,
+    Path(text): Path<String>,
+    Query(query): Query<DayQuery>,
+) -> Result<Response, Problem> {
+    let date: TradingDate = parameter("trading_date", &text)?;
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = incident(&app.reads, trading_day(date))
+        .await
+        .map_err(outage)?;
+    let told = found.value.ok_or_else(|| {
+        Problem::not_found(
+            "unknown-incident",
+            "There was no such incident",
+            format!("nobody asked to activate the platform for {date}"),
+        )
+    })?;
+    let accepts = |kind: &str| {
+        let accept = headers.get(header::ACCEPT);
+        accept
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.contains(kind))
+    };
+    let wanted = query.format.unwrap_or(if accepts("text/csv") {
+        Format::Csv
+    } else {
+        Format::Json
+    });
+    match wanted {
+        Format::Csv => as_csv(date, &told),
+        Format::Json => {
+            let day = Day {
+                trading_date: date.to_string(),
+                incidents: told.incidents.into_iter().map(WithCounts::from).collect(),
+                timeline: told.timeline.into_iter().map(Line::from).collect(),
+                position: found.position.to_string(),
+            };
+            Ok(Json(day).into_response())
+        }
+    }
+}
+
+/// The timeline with the outage's beginning and end as lines of their own, in the order of time, then the day's numbers.
+fn as_csv(date: TradingDate, told: &IncidentDay) -> Result<Response, Problem> {
+    let mut lines: Vec<(OffsetDateTime, Line)> = told
+        .timeline
+        .iter()
+        .map(|entry| (entry.at, Line::from(entry.clone())))
+        .chain(told.incidents.iter().flat_map(|it| bounds(&it.row)))
+        .collect();
+    lines.sort_by_key(|(at, _)| *at);
+    let numbers = told.incidents.iter().flat_map(numbers);
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let columns = [
+        "at",
+        "kind",
+        "event_type",
+        "actor",
+        "detail",
+        "stream",
+        "event_position",
+    ];
+    csv.write_record(columns).map_err(Problem::bug)?;
+    for line in lines.into_iter().map(|(_, line)| line).chain(numbers) {
+        let Line {
+            at,
+            kind,
+            event_type,
+            actor,
+            detail,
+            stream,
+            event_position,
+        } = line;
+        let fields = [at, kind, event_type, actor, detail, stream, event_position];
+        csv.write_record(fields.map(plain)).map_err(Problem::bug)?;
+    }
+    let mut response = csv.into_inner().map_err(Problem::bug)?.into_response();
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, kind);
+    let name = format!("attachment; filename=\"incident-{date}.csv\"");
+    let name = HeaderValue::from_str(&name).map_err(Problem::bug)?;
+    headers.insert(header::CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+/// A spreadsheet takes a field that begins like this for a formula, and people write reasons: an apostrophe makes it text.
+fn plain(field: String) -> String {
+    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{field}")
+    } else {
+        field
+    }
+}
+
+fn bounds(row: &IncidentRow) -> Vec<(OffsetDateTime, Line)> {
+    let line = |at: OffsetDateTime, kind: &str, actor: &Option<String>, detail: &str| {
+        let line = Line {
+            at: written(at),
+            kind: kind.to_owned(),
+            event_type: String::new(),
+            actor: actor.clone().unwrap_or_default(),
+            detail: detail.to_owned(),
+            stream: String::new(),
+            event_position: String::new(),
+        };
+        (at, line)
+    };
+    let began = row
+        .outage_began_at
+        .map(|at| line(at, "outage-began", &row.requested_by, &row.reason));
+    let ended = row.ended_at.zip(row.ended.as_deref());
+    let ended = ended.map(|(at, how)| line(at, "outage-ended", &row.ended_by, how));
+    began.into_iter().chain(ended).collect()
+}
+
+fn numbers(incident: &Incident) -> Vec<Line> {
+    let counts = Counts::from(incident.counts);
+    let epoch = incident.row.epoch;
+    let stream = epoch.map_or_else(String::new, |epoch| format!("epoch {epoch}"));
+    let line = |name: &str, value: String| Line {
+        at: String::new(),
+        kind: "count".to_owned(),
+        event_type: name.to_owned(),
+        actor: String::new(),
+        detail: value,
+        stream: stream.clone(),
+        event_position: String::new(),
+    };
+    vec![
+        line("square-offs", counts.square_offs.to_string()),
+        line("orders", counts.orders.to_string()),
+        line("external-orders", counts.external_orders.to_string()),
+        line("executions", counts.executions.to_string()),
+        line("quantity", counts.quantity.to_string()),
+        line("value", counts.value),
+        line("clients", counts.clients.to_string()),
+        line("refused", counts.refused.to_string()),
+        line("bulks", counts.bulks.to_string()),
+    ]
+}
+
+fn written(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339)
+        .expect("RFC 3339 writes every year between 0 and 9999")
+}
+
+impl From<Incident> for WithCounts {
+    fn from(incident: Incident) -> Self {
+        WithCounts {
+            incident: incident.row.into(),
+            counts: incident.counts.into(),
+        }
+    }
+}
+
+impl From<IncidentCounts> for Counts {
+    fn from(counts: IncidentCounts) -> Self {
+        Counts {
+            square_offs: counts.square_offs,
+            orders: counts.orders,
+            external_orders: counts.external_orders,
+            executions: counts.executions,
+            quantity: counts.quantity,
+            value: rupees(counts.value),
+            clients: counts.clients,
+            refused: counts.refused,
+            bulks: counts.bulks,
+            first_order_at: counts.first_order_at.map(written),
+            last_order_at: counts.last_order_at.map(written),
+            first_execution_at: counts.first_execution_at.map(written),
+            last_execution_at: counts.last_execution_at.map(written),
+        }
+    }
+}
+
+impl From<IncidentRow> for Shown {
+    fn from(row: IncidentRow) -> Self {
+        Shown {
+            began_position: row.began_position.to_string(),
+            trading_date: row.trading_date.to_string(),
+            reason: row.reason,
+            outage_began_at: row.outage_began_at.map(written),
+            requested_at: row.requested_at.map(written),
+            requested_by: row.requested_by,
+            approved_at: row.approved_at.map(written),
+            approved_by: row.approved_by,
+            epoch: row.epoch,
+            activated_at: row.activated_at.map(written),
+            activated_by: row.activated_by,
+            handback_requested_at: row.handback_requested_at.map(written),
+            handback_requested_by: row.handback_requested_by,
+            handback_approved_at: row.handback_approved_at.map(written),
+            handback_approved_by: row.handback_approved_by,
+            ended: row.ended,
+            ended_at: row.ended_at.map(written),
+            ended_by: row.ended_by,
+            handed_back_positions: row.handed_back_positions,
+            handed_back_orders: row.handed_back_orders,
+            handed_back_executions: row.handed_back_executions,
+            handed_back_net_digest: row.handed_back_net_digest,
+        }
+    }
+}
+
+impl From<TimelineEntry> for Line {
+    fn from(entry: TimelineEntry) -> Self {
+        Line {
+            at: written(entry.at),
+            kind: entry.kind,
+            event_type: entry.event_type,
+            actor: entry.actor,
+            detail: entry.detail,
+            stream: entry.stream,
+            event_position: entry.position.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_reckon_is_text() {
+        for (field, kept) in [
+            ("primary down", "primary down"),
+            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\tx", "'\tx"),
+            ("a=b", "a=b"),
+            ("", ""),
+        ] {
+            assert_eq!(plain(field.to_owned()), kept);
+        }
+    }
+}
