@@ -182,6 +182,7 @@ impl Log {
             | PositionEvent::OrderInDoubt(_)
             | PositionEvent::ExecutionBusted(_)
             | PositionEvent::ExecutionCorrected(_)
+            | PositionEvent::ReportContradicted(_)
             | PositionEvent::UnknownOrderReported(_) => {
                 self.alarms.push(format!("{stream}: {event:?}"))
             }

@@ -33,23 +33,22 @@ impl Price {
         if tick.0 <= 0 {
             self
         } else {
-            Price(self.0 - self.0.rem_euclid(tick.0))
+            Price(self.0.saturating_sub(self.0.rem_euclid(tick.0)))
         }
     }
 
     /// The smallest multiple of `tick` that is not below this price.
     pub fn ceil_to(self, tick: Price) -> Price {
-        let floor = self.floor_to(tick);
-        if floor == self {
+        if self.is_multiple_of(tick) {
             self
         } else {
-            Price(floor.0.saturating_add(tick.0))
+            Price(self.floor_to(tick).0.saturating_add(tick.0))
         }
     }
 
     /// Whether the price is a whole number of ticks.
     pub fn is_multiple_of(self, tick: Price) -> bool {
-        self.floor_to(tick) == self
+        tick.0 <= 0 || self.0 % tick.0 == 0
     }
 }
 
@@ -255,6 +254,15 @@ mod tests {
             let price: Price = text.parse().unwrap();
             assert_eq!(price, Price(units), "{text}");
             assert_eq!(price.to_string(), canonical);
+        }
+    }
+
+    #[test]
+    fn the_lowest_and_highest_price_there_is_round_without_a_panic() {
+        for price in [Price(i64::MIN), Price(i64::MAX)] {
+            assert!(!price.is_multiple_of(Price(500)));
+            assert_eq!(price.ceil_to(Price(500)).0.signum(), price.0.signum());
+            assert_eq!(price.floor_to(Price(500)).0.signum(), price.0.signum());
         }
     }
 

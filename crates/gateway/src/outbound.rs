@@ -314,6 +314,7 @@ impl Outbound {
             | PositionEvent::PositionFrozen(_)
             | PositionEvent::PositionUnfrozen(_)
             | PositionEvent::PositionHandedBack(_)
+            | PositionEvent::ReportContradicted(_)
             | PositionEvent::UnknownOrderReported(_) => {}
         }
     }

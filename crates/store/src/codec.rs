@@ -194,6 +194,7 @@ log_events! {
         PositionFrozen 1,
         PositionUnfrozen 1,
         PositionHandedBack 1,
+        ReportContradicted 1,
         UnknownOrderReported 1,
     }
     Refusal: RefusalEvent {

@@ -199,6 +199,10 @@ fn check_open<'a>(
         return Err(Refusal::PlatformNotActive);
     }
     let key = check_known(position)?;
+    // An epoch closes one day's positions: yesterday's stream is history.
+    if context.platform.trading_date != Some(key.date) {
+        return Err(Refusal::UnknownPosition);
+    }
     let contract = context
         .contract
         .filter(|contract| contract.trading_date == key.date)
@@ -208,7 +212,6 @@ fn check_open<'a>(
         .gate(key.date, key.venue, contract.segment)
         .map_err(|gate| match gate {
             Gate::NotActive { .. } => Refusal::PlatformNotActive,
-            // An epoch closes one day's positions: yesterday's stream is history.
             Gate::OtherDate { .. } => Refusal::UnknownPosition,
             Gate::Halted { reason, .. } => Refusal::Halted { reason },
             Gate::MarketNotOpen { phase } => Refusal::MarketNotOpen {

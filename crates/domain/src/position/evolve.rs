@@ -62,11 +62,12 @@ fn apply(position: &mut Position, event: &PositionEvent) {
         PositionEvent::OrderAcknowledged(acknowledged) => {
             on(position, acknowledged.order_id, |order| {
                 order.exchange_order_id = Some(acknowledged.exchange_order_id.clone());
-                order.acknowledged = true;
+                acknowledge(order);
             });
         }
         PositionEvent::OrderFrozen(frozen) => on(position, frozen.order_id, |order| {
             order.held = true;
+            order.ended.remove(&Ended::NotDelivered);
             order
                 .exchange_order_id
                 .get_or_insert_with(|| frozen.exchange_order_id.clone());
@@ -154,7 +155,7 @@ fn apply(position: &mut Position, event: &PositionEvent) {
                 if let Some((_, quantity, price)) = order.accepted_replace() {
                     (order.quantity, order.price) = (quantity, price);
                 }
-                order.acknowledged = true;
+                acknowledge(order);
             });
         }
         PositionEvent::ReplaceRejected(rejected) => {
@@ -193,6 +194,9 @@ fn apply(position: &mut Position, event: &PositionEvent) {
             let asked = Asked::HandBack { epoch };
             position.requests.insert(handed.request_id, asked);
         }
+        PositionEvent::ReportContradicted(told) => {
+            position.contradictions.insert(told.report.clone());
+        }
         PositionEvent::UnknownOrderReported(unknown) => {
             position.contradictions.insert(unknown.report.clone());
         }
@@ -221,6 +225,7 @@ fn place(position: &mut Position, placed: &OrderPlaced) {
         cancel_queued: None,
         replaces: BTreeMap::new(),
         in_doubt: false,
+        lost: false,
         ended: BTreeSet::new(),
     };
     position.orders.insert(placed.order_id, order);
@@ -249,13 +254,17 @@ fn observe(position: &mut Position, observed: &ExternalOrderObserved) {
         cancel_queued: None,
         replaces: BTreeMap::new(),
         in_doubt: false,
+        lost: false,
         ended: BTreeSet::new(),
     };
     position.orders.insert(observed.order_id, order);
 }
 
 fn book(position: &mut Position, executed: &Executed) {
-    let number = next_number(position);
+    let key = executed.execution.clone();
+    // A trade that the primary told before keeps its place.
+    let before = position.executions.get(&key).map(|booked| booked.number);
+    let number = before.unwrap_or_else(|| next_number(position));
     let booked = Booked {
         order: Some(executed.order_id),
         side: executed.side,
@@ -263,11 +272,10 @@ fn book(position: &mut Position, executed: &Executed) {
         price: executed.price,
         number,
     };
-    let key = executed.execution.clone();
     let again = position.executions.insert(key, booked).is_some();
     on(position, executed.order_id, |order| {
         // A fill before its acknowledgement implies it.
-        order.acknowledged = true;
+        acknowledge(order);
         order
             .exchange_order_id
             .get_or_insert_with(|| executed.exchange_order_id.clone());
@@ -346,9 +354,16 @@ fn answer_replace(
     });
 }
 
+/// The venue spoke of the order as of one it has: whoever said that it never arrived was wrong.
+fn acknowledge(order: &mut Order) {
+    order.acknowledged = true;
+    order.ended.remove(&Ended::NotDelivered);
+}
+
 fn end(position: &mut Position, order_id: OrderId, ended: Ended) {
     on(position, order_id, |order| {
         order.ended.insert(ended);
+        order.lost |= ended == Ended::NotDelivered;
         order.in_doubt = false;
     });
 }

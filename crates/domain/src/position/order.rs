@@ -82,6 +82,8 @@ pub struct Order {
     pub cancel_queued: Option<RequestedCancel>,
     pub replaces: BTreeMap<ClOrdId, Replace>,
     pub in_doubt: bool,
+    /// It was said that the order never reached the venue, whatever the venue said since.
+    pub lost: bool,
     pub ended: BTreeSet<Ended>,
 }
 

@@ -9,6 +9,7 @@ use super::report::{Execution, ExecutionReport, Report, UNKNOWN_ORDER};
 use super::state::{Confirmation, Corrected, Position};
 use crate::amount::{NetQuantity, Price, Quantity};
 use crate::id::{ClOrdId, ExecutionKey, OrderId};
+use std::collections::BTreeMap;
 
 pub fn record(position: &Position, report: &Report) -> Vec<PositionEvent> {
     record_all(position, [report])
@@ -32,7 +33,10 @@ pub fn record_all<'a>(
             continue;
         }
         let before = state.net;
+        let filled = filled_before(&state, &new);
         state = tell(state, new);
+        let overfilled = overfills(&state, &filled);
+        state = tell(state, overfilled);
         let frozen = freeze_turned(&state, before);
         state = tell(state, frozen);
         let released = release_cancels(&state);
@@ -127,7 +131,14 @@ fn facts(position: &Position, report: &Report) -> Vec<PositionEvent> {
         }
         Report::Execution(told) => {
             about_order(position, &told.cl_ord_id, report, |order_id, order| {
-                let mut events = execution(position, order_id, order, told);
+                let mut events = execution(position, order_id, order, told, report);
+                let lives = order.ended.contains(&Ended::NotDelivered)
+                    && events.iter().any(proves_delivery);
+                if lives {
+                    let reason =
+                        "the exchange reports on an order that was said never to have reached it";
+                    events.extend(freeze(position, reason.to_owned()));
+                }
                 if order.in_doubt {
                     events.push(PositionEvent::InDoubtResolved(InDoubtResolved {
                         order_id,
@@ -148,7 +159,7 @@ fn facts(position: &Position, report: &Report) -> Vec<PositionEvent> {
         }),
         Report::NotDelivered { cl_ord_id } => {
             about_order(position, cl_ord_id, report, |order_id, order| {
-                not_delivered(order_id, order, cl_ord_id)
+                not_delivered(position, order_id, order, cl_ord_id, report)
             })
         }
         Report::InDoubt { cl_ord_id, reason } => {
@@ -267,25 +278,27 @@ fn execution(
     order_id: OrderId,
     order: &Order,
     report: &ExecutionReport,
+    told: &Report,
 ) -> Vec<PositionEvent> {
     let exchange_order_id = report.exchange_order_id.clone();
     let end = |ended: Ended, event| once_if(!order.ended.contains(&ended), event);
     match &report.execution {
         Execution::New => {
-            let told = OrderAcknowledged {
+            let acknowledged = OrderAcknowledged {
                 order_id,
                 exchange_order_id,
             };
-            once_if(!order.acknowledged, PositionEvent::OrderAcknowledged(told))
+            let new = !order.acknowledged;
+            once_if(new, PositionEvent::OrderAcknowledged(acknowledged))
         }
         Execution::Frozen { text } => {
             let text = text.clone();
-            let told = OrderFrozen {
+            let frozen = OrderFrozen {
                 order_id,
                 exchange_order_id,
                 text,
             };
-            once_if(!order.held, PositionEvent::OrderFrozen(told))
+            once_if(!order.held, PositionEvent::OrderFrozen(frozen))
         }
         Execution::Canceled => {
             let by = CanceledBy::Venue;
@@ -299,12 +312,19 @@ fn execution(
         }
         Execution::Rejected { code, text } => {
             let (code, text) = (*code, text.clone());
-            let told = PositionEvent::OrderRejected(OrderRejected {
-                order_id,
-                code,
-                text,
-            });
-            end(Ended::Rejected, told)
+            let mut events = end(
+                Ended::Rejected,
+                PositionEvent::OrderRejected(OrderRejected {
+                    order_id,
+                    code,
+                    text,
+                }),
+            );
+            if !events.is_empty() && !order.cumulative.is_zero() {
+                let reason = "an order that the exchange had filled was rejected";
+                events.extend(freeze(position, reason.to_owned()));
+            }
+            events
         }
         Execution::Fill {
             key,
@@ -336,6 +356,13 @@ fn execution(
             match told.and_then(|corrections| corrections.get(correction)) {
                 Some(before) if *before == corrected => vec![],
                 Some(_) => conflict(position, order_id, correction, *quantity, *price),
+                // One ExecID, one report: that of an execution, or of a correction of another, can't be this one's.
+                None if correction == execution
+                    || position.executions.contains_key(correction)
+                    || position.is_correction(correction) =>
+                {
+                    conflict(position, order_id, correction, *quantity, *price)
+                }
                 None => vec![PositionEvent::ExecutionCorrected(ExecutionCorrected {
                     order_id,
                     execution: execution.clone(),
@@ -349,16 +376,29 @@ fn execution(
         Execution::Replaced { quantity, price } => {
             let cl_ord_id = report.cl_ord_id.clone();
             let replace = order.replaces.get(&cl_ord_id);
-            let accepted = |state: &ReplaceState| matches!(state, ReplaceState::Accepted { .. });
             let (quantity, price) = (*quantity, *price);
-            let told = OrderReplaced {
-                order_id,
-                cl_ord_id,
-                quantity,
-                price,
-            };
-            let new = replace.is_some_and(|replace| !accepted(&replace.state));
-            once_if(new, PositionEvent::OrderReplaced(told))
+            let now = ReplaceState::Accepted { quantity, price };
+            match replace.map(|replace| &replace.state) {
+                Some(ReplaceState::Accepted { .. })
+                    if replace.is_some_and(|is| is.state == now) =>
+                {
+                    vec![]
+                }
+                // Another content under an id that was answered, or an id that is none of a replace's.
+                Some(ReplaceState::Accepted { .. }) | None => {
+                    contradicted(position, order_id, told)
+                }
+                Some(
+                    ReplaceState::Pending | ReplaceState::Rejected | ReplaceState::NotDelivered,
+                ) => {
+                    vec![PositionEvent::OrderReplaced(OrderReplaced {
+                        order_id,
+                        cl_ord_id,
+                        quantity,
+                        price,
+                    })]
+                }
+            }
         }
     }
 }
@@ -371,11 +411,14 @@ fn fill(
     (key, quantity, price): (&ExecutionKey, Quantity, Price),
 ) -> Vec<PositionEvent> {
     if let Some(booked) = position.executions.get(key) {
-        // A trade of an external order may have come through the primary before.
-        let of_this = booked.order.is_none_or(|order| order == order_id);
-        if of_this && (booked.quantity, booked.price) == (quantity, price) {
-            return vec![];
+        let same = (booked.side, booked.quantity, booked.price) == (order.side, quantity, price);
+        match booked.order {
+            Some(booked_on) if booked_on == order_id && same => return vec![],
+            // The primary's word of the trade came first: now it is known whose order it was.
+            None if same => {}
+            Some(_) | None => return conflict(position, order_id, key, quantity, price),
         }
+    } else if position.is_correction(key) {
         return conflict(position, order_id, key, quantity, price);
     }
     let mut events = vec![PositionEvent::Executed(Executed {
@@ -389,14 +432,6 @@ fn fill(
         venue_leaves: report.leaves,
         late: !order.ended.is_empty(),
     })];
-    let live = if position.busted.contains(key) {
-        Quantity::ZERO
-    } else {
-        quantity
-    };
-    let excess = order.cumulative.plus(live).minus(order.quantity);
-    let overfill = PositionEvent::OverfillDetected(OverfillDetected { order_id, excess });
-    events.extend(once_if(!excess.is_zero(), overfill));
     if order.ended.contains(&Ended::Rejected) {
         let reason = "an order that the exchange had rejected was filled";
         events.extend(freeze(position, reason.to_owned()));
@@ -440,11 +475,24 @@ fn change_rejected(
     events
 }
 
-fn not_delivered(order_id: OrderId, order: &Order, cl_ord_id: &ClOrdId) -> Vec<PositionEvent> {
+fn not_delivered(
+    position: &Position,
+    order_id: OrderId,
+    order: &Order,
+    cl_ord_id: &ClOrdId,
+    report: &Report,
+) -> Vec<PositionEvent> {
     let id = cl_ord_id.clone();
     if order.cl_ord_id == *cl_ord_id {
-        let lost = PositionEvent::OrderNotDelivered(OrderNotDelivered { order_id });
-        once_if(!order.ended.contains(&Ended::NotDelivered), lost)
+        if order.lost {
+            vec![]
+        } else if order.acknowledged || order.held {
+            contradicted(position, order_id, report)
+        } else {
+            vec![PositionEvent::OrderNotDelivered(OrderNotDelivered {
+                order_id,
+            })]
+        }
     } else if cancel_waits(order, cl_ord_id) {
         let lost = CancelNotDelivered {
             order_id,
@@ -488,6 +536,17 @@ fn conflict(
     )
 }
 
+/// A report that can't be true beside what was told before, kept once: a person has to look.
+fn contradicted(position: &Position, order_id: OrderId, report: &Report) -> Vec<PositionEvent> {
+    let report = format!("{report:?}");
+    if position.contradictions.contains(&report) {
+        return vec![];
+    }
+    let reason = "the exchange contradicts what it said of an order before".to_owned();
+    let told = ReportContradicted { order_id, report };
+    contradicts(position, PositionEvent::ReportContradicted(told), reason)
+}
+
 fn contradicts(position: &Position, event: PositionEvent, reason: String) -> Vec<PositionEvent> {
     let mut events = vec![event];
     events.extend(freeze(position, reason));
@@ -500,11 +559,48 @@ fn freeze(position: &Position, reason: String) -> Vec<PositionEvent> {
     once_if(position.frozen.is_none(), frozen)
 }
 
-/// A fill turned long into short or short into long: only the venue's own error can do that to an order that closes.
+/// What only an order that the venue has can bring about.
+fn proves_delivery(event: &PositionEvent) -> bool {
+    matches!(
+        event,
+        PositionEvent::OrderAcknowledged(_)
+            | PositionEvent::OrderFrozen(_)
+            | PositionEvent::OrderReplaced(_)
+            | PositionEvent::Executed(_)
+    )
+}
+
+/// How much had filled of the orders that `events` are about.
+fn filled_before(position: &Position, events: &[PositionEvent]) -> BTreeMap<OrderId, Quantity> {
+    events
+        .iter()
+        .filter_map(PositionEvent::order_id)
+        .filter_map(|id| Some((id, position.orders.get(&id)?.cumulative)))
+        .collect()
+}
+
+/// A fill or a correction took an order beyond its quantity.
+fn overfills(position: &Position, before: &BTreeMap<OrderId, Quantity>) -> Vec<PositionEvent> {
+    let overfill = |(id, before): (&OrderId, &Quantity)| {
+        let order = position.orders.get(id)?;
+        let excess = order.cumulative.minus(order.quantity);
+        let grown = order.cumulative > *before && !excess.is_zero();
+        let order_id = *id;
+        grown.then_some(PositionEvent::OverfillDetected(OverfillDetected {
+            order_id,
+            excess,
+        }))
+    };
+    before.iter().filter_map(overfill).collect()
+}
+
+/// An over-fill took the position through flat to the other side: only the venue's own error can do that with an order that closes.
 fn freeze_turned(position: &Position, before: NetQuantity) -> Vec<PositionEvent> {
-    let turned = position.net.0.signum() * before.0.signum() < 0;
-    let over_filled = |order: &Order| order.is_ours() && order.cumulative > order.quantity;
-    if turned && position.orders.values().any(over_filled) {
+    let sign = position.net.0.signum();
+    let turned_by = |order: &Order| {
+        order.is_ours() && order.cumulative > order.quantity && order.side.sign() == sign
+    };
+    if sign != before.0.signum() && position.orders.values().any(turned_by) {
         let reason = format!(
             "an over-fill turned the position from {before} to {}",
             position.net

@@ -252,15 +252,16 @@ impl Position {
         trades
     }
 
+    /// Whether this ExecID was that of a correction.
+    pub fn is_correction(&self, key: &ExecutionKey) -> bool {
+        let mut corrections = self.corrections.values();
+        corrections.any(|corrections| corrections.contains_key(key))
+    }
+
     /// Trades of the drop copy that no execution here answers to.
     pub fn unbooked(&self) -> impl Iterator<Item = (&ExecutionKey, &BTreeSet<Confirmation>)> {
-        let is_correction = |key: &ExecutionKey| {
-            self.corrections
-                .values()
-                .any(|corrections| corrections.contains_key(key))
-        };
         self.confirmations
             .iter()
-            .filter(move |(key, _)| !self.executions.contains_key(*key) && !is_correction(key))
+            .filter(|(key, _)| !self.executions.contains_key(*key) && !self.is_correction(key))
     }
 }

@@ -195,6 +195,7 @@ impl Names {
                 let name = format!("{event:?}");
                 name.split('(').next().unwrap().to_owned()
             }
+            PositionEvent::ReportContradicted(told) => format!("contradicted {}", told.report),
             PositionEvent::UnknownOrderReported(unknown) => format!("unknown {}", unknown.report),
         }
     }

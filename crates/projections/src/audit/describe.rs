@@ -199,6 +199,9 @@ fn position(event: &PositionEvent) -> String {
             "handed back to the primary with {} after {} executions, epoch {}",
             handed.net, handed.executions, handed.epoch
         ),
+        PositionEvent::ReportContradicted(_) => {
+            "a report contradicts what the exchange said of the order before".to_owned()
+        }
         PositionEvent::UnknownOrderReported(told) => {
             format!("a report names the unknown order {}", told.cl_ord_id)
         }

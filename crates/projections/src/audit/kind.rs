@@ -128,6 +128,7 @@ const fn position_asked(event: &PositionEvent) -> bool {
         | PositionEvent::OrderNotDelivered(_)
         | PositionEvent::OrderInDoubt(_)
         | PositionEvent::ExposureBreached(_)
+        | PositionEvent::ReportContradicted(_)
         | PositionEvent::UnknownOrderReported(_) => false,
     }
 }

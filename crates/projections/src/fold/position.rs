@@ -184,6 +184,7 @@ impl FoldedPosition {
             | PositionEvent::PositionFrozen(_)
             | PositionEvent::PositionUnfrozen(_)
             | PositionEvent::PositionHandedBack(_)
+            | PositionEvent::ReportContradicted(_)
             | PositionEvent::UnknownOrderReported(_) => {}
         }
         if let Some(order) = event.order_id() {

@@ -51,6 +51,7 @@ pub enum PositionEvent {
     PositionFrozen(PositionFrozen),
     PositionUnfrozen(PositionUnfrozen),
     PositionHandedBack(PositionHandedBack),
+    ReportContradicted(ReportContradicted),
     UnknownOrderReported(UnknownOrderReported),
 }
 
@@ -83,6 +84,7 @@ impl PositionEvent {
             PositionEvent::OrderNotDelivered(event) => Some(event.order_id),
             PositionEvent::OrderInDoubt(event) => Some(event.order_id),
             PositionEvent::InDoubtResolved(event) => Some(event.order_id),
+            PositionEvent::ReportContradicted(event) => Some(event.order_id),
             PositionEvent::BodLoaded(_)
             | PositionEvent::BodContradicted(_)
             | PositionEvent::PrimaryTradeApplied(_)

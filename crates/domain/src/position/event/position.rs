@@ -1,7 +1,7 @@
 //! What happened to the position as a whole: what it began with, what froze it, who has it.
 
 use crate::amount::{NetQuantity, Price, Quantity};
-use crate::id::{ClOrdId, ExecutionKey, PositionKey, RequestId, Side};
+use crate::id::{ClOrdId, ExecutionKey, OrderId, PositionKey, RequestId, Side};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,14 @@ pub struct PositionHandedBack {
 pub struct ExposureBreached {
     /// By how much what may still fill exceeds what is open, in units.
     pub excess: Quantity,
+}
+
+/// A report that can't be true beside what the exchange had said of the order. What was booked stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportContradicted {
+    pub order_id: OrderId,
+    /// The report, as text: what a person needs to look into it.
+    pub report: String,
 }
 
 /// A report about an order this position never placed.
