@@ -1,12 +1,18 @@
 // A test names the variants it is about; a new one must not break every table.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+mod decode;
+mod history;
+mod model;
 mod properties;
 mod scenarios;
 
 use super::*;
+/// What [`history`] and [`decode`] call the domain: the fuzz target, which is another crate, has them too.
+use crate as domain;
 use crate::amount::{NetQuantity, Price, Quantity};
 use crate::id::{ExecutionKey, OrderId, RequestId, Venue};
+use history::{Step, Went, World};
 use uuid::Uuid;
 
 pub(super) fn request_id(number: u128) -> RequestId {
@@ -33,31 +39,6 @@ pub(super) fn terms(quantity: Wanted) -> SquareOffTerms {
 
 pub(super) fn execution_key(id: &str) -> ExecutionKey {
     ExecutionKey::new(Venue::Nse, sample::date(), id).unwrap()
-}
-
-/// What the venue says of the n-th order of a position.
-pub(super) fn says(position: &Position, number: u32, execution: Execution) -> Option<Report> {
-    let (_, order) = numbered(position, number)?;
-    Some(Report::Execution(ExecutionReport {
-        cl_ord_id: order.cl_ord_id.clone(),
-        exchange_order_id: format!("X{number}").parse().unwrap(),
-        execution,
-        cumulative: 0,
-        leaves: 0,
-    }))
-}
-
-pub(super) fn fill(position: &Position, number: u32, units: u64, id: &str) -> Option<Report> {
-    let (key, quantity) = (execution_key(id), Quantity::new(units).unwrap());
-    says(
-        position,
-        number,
-        Execution::Fill {
-            key,
-            quantity,
-            price: Price(1_000_000),
-        },
-    )
 }
 
 pub(super) fn numbered(position: &Position, number: u32) -> Option<(OrderId, &Order)> {
