@@ -7,10 +7,11 @@
 //! 3. Log before sequence number: at least once in, and the position's execution keys make it exactly once.
 //! 4. One gateway per session, fenced by the session's stream, which it reads as it grows, and by the journal's lock.
 //! 5. It lives off the log: no read database can stop an order.
-//! 6. What was not sent when its activation of the platform ended is dropped and said to be; cancels always go.
+//! 6. What was not sent when its activation of the platform ended, a kill switch covered it or its market closed is dropped and said
+//!    to be; cancels always go.
+//! 7. What may or may not have been sent is never sent again: it is in doubt until the venue or a person says.
 //!
-//! Not here yet: message-rate throttling, mass status on recovery (after a lost journal, orders under way stay as the log knows them),
-//! drop copy, several sessions to one venue. What the session has taken and not yet journaled when its connection breaks, 1,536
+//! Not here yet: message-rate throttling, mass status on recovery (reports that were lost with a journal are not asked for), drop copy, several sessions to one venue. What the session has taken and not yet journaled when its connection breaks, 1,536
 //! messages at most, goes out at the next log-on however late that is.
 
 mod days;

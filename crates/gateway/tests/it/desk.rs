@@ -3,14 +3,14 @@
 use crate::rig::{PATIENCE, until};
 use crate::story;
 use squareoff_domain::platform::{
-    self, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
+    self, HaltScope, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
 };
 use squareoff_domain::position::{
     self, Change, Context, Execution, ExecutionReport, Order, OrderDispatched, OrderStatus,
     Outcome, Position, PositionEvent, PricePolicy, Report, Request, SquareOffTerms, TimeInForce,
     Wanted,
 };
-use squareoff_domain::reference::InstrumentKind;
+use squareoff_domain::reference::{self, ContractList, InstrumentKind};
 use squareoff_domain::session::{self, SessionEvent, SessionReport};
 use squareoff_domain::suspense::{ReportSuspended, SuspenseEvent};
 use squareoff_domain::{
@@ -98,6 +98,34 @@ impl Desk {
         for venue in [Venue::Bse, Venue::Nse] {
             self.market(venue, MarketPhase::Open).await;
         }
+    }
+
+    /// Loads the contract of a position's instrument, a derivative.
+    pub async fn list(&self, key: &PositionKey) {
+        let contracts: Streams<ContractList> = Streams::new(self.store.clone());
+        let stream = reference::contracts_stream(key.date, key.venue);
+        let record = |list: &ContractList| Ok::<_, ()>((list.record(vec![contract(key)]), ()));
+        let caller = caller(Uuid::new_v4(), 0);
+        let listed = contracts.transact(&stream, &caller, record);
+        listed.await.unwrap();
+    }
+
+    /// The kill switch for all new orders.
+    pub async fn halt(&self) {
+        let (scope, reason) = (HaltScope::All, "halt".into());
+        self.ask_platform(PlatformAsk::Halt { scope, reason }).await;
+    }
+
+    /// Activates the next trading day.
+    pub async fn next_day(&self) {
+        self.stand_down().await;
+        let trading_date = "2026-11-23".parse().unwrap();
+        let reason = "primary still down".into();
+        self.ask_platform(PlatformAsk::ActivateAlone {
+            trading_date,
+            reason,
+        })
+        .await;
     }
 
     /// Somebody else than the gateway tells of a venue's derivatives.

@@ -7,7 +7,9 @@
 
 mod cancels;
 mod chaos;
+mod control;
 mod desk;
+mod externals;
 mod line;
 mod lives;
 mod losses;

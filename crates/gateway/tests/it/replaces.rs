@@ -2,7 +2,7 @@
 
 use crate::desk::find;
 use crate::rig::Rig;
-use crate::venue::{acknowledged, cancel_reject, canceled, replace_reject, replaced, report};
+use crate::venue::{cancel_reject, canceled, replace_reject, replaced, report};
 use squareoff_domain::position::{Change, OrderStatus, Position};
 use squareoff_domain::{ClOrdId, PositionKey, Price};
 use squareoff_fix::AppMessage;
@@ -352,6 +352,5 @@ async fn a_change_that_nobody_asked_for_is_held() {
         .until(&key, "answered", |p| !find(p, &id).1.cancel_pending())
         .await;
     assert_eq!(rig.desk.position(&key).await.working().units(), 50);
-    assert_eq!(acknowledged(&order).order_qty, Some(50));
     rig.end().await;
 }

@@ -2,8 +2,10 @@
 
 use crate::desk::find;
 use crate::line::TO_VENUE;
+use crate::replaces::{CHEAPER, acknowledged_order};
 use crate::rig::{Rig, until};
-use squareoff_domain::position::{OrderStatus, Position};
+use crate::venue::replaced;
+use squareoff_domain::position::{OrderStatus, Position, Report};
 use squareoff_domain::{ClOrdId, PositionKey};
 use std::time::Duration;
 
@@ -226,4 +228,64 @@ async fn what_the_venue_has_answered_is_filled_over_without_a_word() {
         assert!(!again.iter().any(|line| line.contains("not-delivered")));
         rig.end().await;
     }
+}
+
+#[tokio::test]
+async fn replaces_are_sent_again_while_fresh_and_recorded_as_lost_when_old() {
+    for (fresh, cancelled) in [(true, false), (false, false), (true, true)] {
+        let age = Duration::from_secs(if fresh { 60 } else { 0 });
+        let mut rig = Rig::without_gateway().await;
+        rig.resend_age_max = age;
+        rig.start().await;
+        let (key, order, id) = acknowledged_order(&rig).await;
+        rig.line.swallow(TO_VENUE, true);
+        let replace_id = rig.desk.modify(&key, &id, CHEAPER).await;
+        until("it is lost", async || rig.line.swallowed(TO_VENUE) > 0).await;
+        if cancelled {
+            rig.desk.try_cancel(&key, &id).await;
+        }
+        reconnect(&rig);
+        if fresh && !cancelled {
+            let replace = rig.venue.until_replace(1).await;
+            assert_eq!(replace.cl_ord_id, replace_id.as_str());
+            assert!(rig.book.lock().unwrap().processed[1].poss_dup);
+            rig.venue.report(replaced(&order, &replace, 0));
+            rig.desk
+                .until_order(&key, &id, "replaced", |order| !order.replace_pending())
+                .await;
+        } else if cancelled {
+            // The cancel that waited for the answer goes at once.
+            let cancel = rig.venue.until_cancel(1).await;
+            assert_eq!(cancel.orig_cl_ord_id, id.as_str());
+            assert!(rig.book.lock().unwrap().replaces().is_empty());
+        } else {
+            rig.desk
+                .until_order(&key, &id, "as it was", |order| !order.replace_pending())
+                .await;
+            let story = rig.desk.story(&key).await;
+            assert_eq!(story.last().unwrap(), "replace-not-delivered o1.r1");
+            // A second one goes, under an id of its own.
+            rig.desk.modify(&key, &id, CHEAPER).await;
+            let replace = rig.venue.until_replace(1).await;
+            assert_ne!(replace.cl_ord_id, replace_id.as_str());
+        }
+        rig.end().await;
+    }
+}
+
+/// The cancel of an order that is in doubt goes again like any other.
+#[tokio::test]
+async fn the_cancel_of_an_order_in_doubt_is_sent_again() {
+    let rig = Rig::new().await;
+    let (key, _, id) = acknowledged_order(&rig).await;
+    let reason = "asked on the phone".into();
+    let cl_ord_id = id.clone();
+    let doubt = Report::InDoubt { cl_ord_id, reason };
+    rig.desk.tell(&key, doubt).await;
+    rig.line.swallow(TO_VENUE, true);
+    rig.desk.cancel(&key, &id).await;
+    until("it is lost", async || rig.line.swallowed(TO_VENUE) > 0).await;
+    reconnect(&rig);
+    rig.venue.until_cancel(1).await;
+    rig.end().await;
 }
