@@ -180,3 +180,33 @@ async fn append(streams: &Streams<Refusals>, kept: &Kept) -> bool {
     }
     written.is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn what_the_queue_does_not_take_is_counted_and_nobody_waits() {
+        let (queue, mut waiting) = mpsc::channel(2);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let log = RefusalLog { queue, dropped };
+        let (actor, platform) = (Actor("desk-asha".into()), Platform::default());
+        for number in 0..5 {
+            let asked = Asked::of_desk("halt", RequestId(Uuid::from_u128(number)));
+            log.enqueue(&actor, &asked, &platform, &Refusal::ReasonMissing.into());
+        }
+        assert_eq!(log.dropped.load(Ordering::Relaxed), 3);
+        let kept = waiting.recv().await.unwrap();
+        assert!(kept.stream.starts_with("refusals-") && kept.stream.ends_with("-desk"));
+        assert_eq!(kept.refused.code, "reason-missing");
+    }
+
+    #[test]
+    fn only_what_a_rule_refused_is_kept() {
+        let outage = Problem::read_model_unavailable("away");
+        assert!(!is_refusal(&outage) && !is_refusal(&Problem::bug("oh")));
+        assert!(is_refusal(&Refusal::SessionNotReady.into()));
+        assert!(is_refusal(&Refusal::UnknownOrder.into()));
+    }
+}
