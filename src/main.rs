@@ -40,6 +40,9 @@ enum Command {
         /// How many square-offs.
         #[arg(long, default_value_t = 1_000)]
         orders: u32,
+        /// All of them as one bulk, proposed by one person and approved by another.
+        #[arg(long)]
+        bulk: bool,
         /// Kills this part again and again (SIGKILL) while the square-offs run.
         #[arg(long, value_name = "PART")]
         kill: Option<Kill>,
@@ -128,8 +131,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     match arguments.command {
         Command::Up => up::run(config, shutdown::listen(false)?).await?,
-        Command::Demo { orders, kill } => {
-            return demo::run(config, orders, kill, shutdown::listen(false)?).await;
+        Command::Demo { orders, bulk, kill } => {
+            let options = demo::Options {
+                square_offs: orders,
+                bulk,
+                kill,
+            };
+            return demo::run(config, options, shutdown::listen(false)?).await;
         }
         Command::Api(role) => roles::api(&config, stop(&role)?).await?,
         Command::Gateway(role) => roles::gateway(&config, stop(&role)?).await?,

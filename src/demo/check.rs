@@ -27,6 +27,7 @@ const NAMED_MAX: usize = 5;
 type Executions = BTreeMap<String, (String, i64, i64)>;
 
 pub struct Checked {
+    pub orders: usize,
     pub fills: usize,
     pub differences: Vec<String>,
 }
@@ -96,6 +97,7 @@ pub async fn check(store: &EventStore, database: &Database, ledger: &Path) -> Re
         &shown,
     ));
     Ok(Checked {
+        orders: log.orders.len(),
         fills: log.executions.len(),
         differences,
     })

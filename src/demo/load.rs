@@ -2,13 +2,13 @@
 //! answer is lost, and followed until the read model shows the fill.
 
 use super::follow::{Followed, Page};
+use super::person::{PATIENCE, Person};
 use crate::stack::Stack;
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use squareoff_api::DevelopmentKey;
+use serde_json::json;
 use squareoff_domain::PositionKey;
 use squareoff_primary::book::Book;
 use std::time::{Duration, Instant};
@@ -17,25 +17,19 @@ use uuid::Uuid;
 
 /// Square-offs under way at once.
 const CONCURRENCY: usize = 32;
-/// For so long one request is asked again while parts are down.
-const PATIENCE: Duration = Duration::from_secs(90);
-const RETRY: Duration = Duration::from_millis(50);
 /// Between two looks at the end of the log.
 const LOOK: Duration = Duration::from_millis(2);
 /// How often a position is asked for again when its order ended without closing it, as a crash may leave one undelivered.
 const ROUNDS_MAX: usize = 10;
 
 pub struct Load {
-    http: Client,
-    url: String,
-    token: String,
+    person: Person,
     positions: Vec<PositionKey>,
     accepted: watch::Sender<usize>,
     followed: Followed,
 }
 
 pub struct Ran {
-    pub orders: usize,
     pub elapsed: Duration,
     /// Sorted.
     pub latencies_ms: Vec<f64>,
@@ -53,10 +47,7 @@ impl Load {
             .iter()
             .filter(|line| line.net_quantity.0 != 0);
         Ok(Load {
-            http: Client::builder().timeout(Duration::from_secs(10)).build()?,
-            url: stack.url.clone(),
-            token: DevelopmentKey::load_or_create(&stack.folder.development_key())?
-                .token("demo")?,
+            person: Person::new(stack, "demo")?,
             positions: open.map(|line| line.key.clone()).collect(),
             accepted: watch::Sender::new(0),
             followed: Followed::default(),
@@ -67,10 +58,9 @@ impl Load {
         self.positions.len()
     }
 
-    /// Ends when so many square-offs have been accepted.
-    pub async fn accepted(&self, count: usize) {
-        let mut accepted = self.accepted.subscribe();
-        accepted.wait_for(|accepted| *accepted >= count).await.ok();
+    /// How many square-offs have been accepted.
+    pub fn accepted(&self) -> watch::Receiver<usize> {
+        self.accepted.subscribe()
     }
 
     /// Closes every position.
@@ -81,34 +71,30 @@ impl Load {
         let begun = Instant::now();
         let closings = stream::iter(&self.positions).map(|position| self.close(position));
         let closed = closings.buffer_unordered(CONCURRENCY).try_collect();
-        let closed: Vec<(usize, f64)> = tokio::select! {
+        let mut latencies_ms: Vec<f64> = tokio::select! {
             closed = closed => closed?,
             Err(error) = self.follow() => return Err(error),
         };
         let elapsed = begun.elapsed();
-        let mut latencies_ms: Vec<f64> = closed.iter().map(|(_, latency)| *latency).collect();
         latencies_ms.sort_by(f64::total_cmp);
         Ok(Ran {
-            orders: closed.iter().map(|(orders, _)| orders).sum(),
             elapsed,
             latencies_ms,
         })
     }
 
-    /// Closes one position; how many orders it took, and the milliseconds from the request to the last fill visible.
-    async fn close(&self, position: &PositionKey) -> Result<(usize, f64)> {
+    /// Closes one position; the milliseconds from the request to the last fill visible.
+    async fn close(&self, position: &PositionKey) -> Result<f64> {
         let begun = Instant::now();
-        let mut orders = 0;
         for _ in 0..ROUNDS_MAX {
             let accepted = self.square_off(position).await?;
-            orders += accepted.order_ids.len();
             self.accepted.send_modify(|accepted| *accepted += 1);
             let mut filled = true;
             for order_id in accepted.order_ids {
                 filled &= self.ended(order_id).await? == "filled";
             }
             if filled {
-                return Ok((orders, begun.elapsed().as_secs_f64() * 1_000.0));
+                return Ok(begun.elapsed().as_secs_f64() * 1_000.0);
             }
         }
         bail!(
@@ -126,13 +112,8 @@ impl Load {
             "product": position.product,
             "quantity": "all",
         });
-        let ask = || {
-            self.http
-                .post(format!("{}/v1/square-offs", self.url))
-                .header("Idempotency-Key", &key)
-                .json(&body)
-        };
-        let (status, answer) = self.until_answered(ask).await?;
+        let asked = self.person.post("/v1/square-offs", &key, &body);
+        let (status, answer) = asked.await?;
         if status != StatusCode::ACCEPTED {
             bail!("{} was not accepted: {status} {answer}", position.stream());
         }
@@ -148,8 +129,8 @@ impl Load {
                 PATIENCE.as_secs()
             )
         })?;
-        let url = format!("{}/v1/orders/{order_id}?at_least={at_least}", self.url);
-        let (status, order) = self.until_answered(|| self.http.get(&url)).await?;
+        let path = format!("/v1/orders/{order_id}?at_least={at_least}");
+        let (status, order) = self.person.get(&path).await?;
         if status != StatusCode::OK {
             bail!("the order {order_id} is not shown: {status} {order}");
         }
@@ -160,8 +141,8 @@ impl Load {
     async fn follow(&self) -> Result<()> {
         let mut from = "0".to_owned();
         loop {
-            let url = format!("{}/v1/events?limit=1000&from={from}", self.url);
-            let (status, answer) = self.until_answered(|| self.http.get(&url)).await?;
+            let path = format!("/v1/events?limit=1000&from={from}");
+            let (status, answer) = self.person.get(&path).await?;
             if status != StatusCode::OK {
                 bail!("the log cannot be followed: {status} {answer}");
             }
@@ -171,29 +152,6 @@ impl Load {
             }
             from.clone_from(&page.next);
             self.followed.learn(page);
-        }
-    }
-
-    /// Asks until there is an answer: while parts are down there is none, or a 503 that says so. The key makes asking again safe.
-    async fn until_answered(
-        &self,
-        ask: impl Fn() -> RequestBuilder,
-    ) -> Result<(StatusCode, Value)> {
-        let begun = Instant::now();
-        loop {
-            let answer = async {
-                let response = ask().bearer_auth(&self.token).send().await?;
-                Ok::<_, reqwest::Error>((response.status(), response.json::<Value>().await?))
-            };
-            let why = match answer.await {
-                Ok((StatusCode::SERVICE_UNAVAILABLE, body)) => body["detail"].to_string(),
-                Ok(answer) => return Ok(answer),
-                Err(error) => error.to_string(),
-            };
-            if begun.elapsed() > PATIENCE {
-                bail!("no answer within {} seconds: {why}", PATIENCE.as_secs());
-            }
-            tokio::time::sleep(RETRY).await;
         }
     }
 }

@@ -2,18 +2,22 @@
 //! log, the read model and the exchange's own ledger must tell the same. One line of JSON says how it went; with `--kill` a part is
 //! killed again and again meanwhile.
 
+mod bulk;
 mod check;
 mod follow;
 mod load;
+mod person;
 
 use crate::config::Config;
 use crate::shutdown;
 use crate::stack::Stack;
 use anyhow::{Context, Result, bail};
+use bulk::Bulk;
 use load::Load;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use squareoff_primary::book::Book;
 use squareoff_projections::{Database, RebuildOptions, SwapWhen, rebuild};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -58,9 +62,11 @@ struct Outcome {
     square_offs: usize,
     orders: usize,
     fills: usize,
-    /// From the request to the last fill visible in the read model, in milliseconds.
-    p50_ms: f64,
-    p99_ms: f64,
+    /// From the request to the last fill visible in the read model, in milliseconds; not of a bulk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p50_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99_ms: Option<f64>,
     orders_per_s: f64,
     replay_events_per_s: u64,
     kills: u32,
@@ -69,20 +75,29 @@ struct Outcome {
     differences: Vec<String>,
 }
 
+/// How the demo goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub square_offs: u32,
+    /// All of them as one bulk.
+    pub bulk: bool,
+    pub kill: Option<Kill>,
+}
+
 /// # Errors
 /// When the run could not be done; what differs is no error but exit code 1.
 pub async fn run(
     config: Config,
-    square_offs: u32,
-    kill: Option<Kill>,
+    options: Options,
     stop: watch::Receiver<bool>,
 ) -> Result<ExitCode> {
+    let square_offs = options.square_offs;
     let mut folder = tempfile::Builder::new()
         .prefix("squareoff-demo-")
         .tempdir()?;
     // The server of a private Postgres runs as another user and must get through.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
-    let database = match (&config.database_url, kill) {
+    let database = match (&config.database_url, options.kill) {
         (Some(_), Some(Kill::Postgres)) => {
             bail!("the Postgres of DATABASE_URL is not ours to kill: unset it for --kill postgres")
         }
@@ -102,7 +117,7 @@ pub async fn run(
     };
     let say = |step: &str| eprintln!("· {step}");
     let worked = tokio::select! {
-        worked = work(config, kill, say) => worked,
+        worked = work(config, options, say) => worked,
         () = shutdown::requested(stop) => Err(anyhow::anyhow!("stopped before the end")),
     };
     if let Some(database) = database {
@@ -121,24 +136,20 @@ pub async fn run(
     })
 }
 
-async fn work(config: Config, kill: Option<Kill>, say: impl Fn(&str)) -> Result<Outcome> {
+async fn work(config: Config, options: Options, say: impl Fn(&str)) -> Result<Outcome> {
     let mut stack = Stack::start(config, &say).await?;
-    let outcome = prove(&mut stack, kill, say).await;
+    let outcome = prove(&mut stack, options, say).await;
     stack.stop().await;
     outcome
 }
 
-async fn prove(stack: &mut Stack, kill: Option<Kill>, say: impl Fn(&str)) -> Result<Outcome> {
+async fn prove(stack: &mut Stack, options: Options, say: impl Fn(&str)) -> Result<Outcome> {
     let book = crate::book::read(&stack.folder.book())?;
-    let load = Load::new(stack, &book)?;
-    say(&format!("squaring off {} positions", load.positions()));
-    let kills = async {
-        match kill {
-            None => Ok(0),
-            Some(kill) => kill_again_and_again(stack, kill, &load, &say).await,
-        }
+    let (ran, kills) = if options.bulk {
+        square_off_in_bulk(stack, &book, options.kill, &say).await?
+    } else {
+        square_off_one_by_one(stack, &book, options.kill, &say).await?
     };
-    let (ran, kills) = tokio::try_join!(load.run(), kills)?;
     say("comparing the log, the read model and the exchange's ledger");
     let url = stack
         .config
@@ -166,13 +177,15 @@ async fn prove(stack: &mut Stack, kill: Option<Kill>, say: impl Fn(&str)) -> Res
     if !replay.equal() || replay.comparison.is_none() {
         checked.differences.push(crate::rebuild::describe(&replay));
     }
+    let latencies_ms = &ran.latencies_ms;
+    let latency = |percent| (!latencies_ms.is_empty()).then(|| percentile(latencies_ms, percent));
     Ok(Outcome {
-        square_offs: ran.latencies_ms.len(),
-        orders: ran.orders,
+        square_offs: ran.square_offs,
+        orders: checked.orders,
         fills: checked.fills,
-        p50_ms: percentile(&ran.latencies_ms, 50),
-        p99_ms: percentile(&ran.latencies_ms, 99),
-        orders_per_s: round(ran.orders as f64 / ran.elapsed.as_secs_f64()),
+        p50_ms: latency(50),
+        p99_ms: latency(99),
+        orders_per_s: round(checked.orders as f64 / ran.elapsed.as_secs_f64()),
         replay_events_per_s: replay.events_per_s(),
         kills,
         equal: checked.differences.is_empty(),
@@ -180,17 +193,65 @@ async fn prove(stack: &mut Stack, kill: Option<Kill>, say: impl Fn(&str)) -> Res
     })
 }
 
-/// Kills the part each time another share of the square-offs has been accepted, while others are under way.
+/// What squaring off came to.
+struct Ran {
+    square_offs: usize,
+    elapsed: Duration,
+    /// Sorted; none of a bulk.
+    latencies_ms: Vec<f64>,
+}
+
+async fn square_off_one_by_one(
+    stack: &Stack,
+    book: &Book,
+    kill: Option<Kill>,
+    say: &impl Fn(&str),
+) -> Result<(Ran, u32)> {
+    let load = Load::new(stack, book)?;
+    let positions = load.positions();
+    say(&format!("squaring off {positions} positions"));
+    let kills = kill_again_and_again(stack, kill, load.accepted(), positions, say);
+    let (ran, kills) = tokio::try_join!(load.run(), kills)?;
+    let ran = Ran {
+        square_offs: ran.latencies_ms.len(),
+        elapsed: ran.elapsed,
+        latencies_ms: ran.latencies_ms,
+    };
+    Ok((ran, kills))
+}
+
+async fn square_off_in_bulk(
+    stack: &Stack,
+    book: &Book,
+    kill: Option<Kill>,
+    say: &impl Fn(&str),
+) -> Result<(Ran, u32)> {
+    let bulk = Bulk::new(stack)?;
+    let open = book.positions.iter();
+    let open = open.filter(|line| line.net_quantity.0 != 0).count();
+    let kills = kill_again_and_again(stack, kill, bulk.closed(), open, say);
+    let (ran, kills) = tokio::try_join!(bulk.run(say), kills)?;
+    let ran = Ran {
+        square_offs: ran.items,
+        elapsed: ran.elapsed,
+        latencies_ms: vec![],
+    };
+    Ok((ran, kills))
+}
+
+/// Kills the part each time another share of the positions is done, while others are under way.
 async fn kill_again_and_again(
     stack: &Stack,
-    kill: Kill,
-    load: &Load,
+    kill: Option<Kill>,
+    mut done: watch::Receiver<usize>,
+    positions: usize,
     say: &impl Fn(&str),
 ) -> Result<u32> {
+    let Some(kill) = kill else { return Ok(0) };
     let part = kill.part();
     for number in 1..=KILLS {
-        load.accepted(load.positions() * number as usize / (KILLS as usize + 1))
-            .await;
+        let share = positions * number as usize / (KILLS as usize + 1);
+        done.wait_for(|done| *done >= share).await?;
         let pid = stack
             .pid(part)
             .with_context(|| format!("{part} does not run"))?;

@@ -62,3 +62,12 @@ fn the_exchange_may_be_killed() {
 fn postgres_may_be_killed() {
     survives("postgres");
 }
+
+#[test]
+fn a_bulk_closes_every_position_once_while_its_worker_is_killed() {
+    let line = proved(&demo(&["--bulk", "--kill", "bulk"]));
+    assert_eq!(
+        (&line["square_offs"], &line["kills"]),
+        (&240.into(), &3.into())
+    );
+}
