@@ -38,6 +38,15 @@ SELECT
     UNNEST($17::bigint[]),
     UNNEST($18::bigint[])
 ON CONFLICT ON CONSTRAINT bulk_items_pkey DO UPDATE SET
+    stream = excluded.stream,
+    client_code = excluded.client_code,
+    venue = excluded.venue,
+    symbol = excluded.symbol,
+    product = excluded.product,
+    phase = excluded.phase,
+    net_quantity = excluded.net_quantity,
+    notional = excluded.notional,
+    working_orders = excluded.working_orders,
     cancelled = excluded.cancelled,
     outcome = excluded.outcome,
     outcome_quantity = excluded.outcome_quantity,

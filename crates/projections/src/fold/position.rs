@@ -125,6 +125,7 @@ impl FoldedPosition {
                 let (quantity, price) = (observed.quantity, observed.price);
                 let placed = self.new_order(None, quantity, price);
                 self.placed.insert(observed.order_id, placed);
+                self.touch_trades_of(observed.order_id);
             }
             PositionEvent::Executed(executed) => self.executed(executed),
             PositionEvent::PrimaryTradeApplied(trade) => {
@@ -140,13 +141,13 @@ impl FoldedPosition {
             }
             PositionEvent::TradeConfirmed(told) => {
                 let key = &told.execution;
-                let root = root_of(&self.position, key);
-                if root.is_none() && !self.told.contains_key(key) {
+                let roots = roots_of(&self.position, key);
+                if roots.is_empty() && !self.told.contains_key(key) {
                     let trade = self.new_trade(key, told.side, told.quantity, told.price);
                     self.told.insert(key.clone(), trade);
                 }
                 self.touch_trade(key);
-                root.inspect(|root| self.touch_trade(root));
+                roots.iter().for_each(|root| self.touch_trade(root));
             }
             PositionEvent::ExecutionBusted(busted) => self.touch_chain(&busted.execution),
             PositionEvent::ExecutionCorrected(corrected) => {
@@ -200,6 +201,7 @@ impl FoldedPosition {
             ..self.new_order(Some(placed.request_id), placed.quantity, placed.price)
         };
         self.placed.insert(placed.order_id, order);
+        self.touch_trades_of(placed.order_id);
     }
 
     fn executed(&mut self, executed: &Executed) {
@@ -280,15 +282,24 @@ impl FoldedPosition {
         }
     }
 
-    /// The execution at the beginning of the chain that `key` is in, and its order.
+    /// Trades that came before their order: whose order it is was not known.
+    fn touch_trades_of(&mut self, id: OrderId) {
+        let booked = self.position.executions.iter();
+        let of_it: Vec<_> = booked
+            .filter(|(_, booked)| booked.order == Some(id))
+            .map(|(key, _)| key.clone())
+            .collect();
+        of_it.iter().for_each(|key| self.touch_trade(key));
+    }
+
+    /// The executions that `key` is or corrects, and their orders.
     fn touch_chain(&mut self, key: &ExecutionKey) {
-        let Some(root) = root_of(&self.position, key) else {
-            return;
-        };
-        self.touch_trade(&root);
-        let booked = self.position.executions.get(&root);
-        if let Some(order) = booked.and_then(|booked| booked.order) {
-            self.touch_order(order);
+        for root in roots_of(&self.position, key) {
+            self.touch_trade(&root);
+            let booked = self.position.executions.get(&root);
+            if let Some(order) = booked.and_then(|booked| booked.order) {
+                self.touch_order(order);
+            }
         }
     }
 
@@ -308,17 +319,22 @@ impl FoldedPosition {
     }
 }
 
-/// The execution that `key` is or corrects, through any number of corrections; `None` while no execution here answers to it.
-pub(crate) fn root_of(position: &Position, key: &ExecutionKey) -> Option<ExecutionKey> {
-    let mut link = key;
-    // A chain longer than there are corrections is a circle.
-    for _ in 0..=position.corrections.len() {
-        if position.executions.contains_key(link) {
-            return Some(link.clone());
+/// The executions that `key` is or corrects, through any number of corrections: one, unless a venue corrects two things by one report;
+/// none while no execution here answers to it.
+fn roots_of(position: &Position, key: &ExecutionKey) -> BTreeSet<ExecutionKey> {
+    let mut reached = BTreeSet::from([key]);
+    let mut next = vec![key];
+    while let Some(link) = next.pop() {
+        for (corrected, corrections) in &position.corrections {
+            if corrections.contains_key(link) && reached.insert(corrected) {
+                next.push(corrected);
+            }
         }
-        let corrects =
-            |(_, corrections): &(_, &BTreeMap<ExecutionKey, _>)| corrections.contains_key(link);
-        (link, _) = position.corrections.iter().find(corrects)?;
     }
-    None
+    let booked = |key: &&&ExecutionKey| position.executions.contains_key(**key);
+    reached
+        .iter()
+        .filter(booked)
+        .map(|key| (*key).clone())
+        .collect()
 }

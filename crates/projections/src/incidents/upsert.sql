@@ -52,6 +52,7 @@ SELECT
     UNNEST($24::bigint[]),
     UNNEST($25::bigint[])
 ON CONFLICT ON CONSTRAINT incidents_pkey DO UPDATE SET
+    trading_date = excluded.trading_date,
     reason = excluded.reason,
     outage_began_at = excluded.outage_began_at,
     requested_at = excluded.requested_at,

@@ -70,10 +70,19 @@ SELECT
     UNNEST($33::bigint[]),
     UNNEST($34::timestamptz[])
 ON CONFLICT ON CONSTRAINT orders_pkey DO UPDATE SET
+    cl_ord_id = excluded.cl_ord_id,
     current_cl_ord_id = excluded.current_cl_ord_id,
+    origin = excluded.origin,
+    side = excluded.side,
     quantity = excluded.quantity,
     price = excluded.price,
+    placed_quantity = excluded.placed_quantity,
+    placed_price = excluded.placed_price,
     replaces = excluded.replaces,
+    time_in_force = excluded.time_in_force,
+    slice = excluded.slice,
+    slices = excluded.slices,
+    request_id = excluded.request_id,
     exchange_order_id = excluded.exchange_order_id,
     cumulative_quantity = excluded.cumulative_quantity,
     leaves_quantity = excluded.leaves_quantity,
@@ -83,6 +92,8 @@ ON CONFLICT ON CONSTRAINT orders_pkey DO UPDATE SET
     late_fills = excluded.late_fills,
     reject_code = excluded.reject_code,
     reject_text = excluded.reject_text,
+    placed_at = excluded.placed_at,
+    placed_position = excluded.placed_position,
     version = excluded.version,
     updated_position = excluded.updated_position,
     updated_at = excluded.updated_at

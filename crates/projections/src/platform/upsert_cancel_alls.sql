@@ -24,7 +24,12 @@ SELECT
     UNNEST($10::bigint[]),
     UNNEST($11::bigint[])
 ON CONFLICT ON CONSTRAINT cancel_alls_pkey DO UPDATE SET
+    scope = excluded.scope,
     state = excluded.state,
+    reason = excluded.reason,
+    requested_by = excluded.requested_by,
+    requested_at = excluded.requested_at,
+    requested_position = excluded.requested_position,
     decided_by = excluded.decided_by,
     decided_at = excluded.decided_at,
     version = excluded.version,

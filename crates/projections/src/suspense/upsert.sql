@@ -44,6 +44,17 @@ SELECT
     UNNEST($20::bigint[]),
     UNNEST($21::bigint[])
 ON CONFLICT ON CONSTRAINT suspense_pkey DO UPDATE SET
+    venue = excluded.venue,
+    report_key = excluded.report_key,
+    reason = excluded.reason,
+    message = excluded.message,
+    suspended_at = excluded.suspended_at,
+    execution_key = excluded.execution_key,
+    account = excluded.account,
+    symbol = excluded.symbol,
+    side = excluded.side,
+    quantity = excluded.quantity,
+    price = excluded.price,
     state = excluded.state,
     matched_stream = excluded.matched_stream,
     settled_by = excluded.settled_by,

@@ -4,8 +4,10 @@
 
 mod as_of;
 mod cluster;
+mod models;
 mod offline_data;
 mod projecting;
 mod rebuilding;
 mod resuming;
 mod story;
+mod wild;

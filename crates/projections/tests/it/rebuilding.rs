@@ -1,10 +1,12 @@
 //! Rebuild: the same events give the same rows, beside a live projection that never stops.
 
 use crate::story::{Desk, Projecting, reach, start};
+use crate::wild::Wild;
 use sqlx::Executor;
 use squareoff_projections::orders::{OrderFilter, orders};
 use squareoff_projections::{RebuildError, RebuildOptions, Stage, SwapWhen, checkpoint, rebuild};
-use squareoff_store::Position;
+use squareoff_store::{EventStore, Position, codec};
+use std::collections::BTreeSet;
 
 const COMPARE: RebuildOptions = RebuildOptions::new(SwapWhen::Never);
 const SWAP: RebuildOptions = RebuildOptions::new(SwapWhen::Equal);
@@ -12,7 +14,8 @@ const SWAP: RebuildOptions = RebuildOptions::new(SwapWhen::Equal);
 #[tokio::test]
 async fn any_history_gives_the_same_rows_live_and_rebuilt() {
     let (_test, database) = start().await;
-    for seed in 100..112 {
+    let mut types_seen = BTreeSet::new();
+    for seed in 100..108 {
         let mut desk = Desk::new(seed);
         let pool = database.pool(1);
         pool.execute("DROP SCHEMA read_live CASCADE").await.unwrap();
@@ -22,10 +25,24 @@ async fn any_history_gives_the_same_rows_live_and_rebuilt() {
             Projecting::start(&desk.store, &database)
         };
         let projecting = projecting_early.await;
-        let head = desk.many_things(150).await;
+        let mut wild = Wild::default();
+        wild.many_things(&mut desk, 300).await;
+        let head = desk.many_things(75).await;
         reach(&database, head).await;
         projecting.stop().await;
-        let report = rebuild(&desk.store, &database, COMPARE, |_| {})
+        // The next runner remembers nothing: it reads again what goes on.
+        let projecting = Projecting::start(&desk.store, &database);
+        wild.many_things(&mut desk, 300).await;
+        let head = desk.many_things(75).await;
+        reach(&database, head).await;
+        projecting.stop().await;
+        types_seen.extend(types(&desk.store).await);
+        // Rows that change again and again, in many segments.
+        let segments = RebuildOptions {
+            segment_events: 60,
+            ..COMPARE
+        };
+        let report = rebuild(&desk.store, &database, segments, |_| {})
             .await
             .unwrap();
         let comparison = report
@@ -39,6 +56,20 @@ async fn any_history_gives_the_same_rows_live_and_rebuilt() {
         assert_eq!((comparison.position, report.swapped), (head, false));
         assert!(report.events > 50 && comparison.hash_live.len() == 64);
     }
+    for (event_type, _) in codec::EVENT_TYPES {
+        assert!(
+            types_seen.contains(*event_type),
+            "no history had a {event_type}"
+        );
+    }
+}
+
+async fn types(store: &EventStore) -> BTreeSet<String> {
+    let events = store.read_all(Position::START, 16_384).await.unwrap();
+    events
+        .iter()
+        .map(|event| event.event_type.to_string())
+        .collect()
 }
 
 #[tokio::test]

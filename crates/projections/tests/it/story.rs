@@ -39,7 +39,7 @@ pub fn key(client: u32, symbol: &str) -> PositionKey {
     }
 }
 
-fn contract(key: &PositionKey) -> Contract {
+pub fn contract(key: &PositionKey) -> Contract {
     Contract {
         trading_date: key.date,
         venue: key.venue,
@@ -68,10 +68,13 @@ pub struct Desk {
     pub store: EventStore,
     folder: TempDir,
     positions: BTreeMap<PositionKey, (Position, u64)>,
-    random: ChaCha8Rng,
+    pub random: ChaCha8Rng,
     /// Nanoseconds; every event is a millisecond and a bit after the one before.
     clock: i64,
     executions: u64,
+    /// Whose doing the next events are, and for which request.
+    pub actor: &'static str,
+    pub request: Uuid,
 }
 
 impl Desk {
@@ -84,6 +87,8 @@ impl Desk {
             random: ChaCha8Rng::seed_from_u64(seed),
             clock: 1_795_000_000_000_000_123,
             executions: 0,
+            actor: "test",
+            request: Uuid::nil(),
         }
     }
 
@@ -127,9 +132,9 @@ impl Desk {
             event_type: encoded.event_type,
             schema_version: encoded.schema_version,
             occurred_at: Timestamp(self.clock),
-            actor: "test".into(),
-            request_id: Uuid::nil(),
-            correlation_id: Uuid::nil(),
+            actor: self.actor.into(),
+            request_id: self.request,
+            correlation_id: self.request,
             epoch: 1,
             body: encoded.body,
         }
