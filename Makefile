@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fmt lint unit doc deploy-check bench events-doc setup test-setup sqlx-prepare
+.PHONY: help run demo test fmt lint unit doc deploy-check bench soak mutants events-doc setup test-setup sqlx-prepare
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -45,6 +45,18 @@ doc:
 
 deploy-check:
 	tests/deploy/check.sh
+
+SOAK_CASES ?= 1000000
+
+soak: ## the position's invariants over a million histories each; SOAK_CASES sets another number
+	PROPTEST_CASES=$(SOAK_CASES) cargo nextest run --locked -p squareoff-domain -E 'test(invariant_)'
+
+# A few hundred histories find what ten thousand do, but for the rarest; unoptimised, because each mutant is compiled anew.
+mutants: ## every small change of the position's rules that no test notices; an hour or more
+	@command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
+	env -u CARGO_TARGET_DIR PROPTEST_CASES=120 cargo mutants -p squareoff-domain -f 'crates/domain/src/position/*.rs' --test-tool nextest --timeout 120 \
+	  --output target --cargo-arg=--config --cargo-arg=profile.dev.package.squareoff-domain.opt-level=0 \
+	  -- -E 'not test(histories_reach)'
 
 bench: setup ## append, replay, projection, rebuild and end to end, as lines of JSON
 	@cargo build --release --locked --workspace --bins

@@ -29,8 +29,9 @@ fn survives(part: &str) {
     assert_eq!(line["kills"], 3, "{line:#}");
 }
 
+/// The runs below prove the same while a part is killed again and again.
 #[test]
-fn a_run_without_faults_is_proved() {
+fn invariant_13_executions_are_the_same_in_the_log_the_read_model_and_the_exchanges_ledger() {
     let line = proved(&demo(&[]));
     assert_eq!(
         (&line["square_offs"], &line["kills"]),

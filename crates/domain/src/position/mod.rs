@@ -6,7 +6,7 @@
 //!    repeated report gives no event, a repeated request its first answer; 6. the order and number of reports change nothing;
 //!    7. slices add up and obey lot and freeze; 8. prices obey tick, band and protection of the recorded reference version; 9. a
 //!    ClOrdID is never used twice; 10. `evolve` is total and a refusal has no events; 11. outside of an active platform, an open
-//!    market and a ready session only cancels and facts pass.
+//!    market and a ready session nothing is placed or changed, and cancels, facts and what a person found out pass.
 //!
 //! It deliberately does not know the client's margin or the venue's message rate.
 

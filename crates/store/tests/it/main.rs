@@ -1,6 +1,6 @@
 //! What every adapter of the log owes its callers (`contract`, `subscribe`, `model`, `transact`), and what the embedded one owes
-//! besides: its file (`file`) and several processes on it (`processes`). What stored events owe those who read them later: `stored_events`,
-//! and the page that says what they mean: `events_doc`.
+//! besides: its file (`file`) and several processes on it (`processes`). What concurrent square-offs come to: `invariants`. What stored
+//! events owe those who read them later: `stored_events`, and the page that says what they mean: `events_doc`.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@ mod asking;
 mod contract;
 mod events_doc;
 mod file;
+mod invariants;
 mod log;
 mod model;
 mod processes;

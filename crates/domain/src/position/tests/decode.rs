@@ -1,20 +1,11 @@
 //! Four bytes to a step, total: every pattern means something, and zeroes the least, so that a failing history shrinks to a plain one.
 
-use super::domain::platform::MarketPhase;
-use super::domain::position::UNKNOWN_ORDER;
 use super::history::{EXECUTIONS, Step};
-
-/// Where a history begins: at least these bytes, then four a step.
-pub const BYTES_OF_A_STEP: usize = 4;
-
-#[cfg_attr(test, allow(dead_code, reason = "of the fuzz target"))]
-pub fn history(bytes: &[u8]) -> Vec<Step> {
-    let (steps, _) = bytes.as_chunks::<BYTES_OF_A_STEP>();
-    steps.iter().map(|bytes| step(*bytes)).collect()
-}
+use crate::platform::MarketPhase;
+use crate::position::UNKNOWN_ORDER;
 
 /// The first byte chooses the kind, in about the proportion in which the kinds lead somewhere.
-pub fn step([kind, a, b, c]: [u8; BYTES_OF_A_STEP]) -> Step {
+pub fn step([kind, a, b, c]: [u8; 4]) -> Step {
     let (order, id, request) = (a, a % EXECUTIONS, b % 32);
     let number = b % 3;
     let (replace, code) = (c.is_multiple_of(2), code(c));

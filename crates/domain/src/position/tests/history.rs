@@ -1,14 +1,13 @@
 //! Histories: steps that ask, tell, or change what is outside, in any interleaving and number, and the world that they happen to.
-//! The property tests generate steps, the fuzz target reads them from bytes ([`super::decode`]); both come through here, and so this
-//! file names the domain only by `super::domain`.
+//! The property tests draw steps as four bytes each ([`super::decode`]).
 //!
 //! 1. Orders are named by number and executions by a small id, so that a step makes sense whatever was accepted before it.
 //! 2. What an ExecID stands for (its order, quantity, price) follows from the id alone, as at a real venue; only a `twist` says of it
 //!    what a venue should never say.
 
-use super::domain::platform::{HaltScope, Market, MarketPhase, Phase, Platform};
-use super::domain::position::*;
-use super::domain::{
+use crate::platform::{HaltScope, Market, MarketPhase, Phase, Platform};
+use crate::position::*;
+use crate::{
     ClOrdId, Contract, ExchangeOrderId, ExecutionKey, NetQuantity, OrderId, PositionKey, Price,
     Quantity, RequestId, Side, Timestamp,
 };
@@ -476,7 +475,7 @@ impl World {
             Step::Epoch => self.platform.epoch += 1,
             Step::Market(phase) => self.market(phase),
             Step::Halted(true) => {
-                let halt = super::domain::platform::Halt {
+                let halt = crate::platform::Halt {
                     reason: "stop".to_owned(),
                     by: "desk".to_owned(),
                 };

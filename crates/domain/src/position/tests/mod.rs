@@ -8,8 +8,6 @@ mod properties;
 mod scenarios;
 
 use super::*;
-/// What [`history`] and [`decode`] call the domain: the fuzz target, which is another crate, has them too.
-use crate as domain;
 use crate::amount::{NetQuantity, Price, Quantity};
 use crate::id::{ExecutionKey, OrderId, RequestId, Venue};
 use history::{Step, Went, World};

@@ -160,10 +160,10 @@ pub(super) const A_TO_E: Table = &[
         "bod +20 => BodLoaded
          limit 20 100.00 => SquareOffAccepted OrderPlaced
          ack o1 => OrderAcknowledged
-         change o1 15 99.95 => ReplaceRequested
+         change o1 15 99.95 => ReplaceRequested ; o1 replace R01
          replaced o1 => OrderReplaced ; o1 0/15, o1 at 99.95
          fill o1 5 E1 => Executed
-         change o1 10 99.90 => ReplaceRequested
+         change o1 10 99.90 => ReplaceRequested ; o1 replace R02
          replaced o1 => OrderReplaced ; o1 5/10, o1 at 99.90, o1 partially-filled
          fill o1 5 E2 => Executed ; o1 filled",
     ),

@@ -61,9 +61,9 @@ pub(super) const OURS: Table = &[
         "bod +10 => BodLoaded
          all => SquareOffAccepted OrderPlaced
          ack o1 => OrderAcknowledged
-         cancel o1 => CancelRequested ; o1 pending-cancel
+         cancel o1 => CancelRequested ; o1 pending-cancel, o1 cancel C01
          cancel-rejected o1 => CancelRejected ; o1 new, closable 0
-         cancel o1 => CancelRequested ; o1 pending-cancel",
+         cancel o1 => CancelRequested ; o1 pending-cancel, o1 cancel C02",
     ),
     (
         "an order never sent is dropped by the gateway",

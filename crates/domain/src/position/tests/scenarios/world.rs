@@ -328,6 +328,8 @@ impl World {
             ["frozen"] => self.position.frozen.is_some(),
             ["free"] => self.position.frozen.is_none(),
             [order, "leaves", units] => self.order(order).leaves().to_string() == units,
+            [order, "cancel", end] => self.last_cancel(order).as_str().ends_with(end),
+            [order, "replace", end] => self.replace(order).cl_ord_id.as_str().ends_with(end),
             [order, "at", price] => self.order(order).price == price.parse().unwrap(),
             [id, "is", units] => trade(id).live_quantity().to_string() == units,
             [id, status] if id.starts_with(['E', 'C']) => trade(id).status.as_str() == status,
