@@ -1,19 +1,22 @@
 //! People ask: a request becomes events, or a refusal and no event.
 
+mod modify;
+mod square_off;
+
 use super::cancel::{cancel, check_cancel};
 use super::event::{
-    Change, InDoubtResolved, OrderPlaced, Outcome, PositionEvent, PositionFrozen,
-    PositionHandedBack, PositionUnfrozen, PricePolicy, ReplaceRequested, Scope, SquareOffAccepted,
-    SquareOffTerms, Wanted,
+    Change, InDoubtResolved, Outcome, PositionEvent, PositionFrozen, PositionHandedBack,
+    PositionUnfrozen, Scope, SquareOffTerms,
 };
 use super::order::Order;
 use super::refusal::Refusal;
 use super::state::{Asked, Position};
-use crate::amount::{Price, Quantity};
-use crate::id::{ClOrdId, OrderId, PositionKey, RequestId, Side};
+use crate::id::{OrderId, PositionKey, RequestId};
 use crate::platform::{Gate, Phase, Platform};
 use crate::reference::Contract;
 use crate::time::Timestamp;
+use modify::modify;
+use square_off::square_off;
 
 /// One request places at most this many orders: an append stays well under the log's batch limit, and a slip of the finger bounded.
 pub const MAX_SLICES: u32 = 200;
@@ -234,163 +237,6 @@ fn check_open<'a>(
     Ok((key, contract))
 }
 
-fn square_off(
-    position: &Position,
-    request_id: RequestId,
-    terms: &SquareOffTerms,
-    context: &Context,
-) -> Result<Vec<PositionEvent>, Refusal> {
-    let (key, contract) = check_open(position, context)?;
-    let (side, quantity) = closing_quantity(position, terms.quantity, contract)?;
-    let slices = slices(quantity, contract)?;
-    let price = limit_price(terms.price, side, contract, context)?;
-
-    let count = u32::try_from(slices.len()).expect("at most MAX_SLICES");
-    let accepted = PositionEvent::SquareOffAccepted(SquareOffAccepted {
-        request_id,
-        terms: terms.clone(),
-        side,
-        quantity,
-        slices: count,
-        reference_version: contract.version.clone(),
-    });
-    let placed = (0..count).zip(slices).map(|(index, quantity)| {
-        let order_id = OrderId::of_slice(request_id, index);
-        PositionEvent::OrderPlaced(OrderPlaced {
-            order_id,
-            request_id,
-            cl_ord_id: ClOrdId::mint(context.platform.epoch, order_id),
-            key: key.clone(),
-            side,
-            quantity,
-            price,
-            time_in_force: terms.time_in_force,
-            slice: index + 1,
-            slices: count,
-        })
-    });
-    Ok(std::iter::once(accepted).chain(placed).collect())
-}
-
-/// The side that closes, and how much: never more than is open and not yet on its way.
-fn closing_quantity(
-    position: &Position,
-    wanted: Wanted,
-    contract: &Contract,
-) -> Result<(Side, Quantity), Refusal> {
-    if wanted == Wanted::Units(0) {
-        return Err(Refusal::QuantityNotPositive);
-    }
-    let closable = position.closable();
-    let side = position.closing_side().filter(|_| !closable.is_zero());
-    let side = side.ok_or(Refusal::NothingToClose {
-        open: position.net.open(),
-        working: position.working(),
-    })?;
-    let lot = contract.lot;
-    let requested = match wanted {
-        // A change of the lot leaves positions that no order can close in full: the caller is told what can be.
-        Wanted::All if !closable.is_multiple_of(lot) => {
-            let whole = closable.whole_lots(lot);
-            return Err(Refusal::OddLot {
-                closable,
-                lot,
-                whole,
-            });
-        }
-        Wanted::All => closable.units(),
-        Wanted::Units(units) => units,
-    };
-    let quantity = Quantity::new(requested)
-        .ok()
-        .filter(|quantity| *quantity <= closable);
-    let quantity = quantity.ok_or(Refusal::ExceedsOpenQuantity {
-        requested,
-        closable,
-    })?;
-    if !quantity.is_multiple_of(lot) {
-        return Err(Refusal::NotWholeLots { requested, lot });
-    }
-    Ok((side, quantity))
-}
-
-/// Cuts a quantity into orders that the venue takes without freezing them; they add up to it.
-fn slices(quantity: Quantity, contract: &Contract) -> Result<Vec<Quantity>, Refusal> {
-    let largest = contract.largest_slice();
-    if largest.is_zero() {
-        return Err(Refusal::FreezeBelowLot {
-            freeze: contract.freeze,
-            lot: contract.lot,
-        });
-    }
-    let slices = quantity.units().div_ceil(largest.units());
-    if slices > u64::from(MAX_SLICES) {
-        return Err(Refusal::TooManySlices {
-            slices,
-            limit: MAX_SLICES,
-        });
-    }
-    let mut left = quantity;
-    let mut cut = Vec::new();
-    while !left.is_zero() {
-        let slice = left.min(largest);
-        cut.push(slice);
-        left = left.minus(slice);
-    }
-    Ok(cut)
-}
-
-fn limit_price(
-    policy: PricePolicy,
-    side: Side,
-    contract: &Contract,
-    context: &Context,
-) -> Result<Price, Refusal> {
-    let price = match policy {
-        PricePolicy::MarketableLimit => {
-            check_reference(contract, context)?;
-            contract.marketable_limit(side)
-        }
-        PricePolicy::Limit(price) => price,
-    };
-    check_price(price, contract)?;
-    Ok(price)
-}
-
-/// A price made of yesterday's market is no protection.
-fn check_reference(contract: &Contract, context: &Context) -> Result<(), Refusal> {
-    const SECOND_NS: i64 = 1_000_000_000;
-    let age = context.now.0.saturating_sub(contract.reference_at.0) / SECOND_NS;
-    let (age_s, limit_s) = (
-        u64::try_from(age).unwrap_or(0),
-        u64::from(context.reference_age_max_s),
-    );
-    if age_s > limit_s {
-        return Err(Refusal::StaleReference { age_s, limit_s });
-    }
-    Ok(())
-}
-
-fn check_price(price: Price, contract: &Contract) -> Result<(), Refusal> {
-    let tick = contract.tick;
-    if !price.is_multiple_of(tick) {
-        return Err(Refusal::PriceOffTick { price, tick });
-    }
-    if price.0 <= 0 || !contract.in_band(price) {
-        return Err(Refusal::PriceOutOfBand {
-            price,
-            low: contract.band_low,
-            high: contract.band_high,
-        });
-    }
-    match contract.protection_range {
-        Some((low, high)) if !(low..=high).contains(&price) => {
-            Err(Refusal::PriceOutOfProtection { price, low, high })
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
 /// Cancelling is always allowed: neither the platform's phase nor the session's state refuses it.
 fn cancels(
     position: &Position,
@@ -416,97 +262,6 @@ fn cancels(
     } else {
         Ok(events)
     }
-}
-
-fn modify(
-    position: &Position,
-    request_id: RequestId,
-    order_id: OrderId,
-    change: Change,
-    context: &Context,
-) -> Result<Vec<PositionEvent>, Refusal> {
-    let (key, contract) = check_open(position, context)?;
-    let order = position
-        .orders
-        .get(&order_id)
-        .ok_or(Refusal::UnknownOrder)?;
-    check_modify(order)?;
-    let quantity = changed_quantity(order, change.quantity, contract)?;
-    let price = change.price.unwrap_or(order.price);
-    if (quantity, price) == (order.quantity, order.price) {
-        return Err(Refusal::NothingToChange);
-    }
-    check_price(price, contract)?;
-    let number = u32::try_from(order.replaces.len()).expect("bounded by MAX_REPLACES_PER_ORDER");
-    Ok(vec![PositionEvent::ReplaceRequested(ReplaceRequested {
-        order_id,
-        request_id,
-        change,
-        cl_ord_id: order.cl_ord_id.replace(number + 1),
-        original_cl_ord_id: order.current_cl_ord_id().clone(),
-        exchange_order_id: order.exchange_order_id.clone(),
-        key: key.clone(),
-        side: order.side,
-        quantity,
-        price,
-        time_in_force: order.time_in_force,
-        reference_version: contract.version.clone(),
-    })])
-}
-
-/// Whether an order may be changed: ours, known to the venue, and nothing of it on its way.
-fn check_modify(order: &Order) -> Result<(), Refusal> {
-    if !order.is_ours() {
-        return Err(Refusal::NotOurOrder);
-    }
-    if order.leaves().is_zero() {
-        let status = order.status();
-        return Err(Refusal::OrderEnded { status });
-    }
-    if order.in_doubt {
-        return Err(Refusal::OrderInDoubt);
-    }
-    if order.cancel_pending() {
-        return Err(Refusal::CancelPending);
-    }
-    if order.replace_pending() {
-        return Err(Refusal::ReplacePending);
-    }
-    if !order.acknowledged {
-        return Err(Refusal::NotAcknowledged);
-    }
-    if order.replaces.len() >= usize::try_from(MAX_REPLACES_PER_ORDER).expect("a small number") {
-        let limit = MAX_REPLACES_PER_ORDER;
-        return Err(Refusal::TooManyReplaces { limit });
-    }
-    Ok(())
-}
-
-/// The order's quantity after the change: down only, because what was freed may be on its way in another order already.
-fn changed_quantity(
-    order: &Order,
-    wanted: Option<u64>,
-    contract: &Contract,
-) -> Result<Quantity, Refusal> {
-    let Some(requested) = wanted else {
-        return Ok(order.quantity);
-    };
-    let (quantity, filled) = (order.quantity, order.filled());
-    let wanted = Quantity::new(requested)
-        .ok()
-        .filter(|wanted| *wanted <= quantity)
-        .ok_or(Refusal::QuantityNotLower {
-            requested,
-            quantity,
-        })?;
-    if wanted <= filled {
-        return Err(Refusal::QuantityNotAboveFilled { requested, filled });
-    }
-    let lot = contract.lot;
-    if !wanted.is_multiple_of(lot) {
-        return Err(Refusal::NotWholeLots { requested, lot });
-    }
-    Ok(wanted)
 }
 
 fn resolve(
