@@ -1,0 +1,375 @@
+//! Bulks as they stand: lists, one with its progress, its phases, its items.
+
+use super::{What, bulk_id, known};
+use crate::auth::Actor;
+use crate::bulk::{MeasuredPace, Summary};
+use crate::extract::{Path, Query};
+use crate::problem::Problem;
+use crate::routes::{
+    cursor, next, one_of, outage, page_rows, parameter, rfc3339, rupees, wait_for,
+};
+use crate::server::{App, now};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use squareoff_domain::bulk::{BulkId, BulkPhase, BulkRefusal, BulkStatus};
+use squareoff_domain::{ClientCode, Timestamp};
+use squareoff_projections::bulks::{
+    BulkItemFilter, BulkItemShown, PhaseProgress, bulk_items, bulk_progress,
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Every state an item can be in, as the read model writes them.
+const STATES: &[&str] = &[
+    "planned",
+    "cancelling",
+    "sent",
+    "partly-filled",
+    "closed",
+    "nothing-to-do",
+    "refused",
+    "failed",
+    "skipped",
+];
+
+const STATUSES: &[BulkStatus] = &[
+    BulkStatus::Proposed,
+    BulkStatus::Running,
+    BulkStatus::Paused,
+    BulkStatus::Rejected,
+    BulkStatus::Aborted,
+    BulkStatus::Completed,
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    status: Option<String>,
+    /// `next` of the page before.
+    before: Option<String>,
+    limit: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemsQuery {
+    phase: Option<String>,
+    client_code: Option<String>,
+    state: Option<String>,
+    /// `next` of the page before.
+    after: Option<String>,
+    limit: Option<String>,
+    at_least: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    at_least: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    bulk: Listed,
+    position: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Page {
+    bulks: Vec<Listed>,
+    /// `before` of the next page; absent when this one was not full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    position: String,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    bulk_id: Uuid,
+    status: &'static str,
+    phase: Option<&'static str>,
+    #[serde(flatten)]
+    what: What,
+    proposed_at: String,
+    approved_by: Option<String>,
+    approved_at: Option<String>,
+    stopped_by: Option<String>,
+    stopped_because: Option<String>,
+    ended_at: Option<String>,
+    progress: Progress,
+}
+
+/// Items by what became of them; together they are `items`.
+#[derive(Serialize)]
+struct Progress {
+    /// Not begun.
+    planned: u32,
+    /// Asked for, and not ended.
+    sent: u32,
+    closed: u32,
+    nothing_to_do: u32,
+    refused: u32,
+    failed: u32,
+    skipped: u32,
+    /// Items without working orders, of those that the cancelling came to.
+    cancelled: u32,
+    /// Over the last seconds; null unless it is running.
+    items_per_s: Option<f64>,
+    estimated_seconds_left: Option<u64>,
+    estimated_end_at: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Phases {
+    bulk_id: Uuid,
+    phases: Vec<PhaseShown>,
+    position: String,
+}
+
+/// Items, and quantities in units.
+#[derive(Serialize)]
+struct PhaseShown {
+    phase: String,
+    items: i64,
+    planned: i64,
+    cancelling: i64,
+    sent: i64,
+    partly_filled: i64,
+    closed: i64,
+    nothing_to_do: i64,
+    refused: i64,
+    failed: i64,
+    skipped: i64,
+    quantity: i64,
+    quantity_closed: i64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Items {
+    bulk_id: Uuid,
+    items: Vec<Item>,
+    /// `after` of the next page; absent when this one was not full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    position: String,
+}
+
+#[derive(Serialize)]
+struct Item {
+    item: i32,
+    stream: String,
+    client_code: String,
+    venue: String,
+    symbol: String,
+    product: String,
+    phase: String,
+    state: String,
+    net_quantity: i64,
+    notional: String,
+    net_quantity_now: Option<i64>,
+    working_quantity_now: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome_quantity: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome_reason: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    settled_at: Option<OffsetDateTime>,
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    _: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<Page>, Problem> {
+    let statuses: Vec<_> = STATUSES.iter().map(|status| status.as_str()).collect();
+    let status = query
+        .status
+        .map(|text| one_of("status", text, &statuses))
+        .transpose()?;
+    let limit = page_rows(query.limit.as_deref())?;
+    let before = cursor(query.before.as_deref())?.unwrap_or(i64::MAX);
+    let position = app.book.progress().position;
+    let wanted = |(_, summary): &(BulkId, Summary)| {
+        place(summary) < before
+            && status
+                .as_deref()
+                .is_none_or(|status| summary.status.as_str() == status)
+    };
+    let found = app.book.summaries().into_iter().filter(wanted);
+    let found: Vec<_> = found.take(usize::try_from(limit).unwrap_or(0)).collect();
+    let next = next(&found, limit, |(_, summary)| place(summary));
+    let bulks = found
+        .iter()
+        .map(|(id, summary)| Listed::of(*id, summary))
+        .collect();
+    let position = position.to_string();
+    Ok(axum::Json(Page {
+        bulks,
+        next,
+        position,
+    }))
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    _: Actor,
+    Path(text): Path<String>,
+) -> Result<axum::Json<Shown>, Problem> {
+    let id = bulk_id(&text)?;
+    let position = app.book.progress().position.to_string();
+    let summary = app.book.summary(id).ok_or(BulkRefusal::UnknownBulk)?;
+    let bulk = Listed::of(id, &summary);
+    Ok(axum::Json(Shown { bulk, position }))
+}
+
+pub(super) async fn phases(
+    State(app): State<App>,
+    _: Actor,
+    Path(text): Path<String>,
+    Query(query): Query<Reading>,
+) -> Result<axum::Json<Phases>, Problem> {
+    let id = known(&app, &text)?;
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = bulk_progress(&app.reads, id.0).await.map_err(outage)?;
+    Ok(axum::Json(Phases {
+        bulk_id: id.0,
+        phases: found
+            .value
+            .phases
+            .into_iter()
+            .map(PhaseShown::from)
+            .collect(),
+        position: found.position.to_string(),
+    }))
+}
+
+pub(super) async fn items(
+    State(app): State<App>,
+    _: Actor,
+    Path(text): Path<String>,
+    Query(query): Query<ItemsQuery>,
+) -> Result<axum::Json<Items>, Problem> {
+    let id = known(&app, &text)?;
+    let phases: Vec<_> = BulkPhase::ALL.iter().map(|phase| phase.as_str()).collect();
+    let limit = page_rows(query.limit.as_deref())?;
+    let after = query.after.as_deref();
+    let wanted = BulkItemFilter {
+        phase: query
+            .phase
+            .map(|text| one_of("phase", text, &phases))
+            .transpose()?,
+        client_code: crate::routes::filter::<ClientCode>("client_code", query.client_code)?,
+        state: query
+            .state
+            .map(|text| one_of("state", text, STATES))
+            .transpose()?,
+        after: after.map(|text| parameter("after", text)).transpose()?,
+        limit: Some(limit),
+    };
+    wait_for(&app, query.at_least.as_deref()).await?;
+    let found = bulk_items(&app.reads, id.0, &wanted)
+        .await
+        .map_err(outage)?;
+    let next = next(&found.value, limit, |row| i64::from(row.item));
+    Ok(axum::Json(Items {
+        bulk_id: id.0,
+        items: found.value.into_iter().map(Item::from).collect(),
+        next,
+        position: found.position.to_string(),
+    }))
+}
+
+/// The cursor of a list: where the proposal stands in the log.
+fn place(summary: &Summary) -> i64 {
+    i64::try_from(summary.proposed_position.as_u64()).unwrap_or(i64::MAX)
+}
+
+impl Listed {
+    fn of(id: BulkId, summary: &Summary) -> Self {
+        let (counts, pace) = (summary.counts, summary.pace());
+        // What was asked for ends as closed or failed.
+        let sent = summary
+            .asked
+            .saturating_sub(counts.closed.saturating_add(counts.failed));
+        let sent = sent.min(summary.left());
+        Listed {
+            bulk_id: id.0,
+            status: summary.status.as_str(),
+            phase: summary.phase.map(BulkPhase::as_str),
+            what: What::of(&summary.proposed),
+            proposed_at: rfc3339(summary.proposed_at),
+            approved_by: summary.approved_by.clone(),
+            approved_at: summary.approved_at.map(rfc3339),
+            stopped_by: summary.stopped_by.clone(),
+            stopped_because: summary.stopped_because.clone(),
+            ended_at: summary.ended_at.map(rfc3339),
+            progress: Progress {
+                planned: summary.left() - sent,
+                sent,
+                closed: counts.closed,
+                nothing_to_do: counts.nothing_to_do,
+                refused: counts.refused,
+                failed: counts.failed,
+                skipped: counts.skipped,
+                cancelled: counts.cancelled,
+                items_per_s: pace.and_then(items_per_s),
+                estimated_seconds_left: pace.map(|pace| pace.seconds_left),
+                estimated_end_at: pace.map(|pace| rfc3339(end(pace))),
+            },
+        }
+    }
+}
+
+/// `None` before anything is measured.
+fn items_per_s(pace: MeasuredPace) -> Option<f64> {
+    let thousandths = u32::try_from(pace.items_per_1000_s).unwrap_or(u32::MAX);
+    (thousandths > 0).then(|| f64::from(thousandths) / 1_000.0)
+}
+
+fn end(pace: MeasuredPace) -> Timestamp {
+    let left = i64::try_from(pace.seconds_left).unwrap_or(i64::MAX);
+    Timestamp(now().0.saturating_add(left.saturating_mul(1_000_000_000)))
+}
+
+impl From<PhaseProgress> for PhaseShown {
+    fn from(row: PhaseProgress) -> Self {
+        PhaseShown {
+            phase: row.phase,
+            items: row.items,
+            planned: row.planned,
+            cancelling: row.cancelling,
+            sent: row.sent,
+            partly_filled: row.partly_filled,
+            closed: row.closed,
+            nothing_to_do: row.nothing_to_do,
+            refused: row.refused,
+            failed: row.failed,
+            skipped: row.skipped,
+            quantity: row.quantity,
+            quantity_closed: row.quantity_closed,
+        }
+    }
+}
+
+impl From<BulkItemShown> for Item {
+    fn from(row: BulkItemShown) -> Self {
+        Item {
+            item: row.item,
+            stream: row.stream,
+            client_code: row.client_code,
+            venue: row.venue,
+            symbol: row.symbol,
+            product: row.product,
+            phase: row.phase,
+            state: row.state,
+            net_quantity: row.net_quantity,
+            notional: rupees(row.notional),
+            net_quantity_now: row.net_quantity_now,
+            working_quantity_now: row.working_quantity_now,
+            outcome_quantity: row.outcome_quantity,
+            outcome_reason: row.outcome_reason,
+            settled_at: row.settled_at,
+        }
+    }
+}
