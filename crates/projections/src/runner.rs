@@ -9,13 +9,14 @@
 //! It appends nothing and decides nothing.
 
 use crate::database::{Database, DatabaseError, LIVE};
-use crate::fold::{Fold, FoldError, STREAMS_MAX};
+use crate::fold::{Fold, FoldError, Rows, STREAMS_MAX};
 use crate::origin::{OriginError, OtherLog, checkpoint_in};
 use crate::write::{LOCK_RUNNER, Target, WriteError, try_lock_session, write};
 use sqlx::Executor;
-use squareoff_store::{Delivery, EventStore, Position, ReadError};
+use squareoff_store::{Delivery, EventStore, Position, ReadError, StoredEvent};
 use std::time::Duration;
 use thiserror::Error;
+use tokio::task::JoinHandle;
 
 /// Events of one transaction: beyond a thousand the statements get no cheaper per row, and waiters wait longer.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
@@ -102,39 +103,62 @@ async fn session(
     }
     let mut done = checkpoint_in(store, &mut connection).await?;
     let mut subscription = store.subscribe(done);
-    let mut fold = Fold::new(STREAMS_MAX);
+    let mut fold = Some(Fold::new(STREAMS_MAX));
     tracing::info!(log.position = done.as_u64(), "projecting");
     let mut ahead = None;
     loop {
-        let events = match ahead.take() {
-            Some(events) => events,
+        let folding = match ahead.take() {
+            Some(folding) => folding,
             None => match subscription.next(BATCH_EVENTS_MAX).await? {
-                Delivery::Events(events) => events,
+                Delivery::Events(events) => Folding::begin(&mut fold, store, events),
                 Delivery::CaughtUp(_) => continue,
             },
         };
-        let Some(to) = events.last().map(|event| event.position) else {
-            continue;
-        };
+        let (home, folded) = folding.task.await.expect("folding does not panic");
+        fold = Some(home);
+        let (rows, to) = (folded?, folding.to);
         if done == Position::START {
             // The log may have been empty before: now it has a first event to be known by.
             checkpoint_in(store, &mut connection).await?;
         }
-        let rows = fold.fold(store, events).await?;
         let mut writing = std::pin::pin!(write(&mut connection, Target::Live, &rows, (done, to)));
-        // The next batch is read while Postgres is busy with this one.
+        // The next batch is read and folded while Postgres is busy with this one.
         loop {
             tokio::select! {
                 written = &mut writing => break written?,
                 next = subscription.next(BATCH_EVENTS_MAX), if ahead.is_none() => {
                     if let Delivery::Events(events) = next? {
-                        ahead = Some(events);
+                        ahead = Some(Folding::begin(&mut fold, store, events));
                     }
                 }
             }
         }
         done = to;
         *progressed = true;
+    }
+}
+
+/// A batch that is being folded, on a task of its own.
+struct Folding {
+    /// Position of its last event.
+    to: Position,
+    task: JoinHandle<(Fold, Result<Rows, FoldError>)>,
+}
+
+impl Folding {
+    /// Takes the fold, which comes home with the rows. A delivery has at least one event.
+    fn begin(fold: &mut Option<Fold>, store: &EventStore, events: Vec<StoredEvent>) -> Self {
+        let mut fold = fold.take().expect("one batch is folded at a time");
+        let to = events
+            .last()
+            .expect("a delivery has at least one event")
+            .position;
+        let store = store.clone();
+        let task = tokio::spawn(async move {
+            let rows = fold.fold(&store, events).await;
+            (fold, rows)
+        });
+        Folding { to, task }
     }
 }
 

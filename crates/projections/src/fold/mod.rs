@@ -20,7 +20,7 @@ use crate::contracts::{self, ContractRow};
 use crate::incidents::IncidentRow;
 use crate::orders::OrderRow;
 use crate::platform::{CancelAllRow, FoldedPlatform, HaltRow, MarketPhaseRow, PlatformRow};
-use crate::positions::{self, StoredPosition};
+use crate::positions::StoredPosition;
 use crate::suspense::{FoldedSuspense, SuspenseRow};
 use crate::trades::TradeRow;
 use squareoff_domain::Event;
@@ -173,7 +173,7 @@ impl Fold {
         match &event {
             Event::Position(_) => {
                 let folded = self.positions.apply(stored, &event)?;
-                if !std::mem::replace(&mut folded.changed, true) {
+                if !std::mem::replace(&mut folded.touched, true) {
                     touched.positions.push(stream());
                 }
                 position = Some(&folded.key);
@@ -223,7 +223,7 @@ impl Fold {
         };
         for stream in touched.positions {
             let folded = self.positions.changed(&stream);
-            rows.positions.push(positions::row(&stream, folded));
+            rows.positions.extend(folded.row(&stream));
             rows.orders.extend(folded.order_rows(&stream));
             rows.trades.extend(folded.trade_rows(&stream));
             folded.settled();

@@ -3,6 +3,7 @@
 use super::FoldError;
 use super::streams::{Folded, next_version};
 use crate::orders::{self, OrderRow};
+use crate::positions::{self, StoredPosition};
 use crate::trades::{self, TradeRow};
 use crate::units::{instant, position as log_position, small, whole};
 use squareoff_domain::position::{
@@ -22,11 +23,15 @@ pub(crate) struct FoldedPosition {
     pub position: Position,
     pub placed: BTreeMap<OrderId, Placed>,
     pub told: BTreeMap<ExecutionKey, Told>,
-    pub version: u64,
-    pub updated_position: i64,
-    pub updated_at: OffsetDateTime,
-    /// Changed in the batch at hand, and its orders and trades that did.
-    pub(super) changed: bool,
+    version: u64,
+    updated_position: i64,
+    updated_at: OffsetDateTime,
+    /// The event that last changed the position's own row.
+    pub shown: Changed,
+    /// The row changed in the batch at hand, and its orders and trades that did.
+    changed: bool,
+    /// The batch at hand went on with the stream.
+    pub(super) touched: bool,
     changed_orders: BTreeSet<OrderId>,
     changed_trades: BTreeSet<ExecutionKey>,
 }
@@ -87,7 +92,13 @@ impl Folded for FoldedPosition {
             version: 0,
             updated_position: log_position(next.position),
             updated_at: instant(next.occurred_at),
+            shown: Changed {
+                version: 0,
+                position: 0,
+                at: instant(next.occurred_at),
+            },
             changed: false,
+            touched: false,
             changed_orders: BTreeSet::new(),
             changed_trades: BTreeSet::new(),
         })
@@ -102,21 +113,57 @@ impl Folded for FoldedPosition {
         let Event::Position(event) = event else {
             return Ok(());
         };
+        let before = self.summed_anew(event).then(|| self.cumulative());
         self.position = position::evolve(std::mem::take(&mut self.position), event);
         self.updated_position = log_position(stored.position);
         self.updated_at = instant(stored.occurred_at);
+        for (id, cumulative) in before.into_iter().flatten() {
+            let order = self.position.orders.get(&id);
+            if order.is_some_and(|order| order.cumulative != cumulative) {
+                self.touch_order(id);
+            }
+        }
+        if is_shown(event) {
+            self.shown = self.now();
+            self.changed = true;
+        }
         self.note(event);
         Ok(())
     }
 
     fn settled(&mut self) {
         self.changed = false;
+        self.touched = false;
         self.changed_orders.clear();
         self.changed_trades.clear();
     }
 }
 
 impl FoldedPosition {
+    /// Whether the domain's fold sums every order anew for the event, so that it may change orders that it does not name.
+    fn summed_anew(&self, event: &PositionEvent) -> bool {
+        let position = &self.position;
+        if let PositionEvent::Executed(executed) = event {
+            let key = &executed.execution;
+            return position.executions.contains_key(key)
+                || position.busted.contains(key)
+                || position.corrections.contains_key(key);
+        }
+        let summed = matches!(
+            event,
+            PositionEvent::BodLoaded(_)
+                | PositionEvent::PrimaryTradeApplied(_)
+                | PositionEvent::ExecutionBusted(_)
+                | PositionEvent::ExecutionCorrected(_)
+        );
+        summed && !position.orders.is_empty()
+    }
+
+    fn cumulative(&self) -> Vec<(OrderId, Quantity)> {
+        let orders = self.position.orders.iter();
+        orders.map(|(id, order)| (*id, order.cumulative)).collect()
+    }
+
     /// What the rows show of an event that the state has taken in.
     fn note(&mut self, event: &PositionEvent) {
         match event {
@@ -303,6 +350,11 @@ impl FoldedPosition {
         }
     }
 
+    /// The position's own row, if it changed.
+    pub(super) fn row(&self, stream: &str) -> Option<StoredPosition> {
+        self.changed.then(|| positions::row(stream, self))
+    }
+
     /// The rows of the orders that changed.
     pub(super) fn order_rows(&self, stream: &str) -> impl Iterator<Item = OrderRow> {
         self.changed_orders.iter().filter_map(move |id| {
@@ -316,6 +368,49 @@ impl FoldedPosition {
         self.changed_trades
             .iter()
             .filter_map(move |key| Some(trades::row(stream, self, key, self.told.get(key)?)))
+    }
+}
+
+/// Whether the position's own row shows anything of the event. Half of what happens to an order is seen in the order alone, and the
+/// widest row of all need not be written again for it.
+const fn is_shown(event: &PositionEvent) -> bool {
+    match event {
+        PositionEvent::SquareOffAccepted(_)
+        | PositionEvent::OrderDispatched(_)
+        | PositionEvent::OrderAcknowledged(_)
+        | PositionEvent::OrderFrozen(_)
+        | PositionEvent::OverfillDetected(_)
+        | PositionEvent::CancelRequested(_)
+        | PositionEvent::CancelQueued(_)
+        | PositionEvent::CancelRejected(_)
+        | PositionEvent::CancelNotDelivered(_)
+        | PositionEvent::ReplaceRequested(_)
+        | PositionEvent::ReplaceRejected(_)
+        | PositionEvent::ReplaceNotDelivered(_)
+        | PositionEvent::OrderInDoubt(_)
+        | PositionEvent::ExposureBreached(_) => false,
+        PositionEvent::BodLoaded(_)
+        | PositionEvent::BodContradicted(_)
+        | PositionEvent::PrimaryTradeApplied(_)
+        | PositionEvent::ExternalOrderObserved(_)
+        | PositionEvent::ExternalOrderUpdated(_)
+        | PositionEvent::OrderPlaced(_)
+        | PositionEvent::OrderRejected(_)
+        | PositionEvent::Executed(_)
+        | PositionEvent::ExecutionConflicted(_)
+        | PositionEvent::ExecutionBusted(_)
+        | PositionEvent::ExecutionCorrected(_)
+        | PositionEvent::TradeConfirmed(_)
+        | PositionEvent::OrderReplaced(_)
+        | PositionEvent::OrderCanceled(_)
+        | PositionEvent::OrderExpired(_)
+        | PositionEvent::OrderNotDelivered(_)
+        | PositionEvent::InDoubtResolved(_)
+        | PositionEvent::PositionFrozen(_)
+        | PositionEvent::PositionUnfrozen(_)
+        | PositionEvent::PositionHandedBack(_)
+        | PositionEvent::ReportContradicted(_)
+        | PositionEvent::UnknownOrderReported(_) => true,
     }
 }
 

@@ -98,7 +98,7 @@ pub struct PositionRow {
     pub frozen_reason: Option<String>,
     /// The epoch in which the primary got it back.
     pub handed_back_epoch: Option<i64>,
-    /// Version of the stream, and log position and time of the event, that the row reflects.
+    /// Version of the stream, and log position and time of the event, that last changed what is shown.
     pub version: i64,
     pub updated_position: i64,
     pub updated_at: OffsetDateTime,
@@ -149,9 +149,9 @@ pub(crate) fn row(stream: &str, folded: &FoldedPosition) -> StoredPosition {
         contradictions: small_count(position.contradictions.len()),
         frozen_reason: position.frozen.clone(),
         handed_back_epoch: position.handed_back.map(i64::from),
-        version: whole(folded.version),
-        updated_position: folded.updated_position,
-        updated_at: folded.updated_at,
+        version: folded.shown.version,
+        updated_position: folded.shown.position,
+        updated_at: folded.shown.at,
     }
 }
 

@@ -184,7 +184,7 @@ fn position(desk: &mut Desk, key: &PositionKey) -> PositionEvent {
     let (request_id, maybe, asked) = (request(desk), maybe_request(desk), asked(desk));
     let (net, late, source) = (net(desk), chance(desk), String::from("wild"));
     let reason = text.clone();
-    match desk.random.random_range(0..40) {
+    match desk.random.random_range(0..41) {
         0 => Is::BodLoaded(BodLoaded {
             key,
             quantity: net,
@@ -368,7 +368,11 @@ fn position(desk: &mut Desk, key: &PositionKey) -> PositionEvent {
             cl_ord_id,
             report: text,
         }),
-        36 | 37 => Is::OrderPlaced(OrderPlaced {
+        36 => Is::ReportContradicted(ReportContradicted {
+            order_id,
+            report: text,
+        }),
+        37 | 38 => Is::OrderPlaced(OrderPlaced {
             order_id,
             request_id,
             cl_ord_id,
