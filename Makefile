@@ -54,7 +54,7 @@ soak: ## the position's invariants over a million histories each; SOAK_CASES set
 # A few hundred histories find what ten thousand do, but for the rarest; unoptimised, because each mutant is compiled anew.
 mutants: ## every small change of the position's rules that no test notices; an hour or more
 	@command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
-	env -u CARGO_TARGET_DIR PROPTEST_CASES=120 cargo mutants -p squareoff-domain -f 'crates/domain/src/position/*.rs' --test-tool nextest --timeout 120 \
+	env -u CARGO_TARGET_DIR PROPTEST_CASES=120 cargo mutants -p squareoff-domain -f 'crates/domain/src/position/**/*.rs' --test-tool nextest --timeout 120 \
 	  --output target --cargo-arg=--config --cargo-arg=profile.dev.package.squareoff-domain.opt-level=0 \
 	  -- -E 'not test(histories_reach)'
 

@@ -1,16 +1,18 @@
 // A test names the variants it is about; a new one must not break every table.
 #![allow(clippy::wildcard_enum_match_arm)]
 
-mod decode;
 mod history;
 mod model;
 mod properties;
+mod reports;
 mod scenarios;
+mod step;
 
 use super::*;
 use crate::amount::{NetQuantity, Price, Quantity};
 use crate::id::{ExecutionKey, OrderId, RequestId, Venue};
-use history::{Step, Went, World};
+use history::{Went, World};
+use step::Step;
 use uuid::Uuid;
 
 pub(super) fn request_id(number: u128) -> RequestId {

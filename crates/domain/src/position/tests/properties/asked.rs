@@ -153,10 +153,11 @@ proptest! {
         let open = world.position.net.open().units();
         let asked = wanted.unwrap_or(open);
         let went = world.go(&Step::Close { request: 1, units: wanted, price: None, ioc: false });
-        let slices: Vec<u64> = went.events().iter().filter_map(|event| match event {
-            PositionEvent::OrderPlaced(placed) => Some(placed.quantity.units()),
+        let placed: Vec<_> = went.events().iter().filter_map(|event| match event {
+            PositionEvent::OrderPlaced(placed) => Some(placed),
             _ => None,
         }).collect();
+        let slices: Vec<u64> = placed.iter().map(|placed| placed.quantity.units()).collect();
         let largest = freeze / lot * lot;
         if let [PositionEvent::SquareOffAccepted(accepted), ..] = went.events() {
             prop_assert_eq!(accepted.quantity.units(), asked);
@@ -164,6 +165,9 @@ proptest! {
             prop_assert_eq!(slices.iter().sum::<u64>(), asked);
             prop_assert!(slices.iter().all(|units| *units > 0 && *units <= largest && units % lot == 0));
             prop_assert_eq!(slices.len() as u64, asked.div_ceil(largest));
+            let numbers: Vec<_> = placed.iter().map(|placed| placed.slice).collect();
+            prop_assert_eq!(numbers, (1..=accepted.slices).collect::<Vec<_>>());
+            prop_assert!(placed.iter().all(|placed| placed.slices == accepted.slices));
             prop_assert!(slices.len() as u64 <= u64::from(MAX_SLICES));
         } else {
             // Refused only for a reason that the numbers give.

@@ -6,7 +6,7 @@
 mod asked;
 mod told;
 
-use super::decode::step;
+use super::step::step;
 use super::*;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

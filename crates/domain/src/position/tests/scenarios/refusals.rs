@@ -58,6 +58,23 @@ pub(super) const REFUSALS: Table = &[
          limit 10 101.00 => SquareOffAccepted OrderPlaced OrderPlaced",
     ),
     (
+        "what is settled trade for trade, suspended or expired is not squared off here, and what expires today is",
+        "bod +40 => BodLoaded
+         trade-for-trade =>
+         all => refused instrument-restricted
+         on =>
+         suspended =>
+         all => refused instrument-restricted
+         on =>
+         expiry 2026-11-19 =>
+         all => refused instrument-restricted
+         expiry 2026-11-20 =>
+         close 5 => SquareOffAccepted OrderPlaced
+         ack o1 => OrderAcknowledged
+         suspended =>
+         change o1 - 99.95 => refused instrument-restricted",
+    ),
+    (
         "a band and a protection include their edges, and a negative price is in neither",
         "bod +40 => BodLoaded
          limit 5 90.00 => SquareOffAccepted OrderPlaced

@@ -310,6 +310,8 @@ impl World {
             ["lot", units] => contract.lot = quantity(units),
             ["freeze-quantity", units] => contract.freeze = quantity(units),
             ["suspended"] => contract.restriction = Some(Restriction::Suspended),
+            ["trade-for-trade"] => contract.restriction = Some(Restriction::TradeForTrade),
+            ["expiry", date] => contract.expiry = Some(date.parse().unwrap()),
             ["protection", low, high] => {
                 let range = (low.parse().unwrap(), high.parse().unwrap());
                 contract.protection_range = Some(range);

@@ -1,8 +1,110 @@
-//! Four bytes to a step, total: every pattern means something, and zeroes the least, so that a failing history shrinks to a plain one.
+//! Steps that ask, tell, or change what is outside, in any interleaving and number. Orders are named by number and executions by a small
+//! id, so that a step makes sense whatever was accepted before it. Every four bytes are one, and zeroes the least of them, so that a
+//! failing history shrinks to a plain one.
 
-use super::history::{EXECUTIONS, Step};
 use crate::platform::MarketPhase;
 use crate::position::UNKNOWN_ORDER;
+
+/// The executions that steps can name.
+const EXECUTIONS: u8 = 40;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Close {
+        request: u8,
+        units: Option<u64>,
+        price: Option<i64>,
+        ioc: bool,
+    },
+    /// `None` cancels every order.
+    Cancel {
+        request: u8,
+        order: Option<u8>,
+    },
+    Modify {
+        request: u8,
+        order: u8,
+        price: Option<i64>,
+        units: Option<u64>,
+    },
+    Resolve {
+        request: u8,
+        order: u8,
+        delivered: bool,
+    },
+    Freeze(u8),
+    Unfreeze(u8),
+    HandBack(u8),
+
+    Bod(i64),
+    PrimaryTrade(u8),
+    /// The primary's order number `id` with so many lots filled.
+    External {
+        id: u8,
+        filled: u64,
+        ended: bool,
+    },
+    DropCopy {
+        id: u8,
+        twist: bool,
+    },
+    Sent(u8),
+    Dropped(u8),
+    Ack(u8),
+    Held(u8),
+    Fill {
+        id: u8,
+        twist: bool,
+    },
+    Bust {
+        id: u8,
+        /// Of the n-th correction of it.
+        correction: Option<u8>,
+    },
+    /// The n-th correction: it names the one before it, or `anew` the execution itself.
+    Correct {
+        id: u8,
+        number: u8,
+        lots: u64,
+        anew: bool,
+    },
+    /// The n-th replace of an order; `lots` where the venue says another quantity than was asked.
+    Replaced {
+        order: u8,
+        number: u8,
+        lots: Option<u64>,
+    },
+    /// The n-th cancel or replace of an order was refused.
+    ChangeRejected {
+        order: u8,
+        replace: bool,
+        number: u8,
+        code: i64,
+    },
+    Canceled(u8),
+    Rejected(u8),
+    Expired(u8),
+    SessionEnded,
+    InDoubt(u8),
+    Lost(u8),
+    ChangeLost {
+        order: u8,
+        replace: bool,
+        number: u8,
+    },
+    Stranger(u8),
+    /// A report that was told before.
+    Again(u8),
+
+    Platform(bool),
+    /// Another activation: the next epoch.
+    Epoch,
+    Market(MarketPhase),
+    Halted(bool),
+    Session(bool),
+    /// So many seconds after the reference price.
+    Clock(i64),
+}
 
 /// The first byte chooses the kind, in about the proportion in which the kinds lead somewhere.
 pub fn step([kind, a, b, c]: [u8; 4]) -> Step {
