@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use squareoff_store::codec;
 use squareoff_store::{EventStore, Position, StoredEvent};
 use std::io::{BufWriter, ErrorKind, Write};
 
@@ -29,7 +30,7 @@ struct Line<'a> {
 /// Prints events to standard output: those of `stream`, or of the whole log behind `from`.
 ///
 /// # Errors
-/// When the log cannot be read; a reader that goes away (`| head`) is no error.
+/// When the log cannot be read, or holds an event of a newer release: what lies before it is printed. A reader that goes away (`| head`) is no error.
 pub async fn run(store: &EventStore, stream: Option<&str>, from: Position) -> Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let (mut version, mut position) = (1, from);
@@ -41,6 +42,8 @@ pub async fn run(store: &EventStore, stream: Option<&str>, from: Position) -> Re
         let Some(last) = events.last() else { break };
         (version, position) = (last.version + 1, last.position);
         for event in &events {
+            // Its body may mean something else to the release that wrote it: nobody should read it as if it were known.
+            codec::check(event)?;
             match print(&mut out, event) {
                 Err(error)
                     if error

@@ -253,6 +253,59 @@ async fn an_event_of_a_newer_release_ends_every_reader_with_one_sentence() {
     assert_eq!(reserved.status.code(), Some(2));
 }
 
+/// Whatever the event is about: what it changes is unknown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_reader_of_the_log_goes_past_an_event_that_it_does_not_know() {
+    for (stream, event_type, schema_version, named) in [
+        (
+            "position-2026-11-20-C00001-NSE:RELIANCE-MIS",
+            "OrderPlaced",
+            2,
+            "OrderPlaced v2 at position 1; this release knows v1",
+        ),
+        (
+            "platform",
+            "PlatformHalved",
+            1,
+            "PlatformHalved at position 1, which this release does not know here",
+        ),
+        (
+            "profits",
+            "ProfitTaken",
+            1,
+            "ProfitTaken at position 1, which this release does not know here",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        said(&squareoff(folder.path(), &["platform", "status"], &[]));
+        let unknown = squareoff_store::NewEvent {
+            id: uuid::Uuid::from_u128(1),
+            event_type,
+            schema_version,
+            occurred_at: squareoff_domain::Timestamp(0),
+            actor: "test".into(),
+            request_id: uuid::Uuid::nil(),
+            correlation_id: uuid::Uuid::nil(),
+            epoch: 1,
+            body: b"{}".to_vec(),
+        };
+        let store = squareoff_store::EventStore::open(&folder.path().join("log")).unwrap();
+        store.append(stream, 0, vec![unknown]).await.unwrap();
+        for reader in [
+            &["replay"] as &[&str],
+            &["replay", "--stream", stream],
+            &["gateway"],
+            &["bulk"],
+        ] {
+            let sentence = refused(&squareoff(folder.path(), reader, &[]));
+            assert!(
+                sentence.contains(&format!("the log holds {named}")),
+                "{reader:?}: {sentence}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_kill_switch_takes_one_person_and_its_release_two() {
     let folder = tempfile::tempdir().unwrap();

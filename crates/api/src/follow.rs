@@ -1,6 +1,6 @@
 //! Reading the log from its beginning and following it: how each memory of this process is made.
 
-use squareoff_store::codec::DecodeError;
+use squareoff_store::codec::{self, DecodeError};
 use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -29,7 +29,9 @@ pub async fn follow(
     while !progress.is_closed() {
         match subscription.next(BATCH).await {
             Ok(Delivery::Events(events)) => {
-                if let Err(error) = learn(&events) {
+                // Each memory reads some types only; of the others it must be known too that they are none of its business.
+                let known = events.iter().try_for_each(codec::check);
+                if let Err(error) = known.and_then(|()| learn(&events)) {
                     // Events of a newer release: what they change is unknown, so nothing may be decided on the rest.
                     tracing::error!(%error, "this process stops reading the event log");
                     progress.send_modify(|progress| {

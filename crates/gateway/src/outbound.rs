@@ -26,7 +26,7 @@ use squareoff_domain::reference::ContractEvent;
 use squareoff_domain::session::SessionEvent;
 use squareoff_domain::{PositionKey, Quantity, Venue};
 use squareoff_fix::OutboundMessage;
-use squareoff_store::codec::{DecodeError, LogEvent};
+use squareoff_store::codec::{self, DecodeError, LogEvent};
 use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -179,6 +179,8 @@ impl Outbound {
                 && key.venue == self.venue
             {
                 self.learn(stored, &key, &PositionEvent::decode(stored)?, plan);
+            } else {
+                codec::check(stored)?;
             }
         }
         Ok(())

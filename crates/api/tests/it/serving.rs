@@ -165,14 +165,24 @@ async fn readiness_says_part_by_part_what_is_missing() {
 /// A newer release wrote something that changes what may be decided: this one must not decide as if it had not.
 #[tokio::test]
 async fn a_log_that_this_release_cannot_read_stops_orders_but_not_cancels() {
+    for (event_type, schema_version, named) in [
+        ("PlatformStoodDown", 99, "PlatformStoodDown v99 at position"),
+        // Not even where its stream is one that nobody here follows.
+        ("ProfitTaken", 1, "ProfitTaken at position"),
+    ] {
+        stops_orders_but_not_cancels(event_type, schema_version, named).await;
+    }
+}
+
+async fn stops_orders_but_not_cancels(event_type: &'static str, schema_version: u16, named: &str) {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
     let order = node.close(&nifty(), 5).await.orders[0];
     node.knows(desk.head().await).await;
     let newer = NewEvent {
         id: Uuid::new_v4(),
-        event_type: "PlatformStoodDown",
-        schema_version: 99,
+        event_type,
+        schema_version,
         occurred_at: Timestamp(0),
         actor: "newer".into(),
         request_id: Uuid::nil(),
@@ -180,10 +190,15 @@ async fn a_log_that_this_release_cannot_read_stops_orders_but_not_cancels() {
         epoch: 1,
         body: b"{}".to_vec(),
     };
-    let stored = desk.store.read_stream(platform::STREAM, 1, 1_000).await;
-    let version = stored.unwrap().last().unwrap().version;
+    let stream = if schema_version == 1 {
+        "profits"
+    } else {
+        platform::STREAM
+    };
+    let stored = desk.store.read_stream(stream, 1, 1_000).await;
+    let version = stored.unwrap().last().map_or(0, |last| last.version);
     desk.store
-        .append(platform::STREAM, version, vec![newer])
+        .append(stream, version, vec![newer])
         .await
         .unwrap();
     assert!(
@@ -194,9 +209,9 @@ async fn a_log_that_this_release_cannot_read_stops_orders_but_not_cancels() {
             .await
     );
     let refused = answer(node.square_off(&close_all(&nifty()))).await;
-    refused.assert_problem(503, "event-log-behind", "PlatformStoodDown v99");
+    refused.assert_problem(503, "event-log-behind", named);
     let unknown = answer(node.cancel(squareoff_domain::OrderId(Uuid::new_v4()), "c0")).await;
-    unknown.assert_problem(503, "event-log-behind", "v99");
+    unknown.assert_problem(503, "event-log-behind", named);
     assert_eq!(answer(node.cancel(order, "c1")).await.status, 202);
     let ready = answer(node.anonymous(Method::GET, "/readyz")).await;
     assert_eq!(
@@ -207,7 +222,7 @@ async fn a_log_that_this_release_cannot_read_stops_orders_but_not_cancels() {
         ready.body["event_log"]["reason"]
             .as_str()
             .unwrap()
-            .contains("v99")
+            .contains(named)
     );
 }
 
