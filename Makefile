@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fmt lint unit doc deploy-check bench soak mutants events-doc setup test-setup sqlx-prepare
+.PHONY: help run demo test fmt lint unit doc deploy-check bench soak mutants events-doc fuzz setup test-setup sqlx-prepare
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -61,6 +61,16 @@ mutants: ## every small change of the position's rules that no test notices; an 
 bench: setup ## append, replay, projection, rebuild and end to end, as lines of JSON
 	@cargo build --release --locked --workspace --bins
 	@$(RELEASE)/squareoff-bench all
+
+FUZZ_SECONDS ?= 300
+
+fuzz: ## looks for histories that break the rules, FUZZ_SECONDS (300) for each of four targets; needs nightly Rust and cargo-fuzz
+	@cargo +nightly fuzz --version > /dev/null || { echo 'first: rustup toolchain install nightly && cargo install cargo-fuzz' >&2; exit 1; }
+	@cd crates/domain/fuzz && for target in position platform bulk suspense; do \
+		mkdir -p found/$$target; \
+		env -u CARGO_TARGET_DIR cargo +nightly fuzz run --sanitizer none -O --debug-assertions $$target found/$$target corpus/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=20; \
+	done
 
 events-doc: ## writes docs/EVENTS.md anew after a change of events or their doc comments
 	UPDATE=1 cargo nextest run --locked -p squareoff-store -E 'test(events_doc) + test(stored_events)'

@@ -1,5 +1,6 @@
 //! The fold: never fails, whatever the history, and lists every event.
 
+use super::decide::MAX_SLICES;
 use super::event::*;
 use super::order::{CancelState, Ended, Order, Origin, Replace, ReplaceState};
 use super::record::{bod_contradiction, execution_contradiction};
@@ -46,7 +47,8 @@ fn apply(position: &mut Position, event: &PositionEvent) {
             order.said = order.said.max(updated.cumulative);
         }),
         PositionEvent::SquareOffAccepted(accepted) => {
-            let orders = (0..accepted.slices)
+            // No decision places more; an event that says so must not cost the memory of four thousand million ids.
+            let orders = (0..accepted.slices.min(MAX_SLICES))
                 .map(|index| OrderId::of_slice(accepted.request_id, index))
                 .collect();
             let terms = accepted.terms.clone();
