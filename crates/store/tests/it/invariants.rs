@@ -100,7 +100,7 @@ fn child(folder: &Path) -> Child {
 /// A position of one to ten lots, long or short; gives how many units are open.
 async fn open(streams: &Streams<Position>, round: u64) -> u64 {
     let lots = round % 10 + 1;
-    let sign = if round % 2 == 0 { 1 } else { -1 };
+    let sign = if round.is_multiple_of(2) { 1 } else { -1 };
     let bod = Report::Bod {
         key: key(round),
         quantity: NetQuantity(sign * i64::try_from(lots * LOT).unwrap()),
