@@ -1,6 +1,7 @@
 // A test names the variants it is about; a new one must not break every table.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+mod derived;
 mod history;
 mod model;
 mod properties;

@@ -7,8 +7,9 @@
 //! `bust o1 E1`, `correct o1 E1 C1 5 99.95`, `drop-copy E1 sell 5`, `replaced o1` (as asked last; `o1/1` as asked first; `o1 10` to
 //! another quantity), `replace-rejected o1`, `cancel-rejected o1` (a code may follow, 1 for an order that is unknown), `replace-lost o1`,
 //! `cancel-lost o1`, `canceled o1`, `rejected o1`, `expired o1`, `lost o1`, `doubt o1`, `session-end`, `stranger`.
-//! `off`, `on`, `epoch`, `yesterday`, `unready`, `ready`, `no contract`, `halted`, `market closed`, `stale`, and the contract's `lot 7`,
-//! `freeze-quantity 4`, `suspended`, `trade-for-trade`, `expiry 2026-11-19`, `protection 99 101` change what is outside. Orders are named in the order they came.
+//! `off`, `on`, `epoch`, `yesterday`, `unready`, `ready`, `no contract`, `halted`, `market closed`, `age 3601` (of the
+//! reference price, in seconds), and the contract's `freeze-quantity 4`, `suspended`, `trade-for-trade`, `expiry 2026-11-19`,
+//! `protection 99 101` change what is outside. Orders are named in the order they came.
 //!
 //! Facts: `net 5`, `closable 5`, `frozen`, `free`, `o1 new`, `o1 5/10` (filled of quantity), `o1 leaves 5`, `o1 at 99.95`, `E1 busted`,
 //! `E1 is 5`, `o1 cancel C01` (how the last cancel's ClOrdID ends), `o1 replace R01`.

@@ -47,7 +47,7 @@ pub(super) const REFUSALS: Table = &[
          close 7 => refused not-whole-lots
          limit 10 99.97 => refused freeze-below-lot
          freeze-quantity 5 =>
-         stale =>
+         age 3601 =>
          close 10 => refused stale-reference
          limit 10 89.97 => refused price-off-tick
          protection 99 101 =>
@@ -73,6 +73,17 @@ pub(super) const REFUSALS: Table = &[
          ack o1 => OrderAcknowledged
          suspended =>
          change o1 - 99.95 => refused instrument-restricted",
+    ),
+    (
+        "a reference price may be as old as is allowed, and from the future",
+        "bod +40 => BodLoaded
+         age 3600 =>
+         close 5 => SquareOffAccepted OrderPlaced
+         age 3601 =>
+         close 5 => refused stale-reference
+         limit 5 100.00 => SquareOffAccepted OrderPlaced
+         age -5 =>
+         close 5 => SquareOffAccepted OrderPlaced",
     ),
     (
         "a band and a protection include their edges, and a negative price is in neither",

@@ -306,8 +306,10 @@ impl World {
                     };
                 }
             }
-            ["stale"] => self.now = crate::Timestamp(3_601_000_000_000),
-            ["lot", units] => contract.lot = quantity(units),
+            ["age", seconds] => {
+                let seconds: i64 = seconds.parse().unwrap();
+                self.now = crate::Timestamp(seconds * 1_000_000_000);
+            }
             ["freeze-quantity", units] => contract.freeze = quantity(units),
             ["suspended"] => contract.restriction = Some(Restriction::Suspended),
             ["trade-for-trade"] => contract.restriction = Some(Restriction::TradeForTrade),
