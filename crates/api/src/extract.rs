@@ -1,12 +1,14 @@
 //! Reading a request: each mistake becomes a problem that names what is wrong.
 
 use crate::problem::Problem;
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use squareoff_domain::platform::HaltScope;
 use squareoff_domain::{Price, Quantity, Refusal, RequestId, Segment, Timestamp, Venue};
@@ -41,6 +43,32 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// Of a request that takes no body: nothing, or an object or `null` that says nothing. What such a body asks for would not be done.
+pub struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+                    _ => broken_off(),
+                })?;
+        let says_nothing = |value: &Value| {
+            value.is_null() || value.as_object().is_some_and(|fields| fields.is_empty())
+        };
+        if body.trim_ascii().is_empty()
+            || serde_json::from_slice(&body).is_ok_and(|value| says_nothing(&value))
+        {
+            return Ok(NoBody);
+        }
+        Err(Problem::malformed("this request takes no body"))
+    }
+}
+
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         match &rejection {
@@ -54,15 +82,23 @@ impl From<JsonRejection> for Problem {
                 "The body is not JSON",
                 "send `Content-Type: application/json`",
             ),
-            _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                "The body is too large",
-                format!("a body may have at most {BODY_BYTES_MAX} bytes"),
-            ),
-            _ => Problem::malformed("the body broke off before its end"),
+            _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            _ => broken_off(),
         }
     }
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body-too-large",
+        "The body is too large",
+        format!("a body may have at most {BODY_BYTES_MAX} bytes"),
+    )
+}
+
+fn broken_off() -> Problem {
+    Problem::malformed("the body broke off before its end")
 }
 
 /// What was wrong with a value, beginning with its field: the library's own words without its frame around them.

@@ -5,7 +5,7 @@ use super::positions::{Outcome, cancel_each};
 use super::{outage, parameter, trading_day, wait_for};
 use crate::auth::Actor;
 use crate::decide::{accepted, check_knowing};
-use crate::extract::{IdempotencyKey, Path, Query};
+use crate::extract::{IdempotencyKey, NoBody, Path, Query};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::App;
@@ -112,6 +112,7 @@ pub async fn cancel_all(
     actor: Actor,
     key: IdempotencyKey,
     Path(client_code): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let code: ClientCode = parameter("client_code", &client_code)?;
     // A position that this node has not read about yet would be passed over.
@@ -127,7 +128,8 @@ pub async fn cancel_all(
         if !app.directory.knows_client(&code) {
             return Err(unknown(&code));
         }
-        let streams = app.directory.positions_of(date, &code);
+        let mut streams = app.directory.positions_of(date, &code);
+        streams.sort();
         let (positions, position, replayed) =
             cancel_each(&app, &actor, request_id, streams).await?;
         // Nothing was appended anywhere.

@@ -260,7 +260,9 @@ fn bounds(row: &IncidentRow) -> Vec<(OffsetDateTime, Line)> {
     let began = row
         .outage_began_at
         .map(|at| line(at, "outage-began", &row.requested_by, &row.reason));
-    let ended = row.ended_at.zip(row.ended.as_deref());
+    // Of an activation that nobody said an outage of, no outage can end.
+    let ended = row.outage_began_at.and(row.ended_at);
+    let ended = ended.zip(row.ended.as_deref());
     let ended = ended.map(|(at, how)| line(at, "outage-ended", &row.ended_by, how));
     began.into_iter().chain(ended).collect()
 }

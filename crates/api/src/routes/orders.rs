@@ -5,7 +5,7 @@ use super::{
 };
 use crate::auth::Actor;
 use crate::decide::{accepted, check_knowing, decide, stream_of, unknown_order};
-use crate::extract::{IdempotencyKey, Json, Path, Query, Reason, limit_price, units};
+use crate::extract::{IdempotencyKey, Json, NoBody, Path, Query, Reason, limit_price, units};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::App;
@@ -188,6 +188,7 @@ pub async fn cancel(
     actor: Actor,
     key: IdempotencyKey,
     Path(text): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&actor.0));
     let request = Request::Cancel {

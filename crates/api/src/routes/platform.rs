@@ -3,12 +3,12 @@
 use super::rfc3339;
 use crate::auth::Actor;
 use crate::decide::{Answer, accepted};
-use crate::extract::{IdempotencyKey, Json, Path, Reason, Scope, Time};
+use crate::extract::{IdempotencyKey, Json, NoBody, Path, Reason, Scope, Time};
 use crate::hand_back;
 use crate::platform;
 use crate::problem::Problem;
 use crate::refusals::Asked;
-use crate::server::{App, now};
+use crate::server::{App, date_in_india, now};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -247,6 +247,10 @@ async fn request_activation(
     if outage_began_at > now() {
         return Err(Problem::malformed("`outage_began_at` is in the future"));
     }
+    // In the gateway's eyes a later day ends what works of today, which the exchange would still hold.
+    if body.trading_date > date_in_india(now()) {
+        return Err(Problem::malformed("`trading_date` is in the future"));
+    }
     let (trading_date, reason) = (body.trading_date, body.reason.given()?);
     let wanted = PlatformAsk::RequestActivation {
         trading_date,
@@ -260,6 +264,7 @@ async fn approve_activation(
     State(app): State<App>,
     actor: Actor,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     ask(&app, &actor, &key, PlatformAsk::ApproveActivation).await
 }
@@ -278,6 +283,7 @@ async fn start_loading(
     State(app): State<App>,
     actor: Actor,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     ask(&app, &actor, &key, PlatformAsk::StartLoading).await
 }
@@ -286,6 +292,7 @@ async fn activate(
     State(app): State<App>,
     actor: Actor,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     ask(&app, &actor, &key, PlatformAsk::Activate).await
 }
@@ -304,6 +311,7 @@ async fn approve_hand_back(
     State(app): State<App>,
     actor: Actor,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     ask(&app, &actor, &key, PlatformAsk::ApproveHandback).await
 }
@@ -322,6 +330,7 @@ async fn complete_hand_back(
     State(app): State<App>,
     actor: Actor,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let request_id = key.request_id(&actor.0);
     let asked = Asked::of_desk("complete-hand-back", request_id);
@@ -399,6 +408,7 @@ async fn approve_cancel_all(
     actor: Actor,
     key: IdempotencyKey,
     Path(text): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let kill_id = kill_id(&text)?;
     ask(

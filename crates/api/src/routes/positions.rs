@@ -4,7 +4,7 @@
 use super::rfc3339;
 use crate::auth::Actor;
 use crate::decide::{Answer, accepted, attempt, check_knowing, decide, unknown_position, unread};
-use crate::extract::{IdempotencyKey, Json, Path, Reason};
+use crate::extract::{IdempotencyKey, Json, NoBody, Path, Reason};
 use crate::problem::Problem;
 use crate::server::App;
 use axum::extract::State;
@@ -159,6 +159,7 @@ pub async fn cancel_all(
     actor: Actor,
     key: IdempotencyKey,
     Path(text): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let position = position_key(&text)?;
     let request_id = key.request_id(&actor.0);
@@ -212,6 +213,7 @@ pub async fn hand_back(
     actor: Actor,
     key: IdempotencyKey,
     Path(text): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     // The epoch it is handed back in stands in the event.
     check_knowing(&app)?;

@@ -310,6 +310,7 @@ async fn a_path_a_method_or_a_parameter_that_is_not_there_is_named() {
         ("an unknown stream", get("/v1/streams/nothing"), 404, "unknown-stream", "`nothing`"),
         ("an unknown stream of control characters", get("/v1/streams/%00%1F"), 404, "unknown-stream", "no event"),
         cancel("/v1/orders/7/cancel", 400, "invalid-parameter", "`order_id`"),
+        ("a cancel of a part", node.request(Method::POST, "/v1/orders/00000000-0000-0000-0000-000000000000/cancel").header("Idempotency-Key", "k").json(&json!({ "quantity": 5 })), 400, "malformed-request", "this request takes no body"),
         cancel("/v1/orders/00000000-0000-0000-0000-000000000000/cancel", 404, "unknown-order", "00000000-0000-0000-0000-000000000000"),
     ];
     assert_refused(&desk, lines).await;

@@ -264,6 +264,7 @@ async fn what_cannot_be_asked_of_the_platform_is_refused_by_name() {
         malformed("another scope", "halt", scope("everything"), "`scope`: `everything` is not a scope"),
         malformed("a segment of nowhere", "halt", scope("NSE/XX"), "`NSE/XX` is not a scope"),
         malformed("an outage to come", "activation", changed("outage_began_at", json!("2200-01-01T00:00:00Z")), "in the future"),
+        malformed("a day to come", "activation", changed("trading_date", json!("2200-01-01")), "`trading_date` is in the future"),
         malformed("a time without an offset", "activation", changed("outage_began_at", json!("2026-11-20T09:47:00")), "`outage_began_at`"),
         malformed("a date that is none", "activation", changed("trading_date", json!("2026-02-30")), "`trading_date`"),
         malformed("a phase that is none", "market-phase", json!({"venue": "NSE", "segment": "CM", "phase": "shut"}), "`phase`: unknown value `shut`"),

@@ -22,7 +22,7 @@ pub enum PlatformRefusal {
     #[error("no activation waits for this (the platform is {})", phase.as_str())]
     NoActivationPending { phase: Phase },
     /// Loading or activating what no second person has approved.
-    #[error("no activation is approved (the platform is {})", phase.as_str())]
+    #[error("no activation is approved (the platform's state is {})", phase.as_str())]
     NotApproved { phase: Phase },
     /// Standing down or handing back what is not active.
     #[error("the platform is not active but {}", phase.as_str())]

@@ -6,7 +6,7 @@ mod show;
 use crate::auth::Actor;
 use crate::bulk::desk;
 use crate::decide::accepted;
-use crate::extract::{IdempotencyKey, Json, Path, Reason};
+use crate::extract::{IdempotencyKey, Json, NoBody, Path, Reason};
 use crate::problem::Problem;
 use crate::routes::rupees;
 use crate::server::App;
@@ -46,6 +46,7 @@ async fn approve(
     actor: Actor,
     key: IdempotencyKey,
     Path(text): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     ask(&app, &actor, &key, &text, BulkAsk::Approve).await
 }
@@ -77,6 +78,7 @@ async fn resume(
     actor: Actor,
     key: IdempotencyKey,
     Path(text): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     ask(&app, &actor, &key, &text, BulkAsk::Resume).await
 }
