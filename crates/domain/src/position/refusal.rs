@@ -98,7 +98,7 @@ pub enum Refusal {
     // Of the position as a whole.
     #[error("the position is not frozen")]
     NotFrozen,
-    #[error("{orders} orders may still fill")]
+    #[error("{orders} {} may still fill", if *orders == 1 { "order" } else { "orders" })]
     OrdersWorking { orders: u32 },
 }
 

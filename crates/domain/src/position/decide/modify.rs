@@ -18,6 +18,9 @@ pub(super) fn modify(
     context: &Context,
 ) -> Result<Vec<PositionEvent>, Refusal> {
     let (key, contract) = check_open(position, context)?;
+    if change.quantity == Some(0) {
+        return Err(Refusal::QuantityNotPositive);
+    }
     let order = position
         .orders
         .get(&order_id)
