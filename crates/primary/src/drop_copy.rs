@@ -10,7 +10,7 @@
 use crate::bod::mistakes::{BodError, Mistakes};
 use crate::bod::row::Row;
 use crate::bod::{bytes_of, each_row};
-use crate::format::{VENUE_TRADE_COLUMNS, parse_instant, version};
+use crate::format::{VENUE_TRADE_COLUMNS, instant_text, parse_instant, version};
 use crate::import::{IN_FLIGHT_MAX, ImportError, ImportedBy, caller, record};
 use futures::{StreamExt, TryStreamExt, stream};
 use squareoff_domain::position::{Position, PositionEvent, Report};
@@ -216,7 +216,7 @@ fn suspended(trade: &VenueTrade, version: &str) -> ReportSuspended {
         venue: trade.venue,
         report_key: format!("drop-copy {}", trade.execution),
         reason: "the venue lists a trade that no order here answers to".to_owned(),
-        message: format!("{version}: {trade:?}"),
+        message: format!("{version}: {}", row(trade)),
         execution: Some(SuspendedExecution {
             execution: trade.execution.clone(),
             account: Some(trade.account.clone()),
@@ -226,6 +226,28 @@ fn suspended(trade: &VenueTrade, version: &str) -> ReportSuspended {
             price: trade.price,
         }),
     }
+}
+
+/// The row as it stands in the file, its columns those of [`VENUE_TRADE_COLUMNS`].
+fn row(trade: &VenueTrade) -> String {
+    let key = trade.execution.to_string();
+    let exec_id = key.rsplit_once('|').map_or("", |(_, exec_id)| exec_id);
+    let cells: [String; VENUE_TRADE_COLUMNS.len()] = [
+        trade.date.to_string(),
+        trade.venue.to_string(),
+        trade.account.to_string(),
+        trade.symbol.to_string(),
+        trade.side.to_string(),
+        trade.quantity.to_string(),
+        trade.price.to_string(),
+        exec_id.to_owned(),
+        trade
+            .cl_ord_id
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        instant_text(trade.traded_at),
+    ];
+    cells.join(",")
 }
 
 /// Which position an order or an execution of the day stands in.

@@ -42,7 +42,7 @@ impl fmt::Display for Mistake {
 
 /// Why a folder is no book.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{count} {} in the book's files:{}", if *count == 1 { "mistake" } else { "mistakes" }, listed(.shown, *.count))]
+#[error("{count} {} in the files:{}", if *count == 1 { "mistake" } else { "mistakes" }, listed(.shown, *.count))]
 pub struct BodError {
     /// The first of them, at most [`MISTAKES_SHOWN_MAX`], in the order of the files.
     pub shown: Vec<Mistake>,

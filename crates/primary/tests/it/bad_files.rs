@@ -86,7 +86,7 @@ fn check(file: &str, good: &str, cases: Cases) {
             "clients.csv" => read_files(CONTRACTS, &bad, POSITIONS),
             _ => read_files(CONTRACTS, CLIENTS, &bad),
         };
-        let expected = format!("1 mistake in the book's files:\n  {file}{says}");
+        let expected = format!("1 mistake in the files:\n  {file}{says}");
         assert_eq!(result.unwrap_err(), expected);
     }
 }
@@ -403,6 +403,6 @@ fn text_that_is_not_utf8_is_named_by_its_line() {
     let said = read(folder.path()).unwrap_err().to_string();
     assert_eq!(
         said,
-        "1 mistake in the book's files:\n  clients.csv, line 2 is not UTF-8 text"
+        "1 mistake in the files:\n  clients.csv, line 2 is not UTF-8 text"
     );
 }

@@ -115,6 +115,9 @@ async fn the_venues_list_confirms_contradicts_and_tells_of_strangers() {
         .await
         .unwrap();
     assert_eq!(held.state.held.len().max(other.state.held.len()), 1);
+    let log = day.store.read_stream(&stream, 1, 10).await.unwrap();
+    let body = String::from_utf8(log[0].body.to_vec()).unwrap();
+    assert!(body.contains(&format!(": {}\"", rows[2])), "{body}");
 
     let head = day.store.head().await.unwrap();
     let again = drop_copy::import(&day.store, &listed, &by()).await.unwrap();
