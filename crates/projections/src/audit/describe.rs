@@ -3,7 +3,7 @@
 //! Client, instrument, time and actor are not repeated: they stand beside it.
 
 use squareoff_domain::bulk::{BulkEvent, BulkFilter, BulkOutcome};
-use squareoff_domain::platform::PlatformEvent;
+use squareoff_domain::platform::{HaltScope, PlatformEvent};
 use squareoff_domain::position::{
     CanceledBy, ExpiredBy, Outcome, PositionEvent, PricePolicy, RequestedCancel, Scope,
     SquareOffAccepted, TimeInForce, Wanted,
@@ -85,10 +85,11 @@ fn position(event: &PositionEvent) -> String {
             format!("the exchange took the order as {}", told.exchange_order_id)
         }
         PositionEvent::OrderFrozen(told) => {
-            format!(
-                "the exchange holds the order for its control: {}",
-                told.text
-            )
+            let why = match told.text.as_str() {
+                "" => String::new(),
+                text => format!(": {text}"),
+            };
+            format!("the exchange holds the order for its control{why}")
         }
         PositionEvent::OrderRejected(told) => {
             format!(
@@ -226,11 +227,27 @@ fn square_off(accepted: &SquareOffAccepted) -> String {
         None => String::new(),
     };
     format!(
-        "asked to square off {asked}: {} {} {price}{time_in_force} in {} orders{evidence}",
+        "asked to square off {asked}: {} {} {price}{time_in_force} in {}{evidence}",
         verb(accepted.side),
         accepted.quantity,
-        accepted.slices
+        counted(accepted.slices, "order")
     )
+}
+
+/// "1 order", "2 orders".
+fn counted(count: impl Into<u64>, thing: &str) -> String {
+    match count.into() {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
+/// Where a word about the kill switch is true.
+fn within(scope: HaltScope) -> String {
+    match scope {
+        HaltScope::All => "everywhere".to_owned(),
+        HaltScope::Venue(_) | HaltScope::Segment { .. } => format!("in {scope}"),
+    }
 }
 
 const fn verb(side: Side) -> &'static str {
@@ -300,33 +317,42 @@ fn platform(event: &PlatformEvent) -> String {
             )
         }
         PlatformEvent::NewOrdersHalted(event) => {
-            format!("halted new orders in {}: {}", event.scope, event.reason)
+            format!(
+                "halted new orders {}: {}",
+                within(event.scope),
+                event.reason
+            )
         }
         PlatformEvent::ResumeRequested(event) => {
             format!(
-                "asked to resume orders in {}: {}",
-                event.scope, event.reason
+                "asked to resume orders {}: {}",
+                within(event.scope),
+                event.reason
             )
         }
         PlatformEvent::ResumeRejected(event) => {
             format!(
-                "rejected resuming orders in {}: {}",
-                event.scope, event.reason
+                "rejected resuming orders {}: {}",
+                within(event.scope),
+                event.reason
             )
         }
         PlatformEvent::NewOrdersResumed(event) => format!(
-            "approved what {} had asked: orders in {} go on",
-            event.requested_by, event.scope
+            "approved what {} had asked: orders {} go on",
+            event.requested_by,
+            within(event.scope)
         ),
         PlatformEvent::CancelAllRequested(event) => {
             format!(
-                "asked to cancel every order in {}: {}",
-                event.scope, event.reason
+                "asked to cancel every order {}: {}",
+                within(event.scope),
+                event.reason
             )
         }
         PlatformEvent::CancelAllOrdered(event) => format!(
-            "approved what {} had asked: every order in {} is cancelled",
-            event.requested_by, event.scope
+            "approved what {} had asked: every order {} is cancelled",
+            event.requested_by,
+            within(event.scope)
         ),
         PlatformEvent::CancelAllRejected(event) => {
             format!("rejected cancelling every order: {}", event.reason)

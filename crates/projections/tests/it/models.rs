@@ -743,7 +743,7 @@ async fn an_incident_is_told_from_the_outage_to_the_hand_back() {
         .await;
     let halted = NewOrdersHalted {
         request_id: request(5),
-        scope: HaltScope::Venue(Venue::Nse),
+        scope: HaltScope::All,
         reason: "price spike".into(),
         by: by(asha),
     };
@@ -839,7 +839,7 @@ async fn an_incident_is_told_from_the_outage_to_the_hand_back() {
     );
     assert_eq!(
         found.timeline[6].detail,
-        "halted new orders in NSE: price spike"
+        "halted new orders everywhere: price spike"
     );
     let other_day = time::macros::date!(2026 - 11 - 21);
     assert_eq!(incident(&pool, other_day).await.unwrap().value, None);
@@ -860,7 +860,7 @@ async fn an_incident_is_told_from_the_outage_to_the_hand_back() {
     };
     assert_eq!(
         (halt.scope.as_str(), halt.halted, halt.halted_by.as_str()),
-        ("NSE", true, asha)
+        ("all", true, asha)
     );
     assert_eq!(
         (now.markets.len(), now.markets[0].phase.as_str()),
