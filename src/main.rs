@@ -9,6 +9,7 @@ use squareoff::{book, health, platform, rebuild, replay, roles, shutdown, up};
 use squareoff_api::DevelopmentKey;
 use squareoff_primary::book::Existing;
 use squareoff_store::{EventStore, Position};
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -118,8 +119,11 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
     if matches!(arguments.command, Command::Settings) {
-        println!("{}", squareoff::config::describe());
-        return Ok(ExitCode::SUCCESS);
+        return match writeln!(std::io::stdout(), "{}", squareoff::config::describe()) {
+            // A reader that goes away (`| head`) is no error.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+            Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+        };
     }
     let config = Config::load(arguments.config.as_deref())?;
     log(&config);

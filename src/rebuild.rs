@@ -92,7 +92,7 @@ pub async fn run(store: &EventStore, url: &str, arguments: Rebuild) -> Result<Ex
         };
         let made = rebuild_as_of(store, &database, &as_of, |now| showing.show(now)).await;
         showing.end();
-        print!("{}", describe_copy(&as_of.schema, &made?));
+        print!("{}", describe_copy(&as_of.schema, &made?, &for_psql(url)));
         return Ok(ExitCode::SUCCESS);
     }
     let swap = match (arguments.compare_only, arguments.replace) {
@@ -162,7 +162,16 @@ fn folded(gone_on_from: Position, events: u64, elapsed_s: f64, events_per_s: u64
     format!("{before}{events} events rebuilt in {elapsed_s:.2} s ({events_per_s} events/s)\n")
 }
 
-fn describe_copy(schema: &SchemaName, report: &AsOfReport) -> String {
+/// How a shell names the database: the private one's address says all, and another's may hold a password.
+fn for_psql(url: &str) -> String {
+    if url.starts_with("postgresql:///") && !url.contains("password") {
+        format!("'{url}'")
+    } else {
+        "\"$DATABASE_URL\"".to_owned()
+    }
+}
+
+fn describe_copy(schema: &SchemaName, report: &AsOfReport, database: &str) -> String {
     let folded = folded(
         report.gone_on_from,
         report.events,
@@ -174,7 +183,7 @@ fn describe_copy(schema: &SchemaName, report: &AsOfReport) -> String {
         .map_or(String::new(), |at| format!(", recorded {}", rfc3339(at)));
     format!(
         "{folded}schema {schema} stands at position {}{recorded} (SHA-256 {})\n\
-         query it:  psql \"$DATABASE_URL\" -c 'SELECT * FROM {schema}.positions LIMIT 10' (or SET search_path = {schema})\n\
+         query it:  psql {database} -c 'SELECT * FROM {schema}.positions LIMIT 10' (or SET search_path = {schema})\n\
          drop it:   squareoff rebuild --drop {schema}\n",
         report.position, report.hash
     )
@@ -234,6 +243,20 @@ mod tests {
             "9999-12-31T23:59:59Z",
         ] {
             assert!(bad.parse::<AsOfMoment>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        for (url, shown) in [
+            (
+                "postgresql:///squareoff?host=/data/socket&user=squareoff",
+                "'postgresql:///squareoff?host=/data/socket&user=squareoff'",
+            ),
+            ("postgresql:///squareoff?password=x", "\"$DATABASE_URL\""),
+            ("postgres://desk:x@db/squareoff", "\"$DATABASE_URL\""),
+        ] {
+            assert_eq!(for_psql(url), shown);
         }
     }
 }

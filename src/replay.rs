@@ -1,6 +1,6 @@
 //! `squareoff replay`: the log, or one stream of it, as JSON Lines.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use squareoff_store::codec;
@@ -30,7 +30,8 @@ struct Line<'a> {
 /// Prints events to standard output: those of `stream`, or of the whole log behind `from`.
 ///
 /// # Errors
-/// When the log cannot be read, or holds an event of a newer release: what lies before it is printed. A reader that goes away (`| head`) is no error.
+/// When there is no such stream, the log cannot be read, or it holds an event of a newer release: what lies before it is printed. A reader that goes
+/// away (`| head`) is no error.
 pub async fn run(store: &EventStore, stream: Option<&str>, from: Position) -> Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let (mut version, mut position) = (1, from);
@@ -39,9 +40,14 @@ pub async fn run(store: &EventStore, stream: Option<&str>, from: Position) -> Re
             Some(stream) => store.read_stream(stream, version, PAGE).await?,
             None => store.read_all(position, PAGE).await?,
         };
-        let Some(last) = events.last() else { break };
+        let Some(last) = events.last() else {
+            if let (Some(stream), 1) = (stream, version) {
+                bail!("no event was ever appended to {stream}");
+            }
+            break;
+        };
         (version, position) = (last.version + 1, last.position);
-        for event in &events {
+        for event in events.iter().filter(|event| event.position > from) {
             // Its body may mean something else to the release that wrote it: nobody should read it as if it were known.
             codec::check(event)?;
             match print(&mut out, event) {

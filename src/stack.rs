@@ -132,7 +132,10 @@ impl Stack {
         say(&if active {
             format!("the platform is active for {date}")
         } else {
-            "the platform was stood down and stays so: `squareoff platform activate --reason …` accepts square-offs again".to_owned()
+            let phase = platform::state(&self.store).await?.phase.as_str();
+            format!(
+                "the platform is {phase} and stays so: `squareoff platform activate --reason …` accepts square-offs again"
+            )
         });
         Ok(())
     }

@@ -167,6 +167,14 @@ fn the_set_up_of_a_data_folder_step_by_step() {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].clone())
         .collect();
     assert_eq!(types, ["PlatformActivated", "PlatformStoodDown"]);
+    let position = serde_json::from_str::<serde_json::Value>(log.lines().last().unwrap()).unwrap()
+        ["position"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let behind = ["replay", "--stream", "platform", "--from", &position];
+    assert_eq!(said(&run(&behind)), "");
+    assert!(refused(&run(&["replay", "--stream", "nope"])).contains("no event was ever appended"));
     let whole = said(&run(&["replay"]));
     assert_eq!(
         whole
