@@ -119,6 +119,13 @@ fn an_average_price_is_rounded_to_the_nearest() {
 }
 
 #[test]
+fn a_flat_position_is_closed_on_neither_side() {
+    for (units, side) in [(5, Some(Side::Sell)), (0, None), (-5, Some(Side::Buy))] {
+        assert_eq!(traded(units, &[]).closing_side(), side);
+    }
+}
+
+#[test]
 fn what_is_handed_back_is_counted_without_what_was_taken_back() {
     let mut world = World::new(sample::key(), sample::contract());
     world.position = traded(

@@ -12,7 +12,8 @@
 //! `protection 99 101` change what is outside. Orders are named in the order they came.
 //!
 //! Facts: `net 5`, `closable 5`, `frozen`, `free`, `o1 new`, `o1 5/10` (filled of quantity), `o1 leaves 5`, `o1 at 99.95`, `E1 busted`,
-//! `E1 is 5`, `o1 cancel C01` (how the last cancel's ClOrdID ends), `o1 replace R01`.
+//! `E1 is 5`, `o1 cancel C01` (how the last cancel's ClOrdID ends), `o1 replace R01`, `unbooked E1+E2` (what only the drop
+//! copy told; `-` for nothing).
 
 mod fix_a_to_e;
 mod fix_f_to_k;

@@ -328,8 +328,9 @@ pub(super) const OURS: Table = &[
          fill o1 5 E1 => Executed ; E1 provisional
          drop-copy E1 sell 5 => TradeConfirmed ; E1 confirmed, net 15
          drop-copy E1 sell 5 =>
-         drop-copy E2 sell 10 => TradeConfirmed ; net 15
-         fill o1 10 E2 => Executed ; E2 confirmed, net 5",
+         drop-copy E2 sell 10 => TradeConfirmed ; net 15, unbooked E2
+         drop-copy E3 sell 10 => TradeConfirmed ; unbooked E2+E3
+         fill o1 10 E2 => Executed ; E2 confirmed, net 5, unbooked E3",
     ),
     (
         "the drop copy disagrees: a break, and what was booked stays until it agrees",
@@ -346,7 +347,7 @@ pub(super) const OURS: Table = &[
          fill o1 5 E1 => Executed
          drop-copy E1 sell 5 => TradeConfirmed
          correct o1 E1 C1 10 100.00 => ExecutionCorrected ; E1 corrected, net 10
-         drop-copy C1 sell 15 => TradeConfirmed ; E1 contradicted
+         drop-copy C1 sell 15 => TradeConfirmed ; E1 contradicted, unbooked -
          drop-copy C1 sell 10 => TradeConfirmed ; E1 confirmed
          bust o1 E1 => ExecutionBusted ; E1 busted, net 20",
     ),
@@ -367,6 +368,16 @@ pub(super) const OURS: Table = &[
          fill o1 5 E3 => Executed OverfillDetected ; net -10, free
          all => SquareOffAccepted OrderPlaced
          fill o2 10 E4 => Executed ; net 0, o2 filled",
+    ),
+    (
+        "a late fill of a cancelled order turns the position: no order got more than it asked for, and what is open can be closed",
+        "bod +10 => BodLoaded
+         all => SquareOffAccepted OrderPlaced
+         canceled o1 => OrderCanceled
+         all => SquareOffAccepted OrderPlaced
+         fill o2 10 E1 => Executed ; net 0
+         fill o1 10 E2 => Executed ; net -10, free, closable 10
+         all => SquareOffAccepted OrderPlaced",
     ),
     (
         "a short position that an over-fill makes long freezes too",

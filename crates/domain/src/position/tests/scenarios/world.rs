@@ -329,6 +329,11 @@ impl World {
         match fact.split_whitespace().collect::<Vec<_>>()[..] {
             ["net", units] => self.position.net.to_string() == units,
             ["closable", units] => self.position.closable().to_string() == units,
+            ["unbooked", of] => {
+                let unbooked = self.position.unbooked().map(|(key, _)| key.as_str());
+                let ids: Vec<_> = unbooked.filter_map(|key| key.rsplit('|').next()).collect();
+                ids.join("+") == of.trim_matches('-')
+            }
             ["frozen"] => self.position.frozen.is_some(),
             ["free"] => self.position.frozen.is_none(),
             [order, "leaves", units] => self.order(order).leaves().to_string() == units,
