@@ -235,8 +235,8 @@ CREATE TABLE suspense (
 
 CREATE INDEX suspense_open ON suspense (position) WHERE state = 'open';
 
--- One row per event: who did what. Only ever added to. Facts of exchange and gateway are most of it, so what the rows and their keys
--- cost is what projecting costs: no key on what only facts have many values of.
+-- Who did what. Only ever added to. Facts of exchange and gateway are most of it, so what the rows and their keys cost is what
+-- projecting costs: no key on what only facts have many values of, and no row of what every order and line of the book has alike.
 CREATE TABLE audit (
     position bigint NOT NULL CONSTRAINT audit_pkey PRIMARY KEY,
     -- 'ask', 'fact' or 'refusal'.

@@ -49,6 +49,26 @@ pub fn kind_of(event: &Event) -> AuditKind {
     }
 }
 
+/// Whether the trail has a row of the event. Lines of the book, the placing of an order (its request says it), its dispatch and its
+/// acknowledgement stand in the log alone.
+pub(super) const fn is_kept(event: &Event) -> bool {
+    match event {
+        Event::Client(_) | Event::Contract(_) => false,
+        Event::Position(event) => !matches!(
+            event,
+            PositionEvent::BodLoaded(_)
+                | PositionEvent::OrderPlaced(_)
+                | PositionEvent::OrderDispatched(_)
+                | PositionEvent::OrderAcknowledged(_)
+        ),
+        Event::Bulk(_)
+        | Event::Platform(_)
+        | Event::Refusal(_)
+        | Event::Session(_)
+        | Event::Suspense(_) => true,
+    }
+}
+
 /// Whether the event belongs to the story of an incident: what people decided about platform and bulks, and what sessions and markets
 /// did.
 pub(super) fn is_timeline(event: &Event) -> bool {

@@ -1,7 +1,8 @@
-//! The audit trail: one row per event of the log, who did what. Added to, never changed.
+//! The audit trail: who did what, in the order of the log. Added to, never changed.
 //!
 //! What people asked is told apart from what exchange and gateway told, so that "who did what" need not wade through facts. The reports
-//! of executions are the rows with an execution key.
+//! of executions are the rows with an execution key. What every order and every line of the book has alike is left to the log
+//! ([`is_kept`]): it would be more than half of the rows, and none of it says who did what.
 
 mod describe;
 mod kind;
@@ -15,7 +16,7 @@ pub use query::{
 
 use crate::cell::table_row;
 use crate::units::{instant, position as log_position, units};
-use kind::is_timeline;
+use kind::{is_kept, is_timeline};
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::{Event, ExecutionKey, PositionKey, Price, Quantity, Side};
 use squareoff_store::StoredEvent;
@@ -46,12 +47,19 @@ table_row! {
     }
 }
 
-/// What the audit trail says of an event; `position` is the key of its stream, where that is a position's.
-pub(crate) fn entry(stored: &StoredEvent, event: &Event, position: Option<&PositionKey>) -> Entry {
+/// What the audit trail says of an event, if anything; `position` is the key of its stream, where that is a position's.
+pub(crate) fn entry(
+    stored: &StoredEvent,
+    event: &Event,
+    position: Option<&PositionKey>,
+) -> Option<Entry> {
+    if !is_kept(event) {
+        return None;
+    }
     let kind = kind_of(event);
     let execution = execution_of(event);
     let asked = Some(stored.request_id).filter(|id| kind != AuditKind::Fact && !id.is_nil());
-    Entry {
+    Some(Entry {
         position: log_position(stored.position),
         kind: kind.as_str(),
         event_type: stored.event_type.clone(),
@@ -78,7 +86,7 @@ pub(crate) fn entry(stored: &StoredEvent, event: &Event, position: Option<&Posit
         quantity: execution.and_then(|told| told.quantity).map(units),
         price: execution.and_then(|told| told.price).map(|price| price.0),
         summary: describe(event),
-    }
+    })
 }
 
 fn client_of<'a>(event: &'a Event, position: Option<&'a PositionKey>) -> Option<&'a str> {

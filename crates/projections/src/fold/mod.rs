@@ -192,7 +192,7 @@ impl Fold {
             }
             Event::Client(_) | Event::Contract(_) | Event::Refusal(_) | Event::Session(_) => {}
         }
-        touched.audit.push(audit::entry(stored, &event, position));
+        touched.audit.extend(audit::entry(stored, &event, position));
         match event {
             Event::Client(event) => {
                 let row = clients::row(stored, event);
