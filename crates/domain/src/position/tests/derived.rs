@@ -130,7 +130,11 @@ fn what_is_handed_back_is_counted_without_what_was_taken_back() {
     let mut world = World::new(sample::key(), sample::contract());
     world.position = traded(
         40,
-        &[("E1", Side::Sell, 10, "100"), ("E2", Side::Sell, 5, "98")],
+        &[
+            ("E1", Side::Sell, 10, "100"),
+            ("E2", Side::Sell, 5, "98"),
+            ("E3", Side::Sell, 5, "98"),
+        ],
     );
     let (order_id, execution) = (OrderId(Uuid::nil()), execution_key("E2"));
     let busted = PositionEvent::ExecutionBusted(ExecutionBusted {
@@ -144,6 +148,6 @@ fn what_is_handed_back_is_counted_without_what_was_taken_back() {
     };
     assert_eq!(
         (handed.net, handed.executions, handed.epoch),
-        (NetQuantity(30), 1, 7)
+        (NetQuantity(25), 2, 7)
     );
 }
