@@ -53,7 +53,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "reference_age_max_s",
-        "how old the reference price of a contract may be that a marketable limit is made of, in seconds; default 86400",
+        "how old the reference price of a contract may be that a marketable limit is made of, in seconds; default 432000: five days, the last close behind a long weekend",
     ),
     (
         "venue_message_rate",
@@ -220,7 +220,7 @@ impl Config {
             resend_age_max_s: reader.get("resend_age_max_s", 10, |seconds| {
                 (*seconds > 3_600).then_some("expected at most 3600")
             }),
-            reference_age_max_s: reader.get("reference_age_max_s", 86_400, |seconds| {
+            reference_age_max_s: reader.get("reference_age_max_s", 432_000, |seconds| {
                 (!(1..=604_800).contains(seconds)).then_some("expected 1 to 604800, a week")
             }),
             venue_message_rate: reader.get("venue_message_rate", 100, |rate| {
