@@ -49,15 +49,13 @@ pub fn kind_of(event: &Event) -> AuditKind {
     }
 }
 
-/// Whether the trail has a row of the event. Lines of the book, the placing of an order (its request says it), its dispatch and its
-/// acknowledgement stand in the log alone.
+/// Whether the trail has a row of the event. Lines of the book, and the dispatch and acknowledgement of orders, stand in the log alone.
 pub(super) const fn is_kept(event: &Event) -> bool {
     match event {
         Event::Client(_) | Event::Contract(_) => false,
         Event::Position(event) => !matches!(
             event,
             PositionEvent::BodLoaded(_)
-                | PositionEvent::OrderPlaced(_)
                 | PositionEvent::OrderDispatched(_)
                 | PositionEvent::OrderAcknowledged(_)
         ),

@@ -14,14 +14,8 @@ SELECT
 FROM audit
 WHERE ($1::text IS NULL OR (actor = $1 AND ($8::bool OR kind <> 'fact')))
     AND ($2::text IS NULL OR client_code = $2)
-    -- No key on orders: those of one client are few. What placed an order is its request, which names no order.
-    AND (
-        $3::uuid IS NULL
-        OR (
-            (order_id = $3 OR request_id = (SELECT orders.request_id FROM orders WHERE orders.order_id = $3))
-            AND client_code = (SELECT orders.client_code FROM orders WHERE orders.order_id = $3)
-        )
-    )
+    -- No key on orders: those of one client are few.
+    AND ($3::uuid IS NULL OR (order_id = $3 AND client_code = (SELECT client_code FROM orders WHERE order_id = $3)))
     -- A request's own events are found by its key, the facts that go back to it among those of its clients.
     AND ($4::uuid IS NULL OR position IN (
         SELECT asked.position

@@ -2,7 +2,7 @@
 //!
 //! What people asked is told apart from what exchange and gateway told, so that "who did what" need not wade through facts. The reports
 //! of executions are the rows with an execution key. What every order and every line of the book has alike is left to the log
-//! ([`is_kept`]): it would be more than half of the rows, and none of it says who did what.
+//! ([`is_kept`]): it would be a third of the rows, and none of it says who did what.
 
 mod describe;
 mod kind;

@@ -875,8 +875,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
     desk.bod(&one, 100).await;
     desk.bod(&two, 100).await;
     (desk.actor, desk.request) = ("desk-asha", Uuid::from_u128(71));
-    // As the API does it: an order's request is the one in the envelope.
-    desk.square_off_as(request(71), &one, Wanted::All).await;
+    desk.square_off(&one, Wanted::All).await;
     (desk.actor, desk.request) = ("desk-ravi", Uuid::from_u128(72));
     desk.square_off(&two, Wanted::All).await;
     let ours = desk.orders(&one)[0];
@@ -912,20 +911,20 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
     let head = i64::try_from(desk.store.head().await.unwrap().as_u64()).unwrap();
     let (first, last) = (recorded(3).await, recorded(head).await);
     for (filter, found) in [
-        (any.clone(), "refused asked asked"),
+        (any.clone(), "refused placed asked placed asked"),
         (
             AuditFilter {
                 facts: true,
                 ..any.clone()
             },
-            "refused sold asked asked",
+            "refused sold placed asked placed asked",
         ),
         (
             AuditFilter {
                 actor: text("desk-asha"),
                 ..any.clone()
             },
-            "refused asked",
+            "refused placed asked",
         ),
         (
             AuditFilter {
@@ -947,7 +946,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 client_code: text("C00002"),
                 ..any.clone()
             },
-            "asked",
+            "placed asked",
         ),
         (
             AuditFilter {
@@ -955,7 +954,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 facts: true,
                 ..any.clone()
             },
-            "sold asked",
+            "sold placed",
         ),
         (
             AuditFilter {
@@ -963,7 +962,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 facts: true,
                 ..any.clone()
             },
-            "sold asked",
+            "sold placed asked",
         ),
         (
             AuditFilter {
@@ -1000,7 +999,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 facts: true,
                 ..any.clone()
             },
-            "asked",
+            "placed asked",
         ),
         (
             AuditFilter {
@@ -1022,15 +1021,14 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 before: Some(5),
                 ..any.clone()
             },
-            "asked",
+            "placed asked",
         ),
         (
             AuditFilter {
                 limit: Some(2),
-                facts: true,
                 ..any.clone()
             },
-            "refused sold",
+            "refused placed",
         ),
     ] {
         let rows = audit(&pool, &filter).await.unwrap().value;

@@ -234,15 +234,6 @@ impl Desk {
 
     pub async fn square_off(&mut self, key: &PositionKey, wanted: Wanted) -> Option<LogPosition> {
         let request_id = RequestId(Uuid::from_u128(self.random.random()));
-        self.square_off_as(request_id, key, wanted).await
-    }
-
-    pub async fn square_off_as(
-        &mut self,
-        request_id: RequestId,
-        key: &PositionKey,
-        wanted: Wanted,
-    ) -> Option<LogPosition> {
         let terms = SquareOffTerms {
             quantity: wanted,
             price: PricePolicy::MarketableLimit,
