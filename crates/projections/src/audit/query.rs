@@ -24,7 +24,7 @@ pub struct AuditRow {
     pub request_id: Option<Uuid>,
     /// The request that all this goes back to.
     pub correlation_id: Option<Uuid>,
-    /// In words: see [`super::describe`].
+    /// In words: see [`super::describe()`].
     pub summary: String,
 }
 
