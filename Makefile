@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fmt lint unit doc deploy-check bench soak mutants events-doc fuzz setup test-setup sqlx-prepare
+.PHONY: help run demo test fmt lint unit doc deploy-check fix-conformance bench bench-peers soak mutants events-doc fuzz setup test-setup sqlx-prepare
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -27,7 +27,7 @@ demo: setup ## a thousand square-offs through HTTP, checked end to end
 	@cargo build --release --locked --bins --workspace --exclude squareoff-bench
 	@exec $(RELEASE)/squareoff demo
 
-test: test-setup fmt lint unit doc deploy-check ## formatting, lints, every test, doc tests
+test: test-setup fmt lint unit fix-conformance doc deploy-check ## formatting, lints, every test, doc tests
 
 fmt:
 	cargo fmt --all --check
@@ -43,13 +43,20 @@ doc:
 	cargo test --locked --workspace --all-features --doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
+SCRIPTS ?=
+
+fix-conformance: ## plays public FIX acceptance scripts against our engine; SCRIPTS=<folder> names them, ../shared/fix44-acceptance otherwise
+	@cargo run --quiet --locked -p squareoff-fix --example fix-conformance -- run $(SCRIPTS)
+
 deploy-check:
 	tests/deploy/check.sh
 
 SOAK_CASES ?= 1000000
 
-soak: ## the position's invariants over a million histories each; SOAK_CASES sets another number
+soak: ## the position's invariants over a million histories each (SOAK_CASES sets another number), each kind of log with 100,000 streams, and 100,000 edits
 	PROPTEST_CASES=$(SOAK_CASES) cargo nextest run --locked -p squareoff-domain -E 'test(invariant_)'
+	STORE_TEST_STREAMS=100000 cargo nextest run --locked -p squareoff-store -E 'test(many_streams_keep_their_own_versions)'
+	AUDIT_EDITS=100000 cargo nextest run --locked -p squareoff-auditor -E 'test(random_edits)'
 
 # A few hundred histories find what ten thousand do, but for the rarest; unoptimised, because each mutant is compiled anew.
 mutants: ## every small change of the position's rules that no test notices; an hour or more
@@ -58,18 +65,27 @@ mutants: ## every small change of the position's rules that no test notices; an 
 	  --output target --cargo-arg=--config --cargo-arg=profile.dev.package.squareoff-domain.opt-level=0 \
 	  -- -E 'not test(histories_reach)'
 
-bench: setup ## append, replay, projection, rebuild and end to end, as lines of JSON
+bench: setup ## append, replay, adapter, projection, rebuild and end to end, as lines of JSON
 	@cargo build --release --locked --workspace --bins
 	@$(RELEASE)/squareoff-bench all
 
+bench-peers: ## append and replay beside UmaDB, SierraDB and Postgres, FIX beside hotfix and QuickFIX, installed under target/peers; 10 minutes behind the builds
+	@deploy/setup.sh peers
+	@bench/peers/run.sh all
+
 FUZZ_SECONDS ?= 300
 
-fuzz: ## looks for histories that break the rules, FUZZ_SECONDS (300) for each of four targets; needs nightly Rust and cargo-fuzz
+fuzz: ## looks for histories and FIX bytes that break the rules, FUZZ_SECONDS (300) for each of six targets; needs nightly Rust and cargo-fuzz
 	@cargo +nightly fuzz --version > /dev/null || { echo 'first: rustup toolchain install nightly && cargo install cargo-fuzz' >&2; exit 1; }
 	@cd crates/domain/fuzz && for target in position platform bulk suspense; do \
 		mkdir -p found/$$target; \
 		env -u CARGO_TARGET_DIR cargo +nightly fuzz run --sanitizer none -O --debug-assertions $$target found/$$target corpus/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=20; \
+	done
+	@cd crates/fix/fuzz && for target in codec session; do \
+		mkdir -p found/$$target; \
+		env -u CARGO_TARGET_DIR cargo +nightly fuzz run --sanitizer none -O --debug-assertions $$target found/$$target corpus/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20; \
 	done
 
 events-doc: ## writes docs/EVENTS.md anew after a change of events or their doc comments

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build and the platform need and this machine lacks; says in one sentence what it cannot.
-# usage: deploy/setup.sh run|test
+# usage: deploy/setup.sh run|test|peers
 set -euo pipefail
 
 say() { printf '· %s\n' "$*"; }
@@ -35,12 +35,16 @@ install_packages() {
     } >/dev/null || fail "could not install $* — see the package manager's message above"
 }
 
-purpose=${1:?usage: deploy/setup.sh run|test}
+purpose=${1:?usage: deploy/setup.sh run|test|peers}
 missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 has_postgres "$purpose" || missing+=(postgresql)
-if [ "$purpose" = test ]; then
+if [ "$purpose" = test ] || [ "$purpose" = peers ]; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+fi
+# UmaDB's build asks for the protocol buffers' compiler.
+if [ "$purpose" = peers ]; then
+    command -v protoc >/dev/null || missing+=(protobuf-compiler)
 fi
 command -v cargo >/dev/null || fail "cargo is missing: install a Rust toolchain of 1.95 or newer, then start again"
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"

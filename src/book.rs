@@ -4,9 +4,11 @@ use crate::config::Config;
 use crate::folder::Folder;
 use crate::platform::{now, state};
 use anyhow::{Context, Result};
+use squareoff_domain::client::IdentityField;
 use squareoff_domain::{Timestamp, TradingDate};
+use squareoff_identity::{Line, PlainIdentity, Recorded, RecordedBy, Vault};
 use squareoff_primary::bod;
-use squareoff_primary::book::{Book, Existing};
+use squareoff_primary::book::{Book, ClientLine, Existing};
 use squareoff_primary::drop_copy::{self, DropCopyReport};
 use squareoff_primary::import::{self, ImportReport, ImportedBy};
 use squareoff_primary::intraday::{self, Intraday, IntradayReport};
@@ -81,6 +83,42 @@ pub async fn import(store: &EventStore, book: &Book, actor: &str) -> Result<Impo
     Ok(import::import(store, book, &by).await?)
 }
 
+/// Records who the clients of the book are, encrypted; what the log knows already is passed over.
+///
+/// # Errors
+/// The key store, the master key or the log; the same again goes on.
+pub async fn record_identities(
+    vault: &Vault,
+    store: &EventStore,
+    book: &Book,
+    actor: &str,
+) -> Result<Recorded> {
+    let by = RecordedBy {
+        actor: actor.into(),
+        epoch: state(store).await?.epoch,
+        now: now(),
+        source: book.versions.clients.clone(),
+    };
+    let lines: Vec<_> = book.clients.iter().map(identity_line).collect();
+    Ok(vault.record(store, &lines, &by).await?)
+}
+
+fn identity_line(line: &ClientLine) -> Line {
+    let told = &line.identity;
+    let mut identity = PlainIdentity::default();
+    identity.set(IdentityField::Name, told.name.as_str());
+    identity.set(IdentityField::Pan, told.pan.as_str());
+    identity.set(IdentityField::Email, told.email.as_str());
+    identity.set(IdentityField::Phone, told.phone.as_str());
+    if let Some(date) = &told.date_of_birth {
+        identity.set(IdentityField::DateOfBirth, date.as_str());
+    }
+    Line {
+        client: line.client.client.clone(),
+        identity,
+    }
+}
+
 /// What the primary did on the day: recorded like the book, from the same folder.
 ///
 /// # Errors
@@ -124,7 +162,7 @@ pub fn read(path: &Path) -> Result<Book> {
     Ok(bod::read(path)?)
 }
 
-fn today_in_india(now: Timestamp) -> Result<TradingDate> {
+pub fn today_in_india(now: Timestamp) -> Result<TradingDate> {
     let instant =
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.0))?.to_offset(offset!(+5:30));
     Ok(TradingDate::new(

@@ -1,8 +1,10 @@
 //! The data folder: what lies where, and who holds it.
 
+use crate::config::Config;
 use anyhow::{Context, Result, bail};
+use squareoff_domain::Venue;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,6 +61,21 @@ impl Folder {
         Ok(Folder(path))
     }
 
+    /// The configured folder, for who only reads what is there: one that is missing is a slip of the pen and is not made. With the event log
+    /// in KurrentDB there need be none.
+    ///
+    /// # Errors
+    /// As [`Folder::open`], and when there is none.
+    pub fn to_read(config: &Config) -> Result<Folder> {
+        if config.event_store.is_none() && !config.data.exists() {
+            bail!(
+                "there is no data folder {}: `squareoff up` makes it; SQUAREOFF_DATA names another",
+                config.data.display()
+            );
+        }
+        Folder::open(&config.data)
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -71,6 +88,15 @@ impl Folder {
         self.0.join("book")
     }
 
+    /// Of the seal: tiles, checkpoints, key.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit")
+    }
+
+    pub fn witness(&self) -> PathBuf {
+        self.0.join("witness")
+    }
+
     pub fn exchange(&self) -> PathBuf {
         self.0.join("exchange")
     }
@@ -79,8 +105,39 @@ impl Folder {
         self.0.join("postgres")
     }
 
+    /// The key store, its lock, and where nobody set another place its backups and the master key.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
     pub fn journal(&self, session: &str) -> PathBuf {
         self.0.join("gateway").join(session)
+    }
+
+    /// Our CompIDs of all sessions to this venue that have a journal, used now or not.
+    ///
+    /// # Errors
+    /// When the folder of the journals can't be read.
+    pub fn journaled(&self, venue: Venue) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.0.join("gateway")) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            Err(error) => return Err(error),
+        };
+        let of_venue = format!("{venue}-");
+        let mut ids = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_prefix(&of_venue));
+            ids.extend(id.map(str::to_owned));
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Beside those of the order sessions, which are known by their folders.
+    pub fn drop_copy_journal(&self, session: &str) -> PathBuf {
+        self.0.join("drop-copy").join(session)
     }
 
     pub fn development_key(&self) -> PathBuf {

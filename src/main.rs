@@ -5,10 +5,13 @@ use clap::{Parser, Subcommand};
 use squareoff::config::{Config, LogFormat};
 use squareoff::demo::{self, Kill};
 use squareoff::folder::Folder;
-use squareoff::{book, health, platform, rebuild, replay, roles, shutdown, up};
+use squareoff::{
+    audit, book, client, fix, health, platform, rebuild, reconcile, replay, roles, sentence,
+    shutdown, store, up,
+};
 use squareoff_api::DevelopmentKey;
 use squareoff_primary::book::Existing;
-use squareoff_store::{EventStore, Position};
+use squareoff_store::EventStore;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +47,9 @@ enum Command {
         /// All of them as one bulk, proposed by one person and approved by another.
         #[arg(long)]
         bulk: bool,
+        /// So many a second, whether or not those before are answered; says how long the exchange's acknowledgements take.
+        #[arg(long, value_name = "PER_SECOND", conflicts_with_all = ["bulk", "kill"], value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
         /// Kills this part again and again (SIGKILL) while the square-offs run.
         #[arg(long, value_name = "PART")]
         kill: Option<Kill>,
@@ -56,19 +62,36 @@ enum Command {
     Projections(Role),
     /// The worker of bulk square-offs and of the kill switch's cancel-all.
     Bulk(Role),
-    /// Prints the event log, or one stream of it, as JSON Lines.
-    Replay {
+    /// The sealer: keeps the log's Merkle tree and signs its head.
+    Seal(Role),
+    /// A witness: signs a log's checkpoints too, if each continues the one before.
+    Witness {
+        #[command(flatten)]
+        role: Role,
+        /// Only prints its public key, made when there is none.
         #[arg(long)]
-        stream: Option<String>,
-        /// Only events behind this log position.
-        #[arg(long, default_value = "0")]
-        from: Position,
+        key: bool,
     },
+    /// What auditors take away, and check.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Prints the event log as an auditor reads it: who, when, why and what it changed; states, a position's day, live.
+    Replay(Box<replay::Replay>),
+    /// The event log's file: check it, back it up, restore it, serve it.
+    #[command(subcommand)]
+    Store(store::Command),
+    /// The FIX sessions' files: print a journal.
+    #[command(subcommand)]
+    Fix(fix::Command),
     /// Builds the read models anew beside the live ones, compares them by hash, and swaps them in; or makes an auditor's copy.
     Rebuild(rebuild::Rebuild),
+    /// Compares a trading day of the log with the drop copy, the venue's record, the broker's files and Postgres, and lists every break.
+    Reconcile(Box<reconcile::Arguments>),
     /// The broker's book.
     #[command(subcommand)]
     Book(Book),
+    /// Who the clients are: shown, found, revealed, erased, and the keys of it.
+    Client(client::Arguments),
     /// The platform's own state.
     Platform(platform::Arguments),
     /// Prints a bearer token of the local development key.
@@ -108,11 +131,17 @@ enum Book {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    // 1 is a verdict of a reconciliation: that it could not be made is another.
+    let failed = match &arguments.command {
+        Command::Reconcile(_) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    };
+    match run(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("squareoff: {error:#}");
-            ExitCode::FAILURE
+            eprintln!("squareoff: {}", sentence::in_one(&error));
+            failed
         }
     }
 }
@@ -128,17 +157,23 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref())?;
     log(&config);
     let stop = |role: &Role| shutdown::listen(role.exit_with_parent);
-    let store = || -> Result<(Folder, EventStore)> {
+    let opened = async || -> Result<(Folder, EventStore)> {
         let folder = Folder::open(&config.data)?;
-        let store = EventStore::open(&folder.log())?;
+        let store = roles::event_store(&config, &folder).await?;
         Ok((folder, store))
     };
     match arguments.command {
         Command::Up => up::run(config, shutdown::listen(false)?).await?,
-        Command::Demo { orders, bulk, kill } => {
+        Command::Demo {
+            orders,
+            bulk,
+            rate,
+            kill,
+        } => {
             let options = demo::Options {
                 square_offs: orders,
                 bulk,
+                rate_per_s: rate,
                 kill,
             };
             return demo::run(config, options, shutdown::listen(false)?).await;
@@ -147,14 +182,26 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Gateway(role) => roles::gateway(&config, stop(&role)?).await?,
         Command::Projections(role) => roles::projections(&config, stop(&role)?).await?,
         Command::Bulk(role) => roles::bulk(&config, stop(&role)?).await?,
-        Command::Replay { stream, from } => {
-            replay::run(&store()?.1, stream.as_deref(), from).await?
+        Command::Seal(role) => roles::seal(&config, stop(&role)?).await?,
+        Command::Witness { key: true, .. } => {
+            let folder = Folder::open(&config.data)?;
+            println!("{}", roles::witness_key(&config, &folder)?.public());
         }
+        Command::Witness { role, key: false } => roles::witness(&config, stop(&role)?).await?,
+        Command::Audit(command) => return audit::run(&config, command).await,
+        Command::Replay(asked) => {
+            let folder = Folder::to_read(&config)?;
+            let store = roles::event_store(&config, &folder).await?;
+            replay::run(&store, *asked).await?;
+        }
+        Command::Store(command) => return store::run(&config, command).await,
+        Command::Fix(command) => fix::run(command)?,
         Command::Rebuild(arguments) => {
-            let (folder, store) = store()?;
+            let (folder, store) = opened().await?;
             let url = roles::database_url(&config, &folder)?;
             return rebuild::run(&store, &url, arguments).await;
         }
+        Command::Reconcile(arguments) => return reconcile::run(&config, *arguments).await,
         Command::Book(Book::Sample { out, replace }) => {
             let folder = Folder::open(&config.data)?;
             let out = out.unwrap_or_else(|| folder.book());
@@ -174,11 +221,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             );
         }
         Command::Book(Book::Import { folder: from }) => {
-            let (folder, store) = store()?;
+            let (folder, store) = opened().await?;
             let from = from.unwrap_or_else(|| folder.book());
             let book = book::read(&from)?;
             let report = book::import(&store, &book, OPERATOR).await?;
             let intraday = book::import_intraday(&store, &book, &from, OPERATOR).await?;
+            let vault = client::vault(&config, &folder)?;
+            let identities = book::record_identities(&vault, &store, &book, OPERATOR).await?;
             println!(
                 "{} contracts, {} clients, {} positions: {} events recorded, {} known already, {} contradicted",
                 report.contracts,
@@ -196,17 +245,25 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 intraday.contradicted,
                 intraday.matched
             );
+            println!(
+                "{} identities encrypted and recorded, {} known already, {} of erased clients left out",
+                identities.recorded, identities.unchanged, identities.erased
+            );
         }
         Command::Book(Book::DropCopy { file }) => {
-            let (_, store) = store()?;
+            let (_, store) = opened().await?;
             let report = book::import_drop_copy(&store, &file, OPERATOR).await?;
             println!(
                 "{} trades of the venue: {} new to their positions, {} held in suspense",
                 report.trades, report.told, report.suspended
             );
         }
+        Command::Client(arguments) => {
+            let (folder, store) = opened().await?;
+            client::run(&config, &folder, &store, arguments).await?;
+        }
         Command::Platform(arguments) => {
-            let (folder, store) = store()?;
+            let (folder, store) = opened().await?;
             platform::run(&store, &folder, arguments).await?;
         }
         Command::Token { actor } => {
@@ -216,11 +273,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 DevelopmentKey::load_or_create(&folder.development_key())?.token(&actor)?
             );
         }
-        Command::Health { role } => {
-            if let Err(error) = health::check(&config, role).await {
-                bail!("{error:#}");
-            }
-        }
+        Command::Health { role } => match health::check(&config, role).await {
+            Ok(note) => note.iter().for_each(|note| println!("{note}")),
+            Err(error) => bail!(sentence::in_one(&error)),
+        },
         Command::Settings => {}
     }
     Ok(ExitCode::SUCCESS)

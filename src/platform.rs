@@ -4,7 +4,8 @@ use crate::book;
 use crate::folder::Folder;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use squareoff_api::extract::Scope;
+use squareoff_api::date_in_india;
+use squareoff_api::extract::{Scope, Time};
 use squareoff_domain::platform::{
     self, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest, STREAM,
 };
@@ -30,40 +31,80 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Accept square-offs for the book's trading date, or for another.
+    /// Accept square-offs for the book's trading date, or for another, on one person's word: when there is nobody to ask. The day's book has to
+    /// be imported.
     Activate {
         #[arg(long)]
         reason: String,
+        /// Why it has to be although the day's book is not imported; it is recorded.
+        #[arg(long, value_name = "REASON")]
+        without_book: Option<String>,
         #[arg(long, value_name = "YYYY-MM-DD")]
         date: Option<TradingDate>,
     },
+    /// Ask another person to activate the platform.
+    RequestActivation {
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        date: TradingDate,
+        /// Since when the primary has been down, such as 2026-11-20T09:40:00+05:30.
+        #[arg(long, value_name = "TIME")]
+        outage_began_at: Time,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Approve the activation that another person asked for.
+    ApproveActivation,
+    /// Take back or turn down an activation that is not over yet.
+    RejectActivation(Why),
+    /// Say that the positions of an approved activation are being loaded.
+    StartLoading,
+    /// Accept square-offs: an approved activation's positions are loaded.
+    FinishActivation(WithoutBook),
+    /// Ask another person to hand the day back to the primary. The hand-back is completed through the API, which looks at every position.
+    RequestHandBack(Why),
+    /// Approve the hand-back that another person asked for.
+    ApproveHandBack,
+    /// Take back or turn down a hand-back.
+    RejectHandBack(Why),
     /// Accept no more square-offs; what is on its way still comes in.
-    StandDown {
-        #[arg(long)]
-        reason: String,
-    },
+    StandDown(Why),
     /// The kill switch: no new orders in the scope, cancels go on.
-    Halt {
-        /// all, a venue (NSE) or a venue's segment (NSE/FO).
-        #[arg(long, default_value = "all")]
-        scope: Scope,
-        #[arg(long)]
-        reason: String,
-    },
+    Halt(Scoped),
     /// Ask to take a halt of this very scope back.
-    Resume {
-        /// As it was halted.
-        #[arg(long, default_value = "all")]
-        scope: Scope,
-        #[arg(long)]
-        reason: String,
-    },
+    Resume(Scoped),
     /// Approve what another person asked to resume.
     ApproveResume {
         /// As it was halted.
         #[arg(long, default_value = "all")]
         scope: Scope,
     },
+    /// Take back or turn down what was asked to resume: the halt stays.
+    RejectResume(Scoped),
+    /// Ask to cancel every order of ours in the scope; the state that is printed names its kill_id.
+    CancelAll(Scoped),
+    /// Approve a cancel-all that another person asked for.
+    ApproveCancelAll {
+        #[arg(long)]
+        kill_id: Uuid,
+    },
+    /// Take back or turn down a cancel-all.
+    RejectCancelAll {
+        #[arg(long)]
+        kill_id: Uuid,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Ask to disconnect from a venue whose new orders are halted: every session logs out and stays away.
+    Disconnect(OfVenue),
+    /// Approve what another person asked to disconnect.
+    ApproveDisconnect {
+        #[arg(long)]
+        venue: Venue,
+    },
+    /// Take back or turn down what was asked to disconnect: the sessions stay.
+    RejectDisconnect(OfVenue),
+    /// Let the sessions to a venue log on again; the halt stays.
+    Reconnect(OfVenue),
     /// Tell the phase of a venue's segment, where the exchange sends none.
     Market {
         #[arg(long)]
@@ -82,37 +123,129 @@ enum Command {
     Status,
 }
 
+#[derive(clap::Args)]
+struct WithoutBook {
+    /// Why it has to be although the day's book is not imported; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    without_book: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct Why {
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(clap::Args)]
+struct Scoped {
+    /// all, a venue (NSE) or a venue's segment (NSE/FO).
+    #[arg(long, default_value = "all")]
+    scope: Scope,
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(clap::Args)]
+struct OfVenue {
+    #[arg(long)]
+    venue: Venue,
+    #[arg(long)]
+    reason: String,
+}
+
 /// Does what was commanded, and prints the state that it left.
 ///
 /// # Errors
 /// The refusal, or an outage of the log.
 pub async fn run(store: &EventStore, folder: &Folder, arguments: Arguments) -> Result<()> {
     let Arguments { actor, command } = arguments;
-    let wanted = match command {
-        Command::Activate { reason, date } => {
-            let trading_date = match date {
-                Some(date) => date,
-                None => {
-                    book::read(&folder.book())
-                        .context("without --date the book says the trading date")?
-                        .trading_date
-                }
-            };
-            Some(PlatformAsk::ActivateAlone {
-                trading_date,
+    if let Some(wanted) = wanted(store, folder, &actor, command).await? {
+        ask(store, &actor, wanted).await?;
+    }
+    println!("{}", describe(&state(store).await?));
+    Ok(())
+}
+
+/// What is to be asked of the platform; what is only told of a market is told here.
+async fn wanted(
+    store: &EventStore,
+    folder: &Folder,
+    actor: &str,
+    command: Command,
+) -> Result<Option<PlatformAsk>> {
+    Ok(Some(match command {
+        Command::Activate {
+            reason,
+            without_book,
+            date,
+        } => {
+            let of_book = || anyhow::Ok(book::read(&folder.book())?.trading_date);
+            let trading_date = date.map_or_else(of_book, Ok);
+            PlatformAsk::ActivateAlone {
+                trading_date: trading_date
+                    .context("without --date the book says the trading date")?,
                 reason,
-            })
+                without_book,
+            }
         }
-        Command::StandDown { reason } => Some(PlatformAsk::StandDown { reason }),
-        Command::Halt { scope, reason } => Some(PlatformAsk::Halt {
+        Command::RequestActivation {
+            date,
+            outage_began_at,
+            reason,
+        } => {
+            // As the API has it: in the gateway's eyes a later day ends what works of today.
+            let outage_began_at = outage_began_at.0;
+            if outage_began_at > now() || date > date_in_india(now()) {
+                bail!("an activation is of a day and an outage that have begun");
+            }
+            PlatformAsk::RequestActivation {
+                trading_date: date,
+                reason,
+                outage_began_at,
+            }
+        }
+        Command::ApproveActivation => PlatformAsk::ApproveActivation,
+        Command::RejectActivation(Why { reason }) => PlatformAsk::RejectActivation { reason },
+        Command::StartLoading => PlatformAsk::StartLoading,
+        Command::FinishActivation(WithoutBook { without_book }) => {
+            PlatformAsk::Activate { without_book }
+        }
+        Command::RequestHandBack(Why { reason }) => PlatformAsk::RequestHandback { reason },
+        Command::ApproveHandBack => PlatformAsk::ApproveHandback,
+        Command::RejectHandBack(Why { reason }) => PlatformAsk::RejectHandback { reason },
+        Command::StandDown(Why { reason }) => PlatformAsk::StandDown { reason },
+        Command::Halt(Scoped { scope, reason }) => PlatformAsk::Halt {
             scope: scope.0,
             reason,
-        }),
-        Command::Resume { scope, reason } => Some(PlatformAsk::RequestResume {
+        },
+        Command::Resume(Scoped { scope, reason }) => PlatformAsk::RequestResume {
             scope: scope.0,
             reason,
-        }),
-        Command::ApproveResume { scope } => Some(PlatformAsk::ApproveResume { scope: scope.0 }),
+        },
+        Command::ApproveResume { scope } => PlatformAsk::ApproveResume { scope: scope.0 },
+        Command::RejectResume(Scoped { scope, reason }) => PlatformAsk::RejectResume {
+            scope: scope.0,
+            reason,
+        },
+        Command::CancelAll(Scoped { scope, reason }) => PlatformAsk::RequestCancelAll {
+            scope: scope.0,
+            reason,
+        },
+        Command::ApproveCancelAll { kill_id } => PlatformAsk::ApproveCancelAll {
+            kill_id: RequestId(kill_id),
+        },
+        Command::RejectCancelAll { kill_id, reason } => PlatformAsk::RejectCancelAll {
+            kill_id: RequestId(kill_id),
+            reason,
+        },
+        Command::Disconnect(OfVenue { venue, reason }) => {
+            PlatformAsk::RequestDisconnect { venue, reason }
+        }
+        Command::ApproveDisconnect { venue } => PlatformAsk::ApproveDisconnect { venue },
+        Command::RejectDisconnect(OfVenue { venue, reason }) => {
+            PlatformAsk::RejectDisconnect { venue, reason }
+        }
+        Command::Reconnect(OfVenue { venue, reason }) => PlatformAsk::Reconnect { venue, reason },
         Command::Market {
             venue,
             segment,
@@ -132,16 +265,11 @@ pub async fn run(store: &EventStore, folder: &Folder, arguments: Arguments) -> R
                 phase,
                 source: "desk".to_owned(),
             };
-            tell(store, &actor, report).await?;
-            None
+            tell(store, actor, report).await?;
+            return Ok(None);
         }
-        Command::Status => None,
-    };
-    if let Some(wanted) = wanted {
-        ask(store, &actor, wanted).await?;
-    }
-    println!("{}", describe(&state(store).await?));
-    Ok(())
+        Command::Status => return Ok(None),
+    }))
 }
 
 fn phase(text: &str) -> Result<MarketPhase, String> {
@@ -176,6 +304,7 @@ pub async fn activate_for(
         PlatformAsk::ActivateAlone {
             trading_date,
             reason,
+            without_book: None,
         },
     )
     .await?;
@@ -228,7 +357,8 @@ async fn tell(store: &EventStore, actor: &str, report: PlatformReport) -> Result
     Ok(())
 }
 
-async fn caller(store: &EventStore, actor: &str, request_id: Uuid) -> Result<Caller> {
+/// The envelope of what `actor` asks now.
+pub(crate) async fn caller(store: &EventStore, actor: &str, request_id: Uuid) -> Result<Caller> {
     Ok(Caller {
         actor: actor.into(),
         request_id,
@@ -256,6 +386,18 @@ pub fn describe(platform: &Platform) -> String {
     let resumes: Vec<_> = resumes
         .map(|(scope, wish)| serde_json::json!({ "scope": scope.to_string(), "requested_by": wish.by }))
         .collect();
+    let cancel_alls = platform.cancel_alls.iter();
+    let cancel_alls: Vec<_> = cancel_alls
+        .map(|(id, wish)| serde_json::json!({ "kill_id": id.0, "scope": wish.scope.to_string(), "requested_by": wish.by }))
+        .collect();
+    let wishes = platform.disconnect_wishes.iter();
+    let disconnect_requests: Vec<_> = wishes
+        .map(|(venue, wish)| serde_json::json!({ "venue": venue, "requested_by": wish.by }))
+        .collect();
+    let activation = platform.activation.as_ref();
+    let activation = activation.map(|of| {
+        serde_json::json!({ "trading_date": of.trading_date, "requested_by": of.requested_by, "approved_by": of.approved_by })
+    });
     let markets = platform.markets.iter();
     let markets: serde_json::Map<_, _> = markets
         .filter(|(_, market)| Some(market.trading_date) == platform.trading_date)
@@ -267,8 +409,13 @@ pub fn describe(platform: &Platform) -> String {
         "platform": platform.phase.as_str(),
         "epoch": platform.epoch,
         "trading_date": platform.trading_date,
+        "activation": activation,
+        "handback_requested_by": platform.handback_requested_by,
+        "cancel_alls": cancel_alls,
+        "disconnect_requests": disconnect_requests,
         "halts": halts,
         "resumes": resumes,
+        "disconnects": platform.disconnects.keys().collect::<Vec<_>>(),
         "markets": markets,
     })
     .to_string()

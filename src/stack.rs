@@ -1,12 +1,14 @@
-//! All parts of the platform on one machine, started and stopped in order: Postgres, the simulated exchange, the gateway, the
-//! projections, the API. `up` keeps a stack, `demo` and the whole-system tests use one.
+//! All parts of the platform on one machine, started in order and stopped the other way round: Postgres, the simulated exchange, the
+//! witness, the sealer, the gateway, the projections, the bulk worker, the API. `up` keeps a stack, `demo` and the whole-system tests use one.
 
-use crate::config::Config;
+use crate::config::{Config, MASTER_KEY_VARIABLE, VenueSettings};
 use crate::folder::{Folder, Held};
 use crate::supervisor::{Program, Supervised};
-use crate::{book, platform};
+use crate::{book, client, platform, roles};
 use anyhow::{Context, Result, bail};
+use squareoff_auditor::seal::WitnessAddress;
 use squareoff_domain::{Segment, TradingDate, Venue};
+use squareoff_gateway::Dialect;
 use squareoff_primary::Book;
 use squareoff_projections::Database;
 use squareoff_projections::cluster::{Cluster, ClusterConfig};
@@ -33,7 +35,15 @@ const EXCHANGE: &str = "squareoff-exchange";
 const ACTOR: &str = "setup";
 
 /// The parts that run as processes of their own.
-pub const ROLES: &[&str] = &["exchange", "gateway", "projections", "bulk", "api"];
+pub const ROLES: &[&str] = &[
+    "exchange",
+    "witness",
+    "seal",
+    "gateway",
+    "projections",
+    "bulk",
+    "api",
+];
 
 pub struct Stack {
     pub config: Config,
@@ -60,15 +70,12 @@ impl Stack {
     /// # Errors
     /// One sentence saying what is missing or taken; what was started is stopped again.
     pub async fn start(config: Config, say: impl Fn(&str)) -> Result<Stack> {
+        let exchange = resolve(simulated_at(&config)?)?;
         let folder = Folder::open(&config.data)?;
         let held = folder.hold("up")?;
         check_free("the API", config.api_listen, "SQUAREOFF_API_LISTEN")?;
-        check_free(
-            "the exchange",
-            resolve(&config.exchange_address)?,
-            "SQUAREOFF_EXCHANGE_ADDRESS",
-        )?;
-        let store = EventStore::open(&folder.log())?;
+        check_free("the exchange", exchange, "SQUAREOFF_EXCHANGE_ADDRESS")?;
+        let store = crate::roles::event_store(&config, &folder).await?;
         let url = format!("http://{}", config.api_listen);
         let mut stack = Stack {
             config,
@@ -111,6 +118,21 @@ impl Stack {
             "the book has {} contracts, {} clients and {} positions",
             report.contracts, report.clients, report.positions
         ));
+        // A platform in need does not wait for keys: positions can be closed without knowing anybody's name.
+        let vault = client::vault(&self.config, &self.folder);
+        let recorded = match &vault {
+            Ok(vault) => book::record_identities(vault, &self.store, &book, ACTOR).await,
+            Err(error) => Err(anyhow::anyhow!("{error}")),
+        };
+        match recorded {
+            Ok(recorded) => say(&format!(
+                "{} identities were encrypted and recorded, {} are known",
+                recorded.recorded, recorded.unchanged
+            )),
+            Err(error) => say(&format!(
+                "the clients' identities were not recorded, everything else goes on: {error:#}"
+            )),
+        }
         let intraday =
             book::import_intraday(&self.store, &book, &self.folder.book(), ACTOR).await?;
         if intraday.orders + intraday.trades > 0 {
@@ -119,10 +141,10 @@ impl Stack {
                 intraday.orders, intraday.trades
             ));
         }
+        self.start_sealing(say)?;
         say("starting the gateway, the projections, the bulk worker and the API");
         for role in ["gateway", "projections", "bulk", "api"] {
-            let arguments = vec![role.to_owned(), "--exit-with-parent".to_owned()];
-            self.start_child(role_name(role), std::env::current_exe()?, arguments)?;
+            self.start_role(role)?;
         }
         let reason = "all parts were started together";
         let date = book.trading_date;
@@ -167,32 +189,70 @@ impl Stack {
     }
 
     fn start_exchange(&mut self, date: TradingDate) -> Result<()> {
-        let venues: Vec<_> = self
-            .config
-            .venues
-            .iter()
-            .map(|venue| format!("{venue}:{}", self.config.comp_id))
-            .collect();
+        let (mut sessions, mut drop_copies, mut fix42) = (vec![], vec![], vec![]);
+        for of in &self.config.venues {
+            // All sessions are one broker's: the first names it.
+            let (venue, firm) = (of.venue, &of.comp_ids[0]);
+            let name = |id: &String| format!("{venue}:{id}@{firm}");
+            sessions.extend(of.comp_ids.iter().map(name));
+            drop_copies.extend(of.drop_copy.iter().map(|copy| name(&copy.comp_id)));
+            if of.fix_version.0 == Dialect::Fix42 {
+                fix42.push(venue.to_string());
+            }
+        }
         let text = |path: PathBuf| path.display().to_string();
         let arguments = [
             (
                 "--listen",
-                resolve(&self.config.exchange_address)?.to_string(),
+                resolve(simulated_at(&self.config)?)?.to_string(),
             ),
             ("--data", text(self.folder.exchange())),
             (
                 "--contracts",
                 text(self.folder.book().join("contracts.csv")),
             ),
-            ("--sessions", venues.join(",")),
+            ("--sessions", sessions.join(",")),
             ("--seed", self.config.sample_seed.to_string()),
             ("--trade-date", date.to_string()),
         ];
         let arguments = arguments
             .into_iter()
             .flat_map(|(name, value)| [name.to_owned(), value]);
-        let arguments = arguments.chain(["--exit-with-parent".to_owned()]).collect();
+        let lists = [("--drop-copy", drop_copies), ("--fix42", fix42)];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let lists = lists.flat_map(|(name, list)| [name.to_owned(), list.join(",")]);
+        let arguments = arguments
+            .chain(lists)
+            .chain(["--exit-with-parent".to_owned()])
+            .collect();
         self.start_child("exchange", exchange_binary()?, arguments)
+    }
+
+    /// The sealer, and a witness beside it where none is set. Both start before what they seal, and so stop after it.
+    fn start_sealing(&mut self, say: &impl Fn(&str)) -> Result<()> {
+        if self.config.witness_url.is_empty() {
+            let address = self.config.witness_listen;
+            check_free("the witness", address, "SQUAREOFF_WITNESS_LISTEN")?;
+            say("starting the witness and the sealer");
+            let log = roles::log_key(&self.config, &self.folder)?.public().clone();
+            let key = roles::witness_key(&self.config, &self.folder)?
+                .public()
+                .clone();
+            self.config.witness_logs = vec![log];
+            self.config.witness_url = vec![WitnessAddress {
+                url: format!("http://{address}"),
+                key,
+            }];
+            self.start_role("witness")?;
+        } else {
+            say("starting the sealer");
+        }
+        self.start_role("seal")
+    }
+
+    fn start_role(&mut self, role: &str) -> Result<()> {
+        let arguments = vec![role.to_owned(), "--exit-with-parent".to_owned()];
+        self.start_child(role_name(role), std::env::current_exe()?, arguments)
     }
 
     fn start_child(
@@ -203,6 +263,9 @@ impl Stack {
     ) -> Result<()> {
         let log = self.folder.log_file(name);
         let mut environment = self.config.environment();
+        if let ("api", Some(key)) = (name, &self.config.master_key) {
+            environment.push((MASTER_KEY_VARIABLE.to_owned(), key.0.as_str().to_owned()));
+        }
         // The exchange is a stranger to our settings.
         environment.push(("RUST_LOG".to_owned(), self.config.log.clone()));
         let program = Program {
@@ -356,11 +419,11 @@ fn is_ready(state: &serde_json::Value, head: u64, venues: usize) -> bool {
 }
 
 /// The market segments that the configured venues tell of: those of the book's contracts.
-fn segments_of(book: &Book, venues: &[Venue]) -> BTreeSet<(Venue, Segment)> {
+fn segments_of(book: &Book, venues: &[VenueSettings]) -> BTreeSet<(Venue, Segment)> {
     let contracts = book.contracts.iter().map(|line| &line.contract);
     let segments = contracts.map(|contract| (contract.venue, contract.segment));
     segments
-        .filter(|(venue, _)| venues.contains(venue))
+        .filter(|(venue, _)| venues.iter().any(|of| of.venue == *venue))
         .collect()
 }
 
@@ -395,6 +458,36 @@ fn resolve(address: &str) -> Result<SocketAddr> {
     found
         .next()
         .with_context(|| format!("the exchange's address {address} cannot be resolved"))
+}
+
+/// Where the simulated exchange plays all venues.
+///
+/// # Errors
+/// When the settings are of a real one.
+fn simulated_at(config: &Config) -> Result<&str> {
+    let first = &config.venues[0];
+    for of in &config.venues {
+        let venue = of.venue;
+        if of.address != first.address {
+            bail!(
+                "the simulated exchange plays all venues at one address, and exchange_address of {venue} is not that of {}",
+                first.venue
+            );
+        }
+        if of.tls.is_some() {
+            bail!(
+                "the simulated exchange that is started here has no certificate: tls_ca of {venue} is for a venue that runs by itself"
+            );
+        }
+        if let Some(copy) = &of.drop_copy
+            && copy.address != of.address
+        {
+            bail!(
+                "the simulated exchange has its drop copies where it has its sessions, and drop_copy_address of {venue} is another"
+            );
+        }
+    }
+    Ok(&first.address)
 }
 
 /// The exchange's program beside ours (also when ours is a test in `deps`).

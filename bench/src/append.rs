@@ -14,12 +14,12 @@ const CLIENTS: [usize; 3] = [1, 64, 512];
 const RUNS: usize = 5;
 const RUN: Duration = Duration::from_secs(3);
 /// The size of an `OrderPlaced`, the event we append most.
-const BODY_BYTES: usize = 311;
+pub const BODY_BYTES: usize = 311;
 
-struct Run {
-    events_per_s: f64,
-    p50_ms: f64,
-    p99_ms: f64,
+pub struct Run {
+    pub events_per_s: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
 }
 
 /// Prints one JSON line. `args`: seconds of each run, runs (defaults: 3, 5).
@@ -32,7 +32,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let mut results = Vec::new();
     for clients in CLIENTS {
         let mut of_clients = (0..runs)
-            .map(|_| runtime.block_on(measure(clients, length)))
+            .map(|_| runtime.block_on(embedded(clients, length)))
             .collect::<Result<Vec<_>>>()?;
         of_clients.sort_by(|a, b| a.events_per_s.total_cmp(&b.events_per_s));
         let Run {
@@ -49,9 +49,13 @@ pub fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-async fn measure(clients: usize, length: Duration) -> Result<Run> {
+async fn embedded(clients: usize, length: Duration) -> Result<Run> {
     let folder = tempfile::tempdir_in(".")?;
-    let store = EventStore::open(folder.path())?;
+    measure(&EventStore::open(folder.path())?, clients, length).await
+}
+
+/// What `clients` append to a log in `length`.
+pub async fn measure(store: &EventStore, clients: usize, length: Duration) -> Result<Run> {
     let start = Instant::now();
     let tasks: Vec<_> = (0..clients)
         .map(|client| tokio::spawn(append(store.clone(), client, start + length)))
@@ -84,7 +88,7 @@ async fn append(store: EventStore, client: usize, until: Instant) -> Result<Vec<
             request_id: Uuid::new_v4(),
             correlation_id: Uuid::nil(),
             epoch: 1,
-            body: vec![b' '; BODY_BYTES],
+            body: body(),
         };
         let asked = Instant::now();
         store
@@ -93,4 +97,9 @@ async fn append(store: EventStore, client: usize, until: Instant) -> Result<Vec<
         latencies.push(asked.elapsed());
     }
     Ok(latencies)
+}
+
+/// JSON, for the server of the adapter takes nothing else: a text of spaces.
+fn body() -> Vec<u8> {
+    format!("\"{:1$}\"", "", BODY_BYTES - 2).into_bytes()
 }

@@ -109,8 +109,8 @@ fn bod(key: &PositionKey) -> PositionEvent {
     })
 }
 
-fn order(request: Uuid) -> OrderId {
-    OrderId::of_slice(RequestId(request), 0)
+fn order(key: &PositionKey, request: Uuid) -> OrderId {
+    OrderId::of_slice(key, RequestId(request), 0)
 }
 
 fn units(units: u64) -> Quantity {
@@ -132,9 +132,9 @@ pub fn placed(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
         reference_version: "2026-11-20/bench".into(),
     };
     let placed = OrderPlaced {
-        order_id: order(request),
+        order_id: order(key, request),
         request_id: RequestId(request),
-        cl_ord_id: ClOrdId::mint(1, order(request)),
+        cl_ord_id: ClOrdId::mint(1, order(key, request)),
         key: key.clone(),
         side: Side::Sell,
         quantity: units(100),
@@ -149,17 +149,17 @@ pub fn placed(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     ]
 }
 
-fn dispatched(_: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
+fn dispatched(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     vec![PositionEvent::OrderDispatched(OrderDispatched {
-        order_id: order(request),
+        order_id: order(key, request),
         session: "NSE-BENCH".into(),
         sequence: 1,
     })]
 }
 
-fn acknowledged(_: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
+fn acknowledged(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     vec![PositionEvent::OrderAcknowledged(OrderAcknowledged {
-        order_id: order(request),
+        order_id: order(key, request),
         exchange_order_id: "1100000012345678"
             .parse()
             .expect("an exchange order number"),
@@ -177,7 +177,7 @@ fn second_fill(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
 fn fill_of(key: &PositionKey, request: Uuid, number: u64) -> Vec<PositionEvent> {
     let exec_id = format!("{}-{number}", request.as_u128());
     vec![PositionEvent::Executed(Executed {
-        order_id: order(request),
+        order_id: order(key, request),
         execution: ExecutionKey::new(key.venue, key.date, &exec_id).expect("an ExecID"),
         exchange_order_id: "1100000012345678"
             .parse()

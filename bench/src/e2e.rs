@@ -17,11 +17,27 @@ pub fn run(args: &[String]) -> Result<()> {
         .get(1)
         .map_or(Ok(RUNS), |arg| arg.parse())
         .context("number of runs")?;
+    let names = ["p50_ms", "p99_ms", "orders_per_s", "replay_events_per_s"];
+    let medians = demo(&["--orders", &orders.to_string()], runs, &names)?;
+    println!(
+        "{}",
+        json!({ "bench": "e2e", "square_offs": orders, "runs": runs, "median": medians })
+    );
+    Ok(())
+}
+
+/// Runs `squareoff demo` so many times; the medians of these figures of its line.
+pub fn demo(
+    arguments: &[&str],
+    runs: usize,
+    names: &[&str],
+) -> Result<serde_json::Map<String, Value>> {
     let squareoff = std::env::current_exe()?.with_file_name("squareoff");
     let mut lines = Vec::new();
     for _ in 0..runs {
         let output = Command::new(&squareoff)
-            .args(["demo", "--orders", &orders.to_string()])
+            .arg("demo")
+            .args(arguments)
             .output();
         let output = output.with_context(|| format!("{} cannot be run", squareoff.display()))?;
         ensure!(
@@ -39,14 +55,8 @@ pub fn run(args: &[String]) -> Result<()> {
         figures.sort_by(f64::total_cmp);
         figures.get(figures.len() / 2).copied()
     };
-    let names = ["p50_ms", "p99_ms", "orders_per_s", "replay_events_per_s"];
-    let medians: serde_json::Map<_, _> = names
-        .iter()
+    let medians = names.iter();
+    Ok(medians
         .map(|name| ((*name).to_owned(), json!(median(name))))
-        .collect();
-    println!(
-        "{}",
-        json!({ "bench": "e2e", "square_offs": orders, "runs": runs, "median": medians })
-    );
-    Ok(())
+        .collect())
 }

@@ -1,13 +1,19 @@
 //! Reproducible measurements: one line of JSON each, medians of several runs, with the machine and its load in the first line.
 //!
-//! `squareoff-bench append|replay|project|rebuild|e2e|all`. Run it from a release build on a quiet machine; see bench/README.md.
+//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|all`. Run it from a release build on a quiet machine; see bench/README.md.
 
+mod acknowledged;
+mod adapter;
 mod append;
 mod desk;
 mod e2e;
+mod fix;
+mod paced;
 mod project;
 mod rebuild;
+mod reconcile;
 mod replay;
+mod verify;
 
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -16,7 +22,7 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: squareoff-bench append [seconds runs] | replay [events runs] | project [rounds runs] | rebuild [rounds runs] | e2e [orders runs] | all";
+const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | all";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,16 +32,28 @@ fn main() -> Result<()> {
     machine();
     match name.as_str() {
         "append" => append::run(rest),
+        "paced" => paced::run(rest),
         "replay" => replay::run(rest),
+        "adapter" => adapter::run(rest),
+        "fix" => fix::run(rest),
         "project" => project::run(rest),
         "rebuild" => rebuild::run(rest),
+        "reconcile" => reconcile::run(rest),
         "e2e" => e2e::run(rest),
+        "acknowledged" => acknowledged::run(rest),
+        "verify" => verify::run(rest),
         "all" => {
             append::run(&[])?;
+            paced::run(&[])?;
             replay::run(&[])?;
+            adapter::run(&[])?;
+            fix::run(&[])?;
             project::run(&[])?;
             rebuild::run(&[])?;
-            e2e::run(&[])
+            reconcile::run(&[])?;
+            e2e::run(&[])?;
+            acknowledged::run(&[])?;
+            verify::run(&[])
         }
         _ => bail!(USAGE),
     }

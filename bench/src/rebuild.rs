@@ -35,8 +35,14 @@ pub fn run(args: &[String]) -> Result<()> {
         let mut rates = vec![];
         for _ in 0..runs {
             let test = TestDatabase::start().await?;
-            let options = RebuildOptions::new(SwapWhen::Never);
-            let report = rebuild(&store, &test.database(), options, |_| {}).await?;
+            let (database, options) = (test.database(), RebuildOptions::new(SwapWhen::Never));
+            let (began, mut last) = (Instant::now(), None);
+            let report = rebuild(&store, &database, options, |progress| {
+                if last.replace(progress.stage) != Some(progress.stage) {
+                    eprintln!("{:>7.3} s {:?}", began.elapsed().as_secs_f64(), progress.stage);
+                }
+            });
+            let report = report.await?;
             rates.push(report.events_per_s());
         }
         rates.sort_unstable();

@@ -54,7 +54,8 @@ pub fn run(args: &[String]) -> Result<()> {
     })
 }
 
-async fn replay(store: &EventStore) -> Result<usize> {
+/// Reads the whole log and decodes it; how many events it was.
+pub async fn replay(store: &EventStore) -> Result<usize> {
     let (ahead, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
     let reader = store.clone();
     let reading = tokio::spawn(async move {
@@ -79,8 +80,9 @@ async fn replay(store: &EventStore) -> Result<usize> {
     Ok(replayed)
 }
 
-/// Appends the life of as many orders as make up `events`: placed, dispatched, acknowledged, executed.
-async fn fill(store: &EventStore, events: usize) -> Result<(usize, usize)> {
+/// Appends the life of as many orders as make up `events`: placed, dispatched, acknowledged, executed. How many events and bytes of bodies
+/// that was.
+pub async fn fill(store: &EventStore, events: usize) -> Result<(usize, usize)> {
     let mut body_bytes = 0;
     let mut appended = 0;
     while appended < events {
@@ -108,7 +110,10 @@ fn life(number: usize) -> Result<(String, Vec<NewEvent>)> {
         product: Product::Nrml,
     };
     let request = Uuid::new_v4();
-    let (request_id, order_id) = (RequestId(request), OrderId::of_slice(RequestId(request), 0));
+    let (request_id, order_id) = (
+        RequestId(request),
+        OrderId::of_slice(&key, RequestId(request), 0),
+    );
     let quantity = Quantity::new(75)?;
     let price = Price(1_234_500);
     let exchange_order_id: squareoff_domain::ExchangeOrderId =

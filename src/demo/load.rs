@@ -23,8 +23,8 @@ const LOOK: Duration = Duration::from_millis(2);
 const ROUNDS_MAX: usize = 10;
 
 pub struct Load {
-    person: Person,
-    positions: Vec<PositionKey>,
+    pub(super) person: Person,
+    pub(super) positions: Vec<PositionKey>,
     accepted: watch::Sender<usize>,
     followed: Followed,
 }
@@ -36,8 +36,8 @@ pub struct Ran {
 }
 
 #[derive(Deserialize)]
-struct Accepted {
-    order_ids: Vec<Uuid>,
+pub(super) struct Accepted {
+    pub order_ids: Vec<Uuid>,
 }
 
 impl Load {
@@ -61,6 +61,10 @@ impl Load {
     /// How many square-offs have been accepted.
     pub fn accepted(&self) -> watch::Receiver<usize> {
         self.accepted.subscribe()
+    }
+
+    pub(super) fn count(&self) {
+        self.accepted.send_modify(|accepted| *accepted += 1);
     }
 
     /// Closes every position.
@@ -88,7 +92,7 @@ impl Load {
         let begun = Instant::now();
         for _ in 0..ROUNDS_MAX {
             let accepted = self.square_off(position).await?;
-            self.accepted.send_modify(|accepted| *accepted += 1);
+            self.count();
             let mut filled = true;
             for order_id in accepted.order_ids {
                 filled &= self.ended(order_id).await? == "filled";
@@ -103,7 +107,7 @@ impl Load {
         )
     }
 
-    async fn square_off(&self, position: &PositionKey) -> Result<Accepted> {
+    pub(super) async fn square_off(&self, position: &PositionKey) -> Result<Accepted> {
         let key = Uuid::new_v4().to_string();
         let body = json!({
             "client_code": position.client,

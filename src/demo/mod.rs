@@ -6,19 +6,24 @@ mod bulk;
 mod check;
 mod follow;
 mod load;
+mod paced;
 mod person;
+mod seal;
 
-use crate::config::Config;
+use crate::config::{Config, VenueSettings};
 use crate::shutdown;
 use crate::stack::Stack;
 use anyhow::{Context, Result, bail};
 use bulk::Bulk;
 use load::Load;
+use paced::Paced;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use squareoff_primary::book::Book;
 use squareoff_projections::{Database, RebuildOptions, SwapWhen, rebuild};
+use squareoff_reconcile::read::Scope;
+use squareoff_store::{EventStore, Position};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
@@ -41,6 +46,8 @@ pub enum Kill {
     Gateway,
     Postgres,
     Projections,
+    Seal,
+    Witness,
 }
 
 impl Kill {
@@ -52,6 +59,8 @@ impl Kill {
             Kill::Gateway => "gateway",
             Kill::Postgres => "postgres",
             Kill::Projections => "projections",
+            Kill::Seal => "seal",
+            Kill::Witness => "witness",
         }
     }
 }
@@ -67,9 +76,14 @@ struct Outcome {
     p50_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     p99_ms: Option<f64>,
+    /// With a rate: from when a request was due.
+    #[serde(flatten)]
+    paced: Option<Paced>,
     orders_per_s: f64,
     replay_events_per_s: u64,
     kills: u32,
+    /// The head of the log's tree at the end.
+    sealed: seal::Sealed,
     equal: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     differences: Vec<String>,
@@ -81,8 +95,13 @@ pub struct Options {
     pub square_offs: u32,
     /// All of them as one bulk.
     pub bulk: bool,
+    /// So many a second instead of the next when one is done; not with a bulk or a kill.
+    pub rate_per_s: Option<u32>,
     pub kill: Option<Kill>,
 }
+
+/// The highest rate that can be set: more than this machine makes.
+const UNTHROTTLED_PER_S: u32 = 100_000;
 
 /// # Errors
 /// When the run could not be done; what differs is no error but exit code 1.
@@ -104,10 +123,22 @@ pub async fn run(
         (Some(url), _) => Some(OwnDatabase::create(url).await?),
         (None, _) => None,
     };
+    let address = free_port()?;
+    let simulated = config.venues.iter().map(|of| {
+        let of = of.clone().simulated(&address);
+        // One by one is as fast as the parts are, because the simulated exchange takes what comes; a bulk keeps to the rate that is set.
+        let message_rate = match options.bulk {
+            true => of.message_rate,
+            false => UNTHROTTLED_PER_S,
+        };
+        VenueSettings { message_rate, ..of }
+    });
+    let venues = simulated.collect();
     let config = Config {
         data: folder.path().to_owned(),
         api_listen: free_port()?.parse()?,
-        exchange_address: free_port()?,
+        venues,
+        witness_listen: free_port()?.parse()?,
         database_url: database.as_ref().map(|database| database.url.clone()),
         sample_clients: square_offs.div_ceil(POSITIONS_PER_CLIENT).max(1),
         sample_positions: square_offs,
@@ -137,6 +168,14 @@ pub async fn run(
 }
 
 async fn work(config: Config, options: Options, say: impl Fn(&str)) -> Result<Outcome> {
+    if let Some(address) = &config.event_store {
+        let store = EventStore::connect(address.as_str()).await?;
+        if store.head().await? > Position::START {
+            bail!(
+                "the demo compares all that the event log holds, and the one of EVENT_STORE holds something already: give it an empty one"
+            );
+        }
+    }
     let mut stack = Stack::start(config, &say).await?;
     let outcome = prove(&mut stack, options, say).await;
     stack.stop().await;
@@ -145,7 +184,12 @@ async fn work(config: Config, options: Options, say: impl Fn(&str)) -> Result<Ou
 
 async fn prove(stack: &mut Stack, options: Options, say: impl Fn(&str)) -> Result<Outcome> {
     let book = crate::book::read(&stack.folder.book())?;
-    let (ran, kills) = if options.bulk {
+    let (ran, kills) = if let Some(rate_per_s) = options.rate_per_s {
+        (
+            square_off_at_a_rate(stack, &book, rate_per_s, &say).await?,
+            0,
+        )
+    } else if options.bulk {
         square_off_in_bulk(stack, &book, options.kill, &say).await?
     } else {
         square_off_one_by_one(stack, &book, options.kill, &say).await?
@@ -164,6 +208,11 @@ async fn prove(stack: &mut Stack, options: Options, say: impl Fn(&str)) -> Resul
             .folder
             .exchange()
             .join(squareoff_exchange::ledger::FILE_NAME),
+        Scope {
+            date: book.trading_date,
+            venue: None,
+        },
+        crate::platform::now(),
     )
     .await?;
     say("replaying the log into a fresh read model");
@@ -177,6 +226,8 @@ async fn prove(stack: &mut Stack, options: Options, say: impl Fn(&str)) -> Resul
     if !replay.equal() || replay.comparison.is_none() {
         checked.differences.push(crate::rebuild::describe(&replay));
     }
+    say("waiting for the seal, and checking the log against it");
+    let sealed = seal::prove(stack, &mut checked.differences).await?;
     let latencies_ms = &ran.latencies_ms;
     let latency = |percent| (!latencies_ms.is_empty()).then(|| percentile(latencies_ms, percent));
     Ok(Outcome {
@@ -185,9 +236,11 @@ async fn prove(stack: &mut Stack, options: Options, say: impl Fn(&str)) -> Resul
         fills: checked.fills,
         p50_ms: latency(50),
         p99_ms: latency(99),
+        paced: ran.paced,
         orders_per_s: round(checked.orders as f64 / ran.elapsed.as_secs_f64()),
         replay_events_per_s: replay.events_per_s(),
         kills,
+        sealed,
         equal: checked.differences.is_empty(),
         differences: checked.differences,
     })
@@ -197,8 +250,29 @@ async fn prove(stack: &mut Stack, options: Options, say: impl Fn(&str)) -> Resul
 struct Ran {
     square_offs: usize,
     elapsed: Duration,
-    /// Sorted; none of a bulk.
+    /// Sorted; none of a bulk or with a rate.
     latencies_ms: Vec<f64>,
+    paced: Option<Paced>,
+}
+
+async fn square_off_at_a_rate(
+    stack: &Stack,
+    book: &Book,
+    rate_per_s: u32,
+    say: &impl Fn(&str),
+) -> Result<Ran> {
+    let load = Load::new(stack, book)?;
+    let positions = load.positions();
+    say(&format!(
+        "squaring off {positions} positions, {rate_per_s} a second"
+    ));
+    let (elapsed, paced) = paced::run(&load, &stack.store, rate_per_s).await?;
+    Ok(Ran {
+        square_offs: positions,
+        elapsed,
+        latencies_ms: vec![],
+        paced: Some(paced),
+    })
 }
 
 async fn square_off_one_by_one(
@@ -216,6 +290,7 @@ async fn square_off_one_by_one(
         square_offs: ran.latencies_ms.len(),
         elapsed: ran.elapsed,
         latencies_ms: ran.latencies_ms,
+        paced: None,
     };
     Ok((ran, kills))
 }
@@ -235,6 +310,7 @@ async fn square_off_in_bulk(
         square_offs: ran.items,
         elapsed: ran.elapsed,
         latencies_ms: vec![],
+        paced: None,
     };
     Ok((ran, kills))
 }
@@ -283,9 +359,24 @@ fn round(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
-/// An address on loopback that nobody listens on now.
-fn free_port() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+/// Below the ports that systems give to outgoing connections: one of these could take the port before its role listens.
+const FREE_PORTS: std::ops::Range<u16> = 20_000..32_000;
+const FREE_PORT_TRIES: usize = 100;
+
+/// An address on loopback that nobody listens on now, and that no outgoing connection is given.
+///
+/// # Errors
+/// When a hundred ports taken at random are all in use.
+pub fn free_port() -> Result<String> {
+    for _ in 0..FREE_PORT_TRIES {
+        let [one, two, ..] = *uuid::Uuid::new_v4().as_bytes();
+        let port =
+            FREE_PORTS.start + u16::from_be_bytes([one, two]) % (FREE_PORTS.end - FREE_PORTS.start);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return Ok(listener.local_addr()?.to_string());
+        }
+    }
+    bail!("none of {FREE_PORT_TRIES} ports on 127.0.0.1 is free")
 }
 
 /// A database of the demo's own in somebody's Postgres, so that theirs is not touched.

@@ -5,25 +5,27 @@ import pathlib
 import re
 import sys
 
-ROLES = {"exchange", "gateway", "projections", "bulk", "api"}
+ROLES = {"exchange", "seal", "gateway", "projections", "bulk", "api"}
 ONE_SHOT = {"setup"}
 LOOPBACK = "127.0.0.1"
+SETTINGS = "src/config/table.rs"
 # Their images start as root and give it up themselves.
 ROOT_AT_START = {"postgres", "kurrentdb"}
 
 
 def known_settings():
     """Names of the environment that the binary takes: it refuses to start with another."""
-    source = pathlib.Path("src/config.rs").read_text()
-    table = re.search(r"SETTINGS: &\[.*?= &\[(.*?)\n\];", source, re.S).group(1)
-    keys = re.findall(r'^\s*\(\s*"(\w+)",', table, re.M)
-    return {"DATABASE_URL" if key == "database_url" else f"SQUAREOFF_{key.upper()}" for key in keys}
+    source = pathlib.Path(SETTINGS).read_text()
+    tables = re.findall(r"SETTINGS: &\[.*?= &\[(.*?)\n\];", source, re.S)
+    keys = [key for table in tables for key in re.findall(r'^\s*\(\s*"(\w+)",', table, re.M)]
+    plain = {"database_url", "event_store"}
+    return {key.upper() if key in plain else f"SQUAREOFF_{key.upper()}" for key in keys}
 
 
 def faults(services):
     settings = known_settings()
     if not settings:
-        yield "src/config.rs: no settings were found there"
+        yield f"{SETTINGS}: no settings were found there"
     for missing in ({"postgres", "kurrentdb"} | ROLES | ONE_SHOT) - services.keys():
         yield f"{missing}: is missing"
     for name, service in services.items():

@@ -19,36 +19,64 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["squareoff-domain", "squareoff-fix", "squareoff-store"],
     ),
     ("squareoff-exchange", &["squareoff-fix"]),
+    ("squareoff-serve", &["squareoff-domain", "squareoff-store"]),
+    (
+        "squareoff-identity",
+        &["squareoff-domain", "squareoff-store"],
+    ),
     (
         "squareoff-primary",
         &["squareoff-domain", "squareoff-store"],
     ),
     (
-        "squareoff-api",
+        "squareoff-reconcile",
         &[
             "squareoff-domain",
-            "squareoff-projections",
-            "squareoff-store",
-        ],
-    ),
-    (
-        "squareoff",
-        &[
-            "squareoff-api",
-            "squareoff-domain",
-            "squareoff-exchange",
-            "squareoff-gateway",
             "squareoff-primary",
             "squareoff-projections",
             "squareoff-store",
         ],
     ),
     (
+        "squareoff-api",
+        &[
+            "squareoff-auditor",
+            "squareoff-domain",
+            "squareoff-identity",
+            "squareoff-projections",
+            "squareoff-store",
+        ],
+    ),
+    (
+        "squareoff-auditor",
+        &["squareoff-domain", "squareoff-store"],
+    ),
+    (
+        "squareoff",
+        &[
+            "squareoff-api",
+            "squareoff-auditor",
+            "squareoff-domain",
+            "squareoff-exchange",
+            "squareoff-fix",
+            "squareoff-gateway",
+            "squareoff-identity",
+            "squareoff-primary",
+            "squareoff-projections",
+            "squareoff-reconcile",
+            "squareoff-serve",
+            "squareoff-store",
+        ],
+    ),
+    (
         "squareoff-bench",
         &[
+            "squareoff-auditor",
             "squareoff-domain",
             "squareoff-fix",
             "squareoff-projections",
+            "squareoff-reconcile",
+            "squareoff-serve",
             "squareoff-store",
         ],
     ),
@@ -124,11 +152,13 @@ fn only_the_configuration_reads_the_environment() {
         .filter(|(_, text)| text.contains("env::var"))
         .map(|(path, _)| path)
         .collect();
-    // The first looks for programs where a shell would: in PATH. The second is a test, which is told how many cases to run.
+    // The first looks for programs where a shell would: in PATH. Two are tests, told how many cases to run and whether to write what they
+    // expect.
     let allowed = [
         "crates/projections/src/cluster/binaries.rs",
         "crates/domain/src/position/tests/properties/mod.rs",
-        "src/config.rs",
+        "src/config/mod.rs",
+        "src/replay/tests/printing.rs",
     ];
     assert_eq!(readers, allowed.map(PathBuf::from));
 }
@@ -143,6 +173,21 @@ fn only_the_store_knows_sqlite() {
         assert!(
             path.starts_with("crates/store/src"),
             "{} uses rusqlite",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn only_the_adapter_knows_the_client_of_kurrentdb() {
+    let users = sources()
+        .into_iter()
+        .filter(|(_, text)| text.contains("kurrentdb::"))
+        .map(|(path, _)| path);
+    for path in users {
+        assert!(
+            path.starts_with("crates/store/src/kurrent"),
+            "{} uses kurrentdb",
             path.display()
         );
     }

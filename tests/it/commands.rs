@@ -1,10 +1,11 @@
 //! The command line as an operator meets it: mistakes are one clear sentence and a non-zero exit.
 
+use squareoff::demo::free_port;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn squareoff(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub fn squareoff(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_squareoff"))
         .args(arguments)
         .env_remove("DATABASE_URL")
@@ -16,7 +17,7 @@ fn squareoff(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> O
 }
 
 /// The sentence of a command that must fail.
-fn refused(output: &Output) -> String {
+pub fn refused(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{text}");
     let sentence = text.lines().find(|line| line.starts_with("squareoff: "));
@@ -25,7 +26,7 @@ fn refused(output: &Output) -> String {
         .to_owned()
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     assert!(
         output.status.success(),
         "{}",
@@ -43,11 +44,7 @@ fn a_taken_port_is_named_with_the_setting_that_moves_it() {
         ("SQUAREOFF_API_LISTEN", "the API"),
         ("SQUAREOFF_EXCHANGE_ADDRESS", "the exchange"),
     ] {
-        let free = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let free = free_port().unwrap();
         let other = if setting == "SQUAREOFF_API_LISTEN" {
             "SQUAREOFF_EXCHANGE_ADDRESS"
         } else {
@@ -80,13 +77,7 @@ fn a_data_folder_of_another_release_is_left_alone() {
 #[test]
 fn missing_postgres_programs_are_said_and_how_to_get_them() {
     let folder = tempfile::tempdir().unwrap();
-    let free = || {
-        TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string()
-    };
+    let free = || free_port().unwrap();
     let empty = tempfile::tempdir().unwrap();
     let environment = [
         ("SQUAREOFF_PG_BIN", empty.path().to_str().unwrap()),
@@ -142,7 +133,7 @@ fn the_set_up_of_a_data_folder_step_by_step() {
     };
     assert_eq!(
         said(&run(&["platform", "status"])),
-        "{\"epoch\":0,\"halts\":[],\"markets\":{},\"platform\":\"dormant\",\"resumes\":[],\"trading_date\":null}\n"
+        "{\"activation\":null,\"cancel_alls\":[],\"disconnect_requests\":[],\"disconnects\":[],\"epoch\":0,\"halts\":[],\"handback_requested_by\":null,\"markets\":{},\"platform\":\"dormant\",\"resumes\":[],\"trading_date\":null}\n"
     );
     assert!(
         refused(&run(&["platform", "activate", "--reason", "drill"]))
@@ -154,28 +145,41 @@ fn the_set_up_of_a_data_folder_step_by_step() {
     assert!(said(&run(&["book", "import"])).contains(": 0 events recorded"));
     assert_eq!(
         said(&run(&["platform", "activate", "--reason", "drill"])),
-        "{\"epoch\":1,\"halts\":[],\"markets\":{},\"platform\":\"active\",\"resumes\":[],\"trading_date\":\"2026-11-20\"}\n"
+        "{\"activation\":null,\"cancel_alls\":[],\"disconnect_requests\":[],\"disconnects\":[],\"epoch\":1,\"halts\":[],\"handback_requested_by\":null,\"markets\":{},\"platform\":\"active\",\"resumes\":[],\"trading_date\":\"2026-11-20\"}\n"
     );
     assert!(
         refused(&run(&["platform", "activate", "--reason", "drill"]))
             .contains("already active (epoch 1)")
     );
     said(&run(&["platform", "stand-down", "--reason", "drill over"]));
-    let log = said(&run(&["replay", "--stream", "platform"]));
+    let log = said(&run(&["replay", "platform", "--json"]));
     let types: Vec<_> = log
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].clone())
         .collect();
-    assert_eq!(types, ["PlatformActivated", "PlatformStoodDown"]);
+    assert_eq!(
+        types,
+        ["BookLoaded", "PlatformActivated", "PlatformStoodDown"]
+    );
     let position = serde_json::from_str::<serde_json::Value>(log.lines().last().unwrap()).unwrap()
         ["position"]
         .as_str()
         .unwrap()
         .to_owned();
-    let behind = ["replay", "--stream", "platform", "--from", &position];
-    assert_eq!(said(&run(&behind)), "");
-    assert!(refused(&run(&["replay", "--stream", "nope"])).contains("no event was ever appended"));
-    let whole = said(&run(&["replay"]));
+    let last = said(&run(&["replay", "platform", "--from", &position, "--json"]));
+    assert_eq!(last, log.lines().last().unwrap().to_owned() + "\n");
+    assert!(refused(&run(&["replay", "platfrom"])).ends_with("is platform meant?"));
+    let told = said(&run(&["replay", "platform"]));
+    assert!(
+        told.contains("activated the platform for 2026-11-20, epoch 1: drill"),
+        "{told}"
+    );
+    assert!(
+        !told.contains('\u{1b}'),
+        "colours are for terminals: {told}"
+    );
+    assert!(said(&run(&["replay"])).contains("squareoff replay platform"));
+    let whole = said(&run(&["replay", "--all", "--json"]));
     assert_eq!(
         whole
             .lines()
@@ -184,7 +188,7 @@ fn the_set_up_of_a_data_folder_step_by_step() {
         40
     );
     assert!(
-        !whole.contains("@example.com") && !whole.contains("+91"),
+        !whole.contains("@example.com") && !whole.contains("+91 "),
         "no identity enters the log"
     );
     assert!(refused(&run(&["rebuild"])).contains("there is no read database: set DATABASE_URL"));
@@ -301,7 +305,9 @@ async fn no_reader_of_the_log_goes_past_an_event_that_it_does_not_know() {
         store.append(stream, 0, vec![unknown]).await.unwrap();
         for reader in [
             &["replay"] as &[&str],
-            &["replay", "--stream", stream],
+            &["replay", "--all"],
+            &["replay", stream],
+            &["replay", stream, "--state"],
             &["gateway"],
             &["bulk"],
         ] {
@@ -312,6 +318,46 @@ async fn no_reader_of_the_log_goes_past_an_event_that_it_does_not_know() {
             );
         }
     }
+}
+
+#[test]
+fn a_log_is_checked_backed_up_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| squareoff(folder.path(), arguments, &[]);
+    let sentence = refused(&run(&["store", "check"]));
+    assert!(sentence.contains("there is no event log"), "{sentence}");
+    said(&run(&["book", "sample"]));
+    said(&run(&["book", "import"]));
+    let sound = said(&run(&["store", "check"]));
+    assert!(sound.starts_with("the log is sound: "), "{sound}");
+
+    let backed_up = said(&run(&["store", "backup", "backup"]));
+    assert!(backed_up.contains("SHA-256"), "{backed_up}");
+    let sentence = refused(&run(&["store", "backup", "backup"]));
+    assert!(sentence.contains("holds something already"), "{sentence}");
+    let data = folder.path().to_str().unwrap();
+    let sentence = refused(&run(&["store", "restore", "backup", data]));
+    assert!(
+        sentence.contains("holds an event log already"),
+        "{sentence}"
+    );
+    said(&run(&["store", "restore", "backup", "other"]));
+    assert_eq!(said(&run(&["store", "check", "other"])), sound);
+
+    let file = folder.path().join("other/log/events.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let word = b"ContractListed";
+    let at = bytes.windows(word.len()).position(|here| here == word);
+    bytes[at.unwrap()] = b'X';
+    std::fs::write(&file, bytes).unwrap();
+    let altered = run(&["store", "check", "other"]);
+    let found = String::from_utf8_lossy(&altered.stdout);
+    assert!(!altered.status.success(), "{found}");
+    assert!(
+        found.contains("the log holds XontractListed at position "),
+        "{found}"
+    );
+    assert!(found.contains("the log is not sound: "), "{found}");
 }
 
 #[test]
@@ -335,7 +381,10 @@ fn the_kill_switch_takes_one_person_and_its_release_two() {
     ]);
     assert!(refused(&unknown_day).contains("say the trading date with --date"));
     let date = "2026-11-20";
-    platform(&["activate", "--reason", "drill", "--date", date]);
+    let activate = ["activate", "--reason", "drill", "--date", date];
+    assert!(refused(&platform(&activate)).contains("the book of 2026-11-20 is not loaded"));
+    let anyhow = [&activate[..], &["--without-book", "only the markets"]].concat();
+    said(&platform(&anyhow));
     let open = platform(&[
         "market",
         "--venue",
@@ -358,6 +407,22 @@ fn the_kill_switch_takes_one_person_and_its_release_two() {
     said(&platform(&[
         "resume", "--scope", "NSE/CM", "--reason", "over",
     ]));
+    // A disconnect wants the whole venue halted first, and another person; a reconnect neither.
+    let disconnect = ["disconnect", "--venue", "NSE", "--reason", "drill"];
+    let early = refused(&platform(&disconnect));
+    assert!(early.contains("halt them first"), "{early}");
+    platform(&["halt", "--scope", "NSE", "--reason", "drill"]);
+    said(&platform(&disconnect));
+    let approve = ["approve-disconnect", "--venue", "NSE"];
+    let own = refused(&platform(&approve));
+    assert!(own.contains("another person has to approve"), "{own}");
+    let by_ravi = ["--as", "desk-ravi", "approve-disconnect", "--venue", "NSE"];
+    let away = state(&platform(&by_ravi));
+    assert_eq!(away["disconnects"], serde_json::json!(["NSE"]));
+    let back = platform(&["reconnect", "--venue", "NSE", "--reason", "over"]);
+    assert_eq!(state(&back)["disconnects"], serde_json::json!([]));
+    platform(&["resume", "--scope", "NSE", "--reason", "over"]);
+    platform(&["--as", "desk-ravi", "approve-resume", "--scope", "NSE"]);
     let own = refused(&platform(&["approve-resume", "--scope", "NSE/CM"]));
     assert!(own.contains("another person has to approve"), "{own}");
     let resumed = platform(&["--as", "desk-ravi", "approve-resume", "--scope", "NSE/CM"]);
@@ -372,4 +437,71 @@ fn the_kill_switch_takes_one_person_and_its_release_two() {
         "shut",
     ]);
     assert!(!shut.status.success());
+}
+
+#[test]
+fn whatever_two_people_agree_on_can_be_turned_down_from_the_command_line_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = |words: &str| {
+        let words = format!("platform {words}");
+        squareoff(folder.path(), &Vec::from_iter(words.split(' ')), &[])
+    };
+    let state = |output: &Output| -> serde_json::Value {
+        serde_json::from_str(said(output).trim()).unwrap()
+    };
+    let asked = "request-activation --date 2026-11-20 --outage-began-at 2026-11-20T09:40:00+05:30 --reason drill";
+    let tomorrow = asked.replace("date 2026", "date 2999");
+    assert!(refused(&platform(&tomorrow)).contains("have begun"));
+    let wish = state(&platform(asked));
+    assert_eq!(wish["activation"]["requested_by"], "operator");
+    assert!(refused(&platform("approve-activation")).contains("another person has to approve"));
+    platform("reject-activation --reason no");
+    platform(asked);
+    platform("--as desk-ravi approve-activation");
+    platform("start-loading");
+    assert!(
+        refused(&platform("finish-activation")).contains("the book of 2026-11-20 is not loaded")
+    );
+    let active = state(&platform("finish-activation --without-book drill"));
+    assert_eq!(
+        (&active["platform"], &active["epoch"]),
+        (&"active".into(), &1.into())
+    );
+
+    platform("halt --scope NSE --reason drill");
+    platform("resume --scope NSE --reason over");
+    let kept = state(&platform("reject-resume --scope NSE --reason no"));
+    assert_eq!(
+        (kept["halts"].as_array().unwrap().len(), &kept["resumes"]),
+        (1, &serde_json::json!([]))
+    );
+    let wish = state(&platform("disconnect --venue NSE --reason drill"));
+    assert_eq!(wish["disconnect_requests"][0]["venue"], "NSE");
+    let kept = state(&platform("reject-disconnect --venue NSE --reason no"));
+    assert_eq!(kept["disconnect_requests"], serde_json::json!([]));
+    assert!(refused(&platform("--as desk-ravi approve-disconnect --venue NSE")).contains("nobody"));
+
+    let kill_id = |state: &serde_json::Value| {
+        state["cancel_alls"][0]["kill_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = kill_id(&state(&platform("cancel-all --scope NSE --reason drill")));
+    platform(&format!("reject-cancel-all --kill-id {first} --reason no"));
+    let second = kill_id(&state(&platform("cancel-all --scope NSE --reason drill")));
+    let own = refused(&platform(&format!("approve-cancel-all --kill-id {second}")));
+    assert!(own.contains("another person has to approve"), "{own}");
+    let done = state(&platform(&format!(
+        "--as desk-ravi approve-cancel-all --kill-id {second}"
+    )));
+    assert_eq!(done["cancel_alls"], serde_json::json!([]));
+
+    let wish = state(&platform("request-hand-back --reason done"));
+    assert_eq!(wish["handback_requested_by"], "operator");
+    let active = state(&platform("reject-hand-back --reason no"));
+    assert_eq!(active["platform"], "active");
+    platform("request-hand-back --reason done");
+    let draining = state(&platform("--as desk-ravi approve-hand-back"));
+    assert_eq!(draining["platform"], "draining");
 }

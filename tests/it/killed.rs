@@ -21,6 +21,7 @@ fn proved(output: &Output) -> Value {
     assert!(output.status.success(), "{line:#}\n{errors}");
     assert_eq!(line["equal"], true, "{line:#}\n{errors}");
     assert!(line["fills"].as_u64().unwrap() >= 240, "{line:#}");
+    assert_eq!(line["sealed"]["witnessed"], true, "{line:#}");
     line
 }
 
@@ -47,6 +48,16 @@ fn the_api_may_be_killed() {
 #[test]
 fn the_gateway_may_be_killed() {
     survives("gateway");
+}
+
+#[test]
+fn the_sealer_may_be_killed() {
+    survives("seal");
+}
+
+#[test]
+fn the_witness_may_be_killed() {
+    survives("witness");
 }
 
 #[test]

@@ -4,5 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod audited;
 mod commands;
 mod killed;
+mod privacy;
+mod reconciled;
+mod up;
+mod venues;

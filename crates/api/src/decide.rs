@@ -126,6 +126,9 @@ pub async fn attempt(
     let gathered = Gathered::of(&app.directory, key, app.settings);
     let context = gathered.context();
     let stream = key.stream();
+    if is_of_another(app, request_id, &stream) {
+        return Err(refused(Refusal::RequestIdReused, key));
+    }
     let caller = gathered.caller(&actor.0, request_id, request_id.0);
     let decide = |position: &position::Position| {
         let events = position::decide(position, request, &context)?;
@@ -137,13 +140,16 @@ pub async fn attempt(
         .await
         .map_err(|error| problem(error, |refusal| refused(refusal, key)))?;
     match committed.position {
-        Some(position) if committed.appended > 0 => Ok(Answer {
-            stream,
-            events: committed.value,
-            version: committed.version,
-            position,
-            replayed: false,
-        }),
+        Some(position) if committed.appended > 0 => {
+            app.directory.accepted(request_id, &stream);
+            Ok(Answer {
+                stream,
+                events: committed.value,
+                version: committed.version,
+                position,
+                replayed: false,
+            })
+        }
         _ => {
             let first = first_answer(app, &stream, request_id).await?;
             first.ok_or_else(|| {
@@ -197,6 +203,13 @@ pub async fn first_answer<E: LogEvent>(
         }
     }
     Ok((!answer.events.is_empty()).then_some(answer))
+}
+
+/// Whether the request was accepted on another stream. The log itself looks for a repetition only where the request would stand, so
+/// two requests under one key on two streams at the same moment are both accepted; nothing they make has an id in common.
+pub fn is_of_another(app: &App, request_id: RequestId, stream: &str) -> bool {
+    let of = app.directory.stream_of_request(request_id);
+    of.is_some_and(|of| *of != *stream)
 }
 
 /// What a failed call into the log is to its caller; `refused` says what the domain's no is.

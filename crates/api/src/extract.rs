@@ -43,6 +43,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// A body that may be missing: nothing, `null` and an object without fields are `None`.
+pub struct OptionalJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = whole(Request::from_parts(parts.clone(), body), state).await?;
+        if says_nothing(&body) {
+            return Ok(OptionalJson(None));
+        }
+        let Json(value) =
+            Json::from_request(Request::from_parts(parts, body.into()), state).await?;
+        Ok(OptionalJson(Some(value)))
+    }
+}
+
 /// Of a request that takes no body: nothing, or an object or `null` that says nothing. What such a body asks for would not be done.
 pub struct NoBody;
 
@@ -50,23 +68,26 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-                    _ => broken_off(),
-                })?;
-        let says_nothing = |value: &Value| {
-            value.is_null() || value.as_object().is_some_and(|fields| fields.is_empty())
-        };
-        if body.trim_ascii().is_empty()
-            || serde_json::from_slice(&body).is_ok_and(|value| says_nothing(&value))
-        {
+        if says_nothing(&whole(request, state).await?) {
             return Ok(NoBody);
         }
         Err(Problem::malformed("this request takes no body"))
     }
+}
+
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let whole = Bytes::from_request(request, state).await;
+    whole.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => broken_off(),
+    })
+}
+
+fn says_nothing(body: &[u8]) -> bool {
+    let nothing = |value: &Value| {
+        value.is_null() || value.as_object().is_some_and(|fields| fields.is_empty())
+    };
+    body.trim_ascii().is_empty() || serde_json::from_slice(body).is_ok_and(|value| nothing(&value))
 }
 
 impl From<JsonRejection> for Problem {

@@ -20,11 +20,12 @@ pub struct Gathered {
 
 impl Gathered {
     pub fn of(directory: &Directory, key: &PositionKey, settings: Settings) -> Gathered {
+        let now = now();
         Gathered {
             platform: directory.platform(),
             contract: directory.contract(key.date, key.venue, &key.symbol),
-            session_ready: directory.session_ready(key.venue),
-            now: now(),
+            session_ready: directory.session_ready(key.venue, &key.client, now),
+            now,
             settings,
         }
     }

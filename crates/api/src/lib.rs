@@ -22,4 +22,4 @@ pub mod server;
 pub use auth::DevelopmentKey;
 pub use directory::Directory;
 pub use refusals::RefusalLog;
-pub use server::{App, ServeError, Settings, listen, router, serve};
+pub use server::{App, ServeError, Settings, date_in_india, listen, router, serve};

@@ -1,7 +1,7 @@
 //! From a person's request to the platform's stream. It needs that stream alone: a halt is taken while the rest of the log is still read.
 
 use crate::auth::Actor;
-use crate::decide::{Answer, DIRECTORY_WAIT, first_answer, problem, unread};
+use crate::decide::{Answer, DIRECTORY_WAIT, first_answer, is_of_another, problem, unread};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, now};
@@ -38,6 +38,7 @@ pub async fn ask(
         ask,
     };
     let answer = async {
+        check_unused(app, request_id).await?;
         let caller = caller(app, actor, request_id).await?;
         let decide = |platform: &Platform| {
             let events = platform::decide(platform, request.clone())?;
@@ -112,6 +113,18 @@ pub async fn tell(
     })
 }
 
+/// The platform forgets what was asked under an activation that is over; the log does not.
+async fn check_unused(app: &App, request_id: RequestId) -> Result<(), Problem> {
+    let forgotten = !load(app).await?.state.requests.contains_key(&request_id)
+        && first_answer::<PlatformEvent>(app, STREAM, request_id)
+            .await?
+            .is_some();
+    if forgotten || is_of_another(app, request_id, STREAM) {
+        return Err(PlatformRefusal::RequestIdReused.into());
+    }
+    Ok(())
+}
+
 async fn caller(app: &App, actor: &Actor, request_id: RequestId) -> Result<Caller, Problem> {
     Ok(Caller {
         actor: actor.0.clone(),
@@ -128,7 +141,7 @@ const fn what(ask: &PlatformAsk) -> &'static str {
         PlatformAsk::ApproveActivation => "approve-activation",
         PlatformAsk::RejectActivation { .. } => "reject-activation",
         PlatformAsk::StartLoading => "start-loading",
-        PlatformAsk::Activate => "activate",
+        PlatformAsk::Activate { .. } => "activate",
         PlatformAsk::ActivateAlone { .. } => "activate-alone",
         PlatformAsk::RequestHandback { .. } => "request-hand-back",
         PlatformAsk::RejectHandback { .. } => "reject-hand-back",
@@ -142,5 +155,9 @@ const fn what(ask: &PlatformAsk) -> &'static str {
         PlatformAsk::RequestCancelAll { .. } => "request-cancel-all",
         PlatformAsk::ApproveCancelAll { .. } => "approve-cancel-all",
         PlatformAsk::RejectCancelAll { .. } => "reject-cancel-all",
+        PlatformAsk::RequestDisconnect { .. } => "request-disconnect",
+        PlatformAsk::ApproveDisconnect { .. } => "approve-disconnect",
+        PlatformAsk::RejectDisconnect { .. } => "reject-disconnect",
+        PlatformAsk::Reconnect { .. } => "reconnect",
     }
 }

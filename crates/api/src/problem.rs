@@ -8,8 +8,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use squareoff_domain::Refusal;
+use squareoff_domain::client::ClientRefusal;
 use squareoff_domain::platform::PlatformRefusal;
 use squareoff_domain::suspense::SuspenseRefusal;
+use squareoff_identity::IdentityError;
 use squareoff_store::{AppendError, ReadError};
 
 /// Prefix of every problem type; the last part is the stable name.
@@ -50,6 +52,16 @@ impl Problem {
             title,
             detail: detail.into(),
         }
+    }
+
+    /// The key store or the master key is out of reach.
+    pub fn identity_unavailable() -> Self {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "identity-keys-unavailable",
+            "The keys of the identity are out of reach",
+            "the API's log says what is missing; everything but identities goes on",
+        )
     }
 
     pub fn malformed(detail: impl Into<String>) -> Self {
@@ -210,6 +222,9 @@ impl From<PlatformRefusal> for Problem {
             PlatformRefusal::NotApproved { .. } => {
                 (StatusCode::CONFLICT, "No activation is approved")
             }
+            PlatformRefusal::BookNotLoaded { .. } => {
+                (StatusCode::CONFLICT, "The day's book is not loaded")
+            }
             PlatformRefusal::NotActive { .. } => {
                 (StatusCode::CONFLICT, "The platform is not active")
             }
@@ -238,11 +253,72 @@ impl From<PlatformRefusal> for Problem {
             PlatformRefusal::UnknownCancelAll { .. } => {
                 (StatusCode::NOT_FOUND, "No such cancel-all waits")
             }
+            PlatformRefusal::HaltFirst { .. } => (
+                StatusCode::CONFLICT,
+                "The venue is to be halted before it is disconnected",
+            ),
+            PlatformRefusal::AlreadyDisconnected { .. } => {
+                (StatusCode::CONFLICT, "The venue is disconnected already")
+            }
+            PlatformRefusal::DisconnectPending { .. } => (
+                StatusCode::CONFLICT,
+                "A disconnect waits for approval already",
+            ),
+            PlatformRefusal::NoDisconnectPending { .. } => {
+                (StatusCode::CONFLICT, "No disconnect waits for approval")
+            }
+            PlatformRefusal::NotDisconnected { .. } => {
+                (StatusCode::CONFLICT, "The venue is not disconnected")
+            }
             PlatformRefusal::OwnRequest { .. } => {
                 (StatusCode::CONFLICT, "Another person has to approve")
             }
         };
         Problem::new(status, refusal.code(), title, refusal.to_string())
+    }
+}
+
+impl From<ClientRefusal> for Problem {
+    fn from(refusal: ClientRefusal) -> Self {
+        let (status, title) = match &refusal {
+            ClientRefusal::ReasonMissing => return Refusal::ReasonMissing.into(),
+            ClientRefusal::ReasonHoldsPan => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The reason holds personal data",
+            ),
+            ClientRefusal::UnknownClient { .. } => {
+                (StatusCode::NOT_FOUND, "There is no such client")
+            }
+            ClientRefusal::Erased { .. } => (StatusCode::GONE, "The client was erased"),
+            ClientRefusal::IdentityNotRecorded { .. } => {
+                (StatusCode::NOT_FOUND, "No identity is recorded")
+            }
+        };
+        Problem::new(status, refusal.code(), title, refusal.to_string())
+    }
+}
+
+/// Of an identity: a refusal is the domain's, and where the keys are out of reach the caller may try again when they are not.
+impl From<IdentityError> for Problem {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Refused(refusal) => refusal.into(),
+            IdentityError::Log(error) => crate::decide::problem(error, |never| match never {}),
+            error @ (IdentityError::MasterKeyMissing { .. }
+            | IdentityError::MasterKeyMalformed { .. }
+            | IdentityError::WrongMasterKey { .. }
+            | IdentityError::NoKeyStore { .. }
+            | IdentityError::OtherFormat { .. }
+            | IdentityError::Damaged { .. }
+            | IdentityError::Busy { .. }
+            | IdentityError::Io { .. }
+            | IdentityError::KeyMissing { .. }
+            | IdentityError::Unopened { .. }) => {
+                // Paths and keys are the operator's business: the caller learns only that it cannot be done now.
+                tracing::error!(%error, "an identity could not be opened");
+                Problem::identity_unavailable()
+            }
+        }
     }
 }
 
@@ -257,6 +333,10 @@ impl From<SuspenseRefusal> for Problem {
             SuspenseRefusal::AlreadyMatched { .. } => {
                 (StatusCode::CONFLICT, "The report is matched already")
             }
+            SuspenseRefusal::MatchBegun { .. } => (
+                StatusCode::CONFLICT,
+                "A match of the report has begun elsewhere",
+            ),
             SuspenseRefusal::AlreadyDismissed => {
                 (StatusCode::CONFLICT, "The report is dismissed already")
             }
@@ -285,7 +365,9 @@ impl From<AppendError> for Problem {
             AppendError::Overloaded => {
                 outage("overloaded", "More requests than the event log takes")
             }
-            AppendError::ReadOnly { .. } | AppendError::Closed => {
+            AppendError::ReadOnly { .. }
+            | AppendError::Unavailable { .. }
+            | AppendError::Closed => {
                 outage("event-log-unavailable", "The event log takes nothing now")
             }
             AppendError::Unknown { .. } => outage(
@@ -298,6 +380,7 @@ impl From<AppendError> for Problem {
             AppendError::TooLarge { .. }
             | AppendError::Empty
             | AppendError::EventIdTwice { .. }
+            | AppendError::StreamReserved { .. }
             | AppendError::StreamUnnamed => Problem::bug(&error),
         }
     }
@@ -328,7 +411,8 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        // An event is sealed within a second or so: that conflict ends by itself.
+        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == "not-sealed-yet" {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         }
         if self.status == StatusCode::UNAUTHORIZED {

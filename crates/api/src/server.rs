@@ -7,8 +7,8 @@ use crate::extract::BODY_BYTES_MAX;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, events, health, incidents, orders, platform, position_list, positions,
-    square_offs, suspense, trades,
+    audit, bulk, clients, events, health, identity, incidents, orders, platform, position_list,
+    positions, proofs, square_offs, suspense, trades,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -16,14 +16,19 @@ use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sqlx::PgPool;
+use squareoff_auditor::proofs::Proofs;
+use squareoff_auditor::seal::Status;
 use squareoff_domain::bulk::Bulk;
+use squareoff_domain::client::ClientState;
 use squareoff_domain::platform::Platform;
 use squareoff_domain::position::Position;
 use squareoff_domain::suspense::Suspense;
 use squareoff_domain::{Timestamp, TradingDate};
+use squareoff_identity::Vault;
 use squareoff_projections::Watcher;
 use squareoff_store::{EventStore, Streams};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -51,6 +56,7 @@ pub struct App {
     pub suspense: Streams<Suspense>,
     pub directory: Directory,
     pub bulks: Streams<Bulk>,
+    pub clients: Streams<ClientState>,
     pub book: Book,
     /// Where refused requests go.
     pub refusals: RefusalLog,
@@ -58,7 +64,12 @@ pub struct App {
     pub reads: PgPool,
     pub watcher: Watcher,
     pub key: DevelopmentKey,
+    /// What opens identities; without it they stay sealed.
+    pub vault: Option<Vault>,
     pub settings: Settings,
+    /// Where single events are proved from; `None` where the folder of the seal is not at hand.
+    pub proofs: Option<Proofs>,
+    seal: Option<PathBuf>,
 }
 
 impl App {
@@ -75,14 +86,40 @@ impl App {
             suspense: Streams::new(store.clone()),
             directory: Directory::follow(store.clone()),
             bulks: Streams::new(store.clone()),
+            clients: Streams::new(store.clone()),
             book: Book::follow(store.clone()),
             refusals: RefusalLog::start(Streams::new(store.clone())),
             watcher: Watcher::start(reads.clone()),
             store,
             reads,
             key,
+            vault: None,
             settings,
+            proofs: None,
+            seal: None,
         }
+    }
+
+    /// Proves events and tells of the sealing from this folder of the seal.
+    #[must_use]
+    pub fn with_seal(self, folder: &Path) -> Self {
+        App {
+            proofs: Some(Proofs::new(folder)),
+            seal: Some(folder.to_owned()),
+            ..self
+        }
+    }
+
+    /// How sealing stands; `None` when nothing was ever sealed, or not here.
+    pub(crate) fn sealing(&self) -> Option<Status> {
+        Status::read(self.seal.as_deref()?)
+    }
+
+    /// Masks, finds and reveals identities with this key store.
+    #[must_use]
+    pub fn with_vault(mut self, vault: Vault) -> Self {
+        self.vault = Some(vault);
+        self
     }
 }
 
@@ -136,7 +173,12 @@ pub async fn serve(
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/v1/square-offs", post(square_offs::create))
+        .route("/v1/clients/search", post(identity::search))
         .route("/v1/clients/{client_code}", get(clients::show))
+        .route(
+            "/v1/clients/{client_code}/identity/reveal",
+            post(identity::reveal),
+        )
         .route(
             "/v1/clients/{client_code}/positions",
             get(clients::positions),
@@ -165,6 +207,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/trades", get(trades::list))
         .route("/v1/executions", get(audit::reports))
         .route("/v1/audit", get(audit::search))
+        .route("/v1/audit/proofs/{position}", get(proofs::show))
         .route("/v1/incidents", get(incidents::list))
         .route("/v1/incidents/{trading_date}", get(incidents::show))
         .nest("/v1/platform", platform::router())

@@ -125,11 +125,17 @@ uuid_id!(
     /// One order of ours.
     OrderId
 );
+uuid_id!(
+    /// One data key of one client; the key itself is in the key store.
+    KeyId
+);
 
 impl OrderId {
-    /// The id of slice `index` (from 0) of an accepted request: the same request always names the same orders.
-    pub fn of_slice(request: RequestId, index: u32) -> Self {
-        OrderId(Uuid::new_v5(&request.0, &index.to_be_bytes()))
+    /// The id of slice `index` (from 0) of an accepted request: the same request always names the same orders of a position, and two
+    /// positions never share one, even if they were asked under one id.
+    pub fn of_slice(position: &PositionKey, request: RequestId, index: u32) -> Self {
+        let name = format!("{}/{index}", position.stream());
+        OrderId(Uuid::new_v5(&request.0, name.as_bytes()))
     }
 
     /// The id here of an order that the primary placed: whoever imports it, however often, names it alike.
@@ -161,6 +167,15 @@ impl ClOrdId {
     /// The id of the `number`-th OrderCancelReplaceRequest (from 1) of the order with this id, `R` and the number.
     pub fn replace(&self, number: u32) -> ClOrdId {
         self.numbered('R', number)
+    }
+
+    /// What the ids of one order of ours have in common, its own and those of its cancels and replaces; the whole text where it is no id
+    /// that was minted here.
+    pub fn stem(text: &str) -> &str {
+        match text.get(..17).zip(text.get(17..)) {
+            Some((order, kind)) if kind.len() == 3 && kind.starts_with(['N', 'C', 'R']) => order,
+            Some(_) | None => text,
+        }
     }
 
     fn numbered(&self, kind: char, number: u32) -> ClOrdId {

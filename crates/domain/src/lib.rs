@@ -9,40 +9,49 @@
 //! | [`position`] | `position-<date>-<client>-<venue>:<symbol>-<product>` |
 //! | [`platform`] | `platform` |
 //! | [`session`] | `session-<venue>-<comp id>` |
-//! | [`mod@reference`] | `contracts-<date>-<venue>`, `client-<client>` |
+//! | [`mod@reference`] | `contracts-<date>-<venue>` |
+//! | [`client`] | `client-<client>` |
 //! | [`bulk`] | `bulk-<id>` |
 //! | [`refusals`] | `refusals-<date>-<client>` |
 //! | [`suspense`] | `suspense-<venue>-<date>` |
+//! | [`sealing`] | `audit-checkpoints` |
 
 pub mod amount;
 pub mod bulk;
+pub mod client;
+mod describe;
+pub mod drop_copy;
 pub mod id;
 pub mod platform;
 pub mod position;
 pub mod reference;
 pub mod refusals;
+pub mod sealing;
 pub mod session;
 pub mod suspense;
 pub mod time;
 
 pub use amount::{Money, NetQuantity, Price, Quantity};
+pub use client::Client;
+pub use describe::{describe, reason_of};
 pub use id::{
-    Account, ClOrdId, ClientCode, ExchangeOrderId, ExecutionKey, OrderId, PositionKey, Product,
-    RequestId, Segment, Side, Symbol, Venue,
+    Account, ClOrdId, ClientCode, ExchangeOrderId, ExecutionKey, KeyId, OrderId, PositionKey,
+    Product, RequestId, Segment, Side, Symbol, Venue,
 };
 pub use position::Refusal;
-pub use reference::{Client, Contract};
+pub use reference::Contract;
 pub use time::{Timestamp, TradingDate};
 
 /// Any event of any aggregate: what the log's codec reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Bulk(bulk::BulkEvent),
-    Client(reference::ClientEvent),
+    Client(client::ClientEvent),
     Contract(reference::ContractEvent),
     Platform(platform::PlatformEvent),
     Position(position::PositionEvent),
     Refusal(refusals::RefusalEvent),
+    Seal(sealing::SealEvent),
     Session(session::SessionEvent),
     Suspense(suspense::SuspenseEvent),
 }

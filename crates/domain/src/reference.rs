@@ -1,11 +1,10 @@
-//! Reference data as the day's files gave it: contracts with lot, tick, freeze and band, and the clients of the broker.
+//! Reference data as the day's files gave it: contracts with lot, tick, freeze and band. The broker's clients are in [`client`](crate::client).
 //!
 //! All of it is dated. A contract carries the version of the file it came from, and every order event records that version, so that
-//! years later it can be shown which lot, tick and band a price was checked against. Identity of a client (name, PAN, phone) is
-//! deliberately not here: it enters the log only once it can be encrypted under the client's own key.
+//! years later it can be shown which lot, tick and band a price was checked against.
 
 use crate::amount::{Price, Quantity};
-use crate::id::{ClientCode, Segment, Side, Symbol, Venue};
+use crate::id::{Segment, Side, Symbol, Venue};
 use crate::time::{Timestamp, TradingDate};
 use serde::{Deserialize, Serialize};
 
@@ -137,62 +136,6 @@ pub enum ContractEvent {
 /// `contracts-<date>-<venue>`.
 pub fn contracts_stream(date: TradingDate, venue: Venue) -> String {
     format!("contracts-{date}-{venue}")
-}
-
-/// A client of the broker, without identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Client {
-    pub client: ClientCode,
-    /// The broker's category: `retail`, `hni`, `corporate`.
-    pub category: String,
-    /// The broker's branch that serves the client.
-    pub branch: String,
-    /// The segments the client may trade in.
-    pub segments: Vec<Segment>,
-}
-
-/// The client master named this client, or says something else of them than before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientRegistered {
-    pub client: Client,
-}
-
-/// Every event of a client's stream, `client-<client>`. The variant's name is the event's type in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientEvent {
-    ClientRegistered(ClientRegistered),
-}
-
-/// `client-<client>`.
-pub fn client_stream(client: &ClientCode) -> String {
-    format!("client-{client}")
-}
-
-/// What a loaded master said last: a client or a contract; loading the same line again says nothing new.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Latest<T>(pub Option<T>);
-
-impl<T> Default for Latest<T> {
-    fn default() -> Self {
-        Latest(None)
-    }
-}
-
-impl Latest<Client> {
-    pub fn record(&self, client: Client) -> Vec<ClientEvent> {
-        if self.0.as_ref() == Some(&client) {
-            vec![]
-        } else {
-            vec![ClientEvent::ClientRegistered(ClientRegistered { client })]
-        }
-    }
-
-    #[must_use]
-    pub fn evolve(self, event: &ClientEvent) -> Self {
-        match event {
-            ClientEvent::ClientRegistered(registered) => Latest(Some(registered.client.clone())),
-        }
-    }
 }
 
 /// The contracts of one venue and day, by symbol.

@@ -3,9 +3,11 @@
 //!
 //! 1. a report is held once, and matched once; one that was dismissed can still be matched, because people err;
 //! 2. only a report of an execution can be matched;
-//! 3. a row of the primary that says otherwise than a person is an event of its own, and changes nothing.
+//! 3. a match is begun here, booked on its position, and then concluded here: while it is begun no other match and no dismissal is
+//!    taken, so that an execution is never booked on two positions, whoever crashes in between;
+//! 4. a row of the primary that says otherwise than a person is an event of its own, and changes nothing.
 //!
-//! Booking the execution on the position is the position's matter; this stream only says that it belongs there.
+//! Booking the execution on the position is the position's matter, which books it once; this stream only says that it belongs there.
 
 use crate::amount::{Price, Quantity};
 use crate::id::{Account, ExecutionKey, PositionKey, RequestId, Side, Symbol, Venue};
@@ -46,7 +48,20 @@ pub struct ReportSuspended {
     pub execution: Option<SuspendedExecution>,
 }
 
-/// The execution belongs to this position.
+/// The execution is about to be booked on this position, and may be already: no other match is taken until that is concluded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuspenseMatchBegun {
+    /// As in `SuspenseMatched`.
+    pub report_key: String,
+    pub position: PositionKey,
+    /// The person, or the source of the primary's row.
+    pub by: String,
+    pub reason: String,
+    /// The person's request; absent when a row of the primary begins it.
+    pub request_id: Option<RequestId>,
+}
+
+/// The execution belongs to this position, and is booked there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuspenseMatched {
     /// The report it is about: that of its `ReportSuspended`.
@@ -83,6 +98,7 @@ pub struct SuspenseContradicted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SuspenseEvent {
     ReportSuspended(ReportSuspended),
+    SuspenseMatchBegun(SuspenseMatchBegun),
     SuspenseMatched(SuspenseMatched),
     SuspenseDismissed(SuspenseDismissed),
     SuspenseContradicted(SuspenseContradicted),
@@ -102,6 +118,8 @@ pub struct Held {
     pub venue: Option<Venue>,
     pub execution: Option<SuspendedExecution>,
     pub settled: Option<Settled>,
+    /// Where a match of it was begun last.
+    pub begun: Option<PositionKey>,
     /// The positions that the primary named against what was settled.
     pub contradicted: BTreeSet<PositionKey>,
 }
@@ -115,6 +133,8 @@ pub struct Suspense {
     /// What people asked, to know a repetition.
     pub requests: BTreeMap<RequestId, SuspenseRequest>,
 }
+
+const OF_A_ROW: &str = "a row of the primary names the position";
 
 /// What a person may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +163,9 @@ pub enum SuspenseRefusal {
     UnknownReport,
     #[error("the report is matched to {} already", position.stream())]
     AlreadyMatched { position: Box<PositionKey> },
+    /// Begun and not concluded: the execution may be booked there.
+    #[error("a match to {} has begun: match it there again, which concludes it", position.stream())]
+    MatchBegun { position: Box<PositionKey> },
     #[error("the report is dismissed already")]
     AlreadyDismissed,
     /// A report that is no execution has nothing to book; it can be dismissed.
@@ -160,6 +183,7 @@ impl SuspenseRefusal {
             SuspenseRefusal::RequestIdReused => "idempotency-key-reused",
             SuspenseRefusal::UnknownReport => "unknown-report",
             SuspenseRefusal::AlreadyMatched { .. } => "already-matched",
+            SuspenseRefusal::MatchBegun { .. } => "match-begun",
             SuspenseRefusal::AlreadyDismissed => "already-dismissed",
             SuspenseRefusal::NoExecution => "no-execution",
             SuspenseRefusal::OtherInstrument => "other-instrument",
@@ -172,7 +196,13 @@ impl SuspenseRefusal {
 pub enum SuspenseReport {
     /// The exchange told of something that fits no order.
     Suspended(ReportSuspended),
-    /// A row of the primary says which position an execution belongs to.
+    /// A row of the primary is about to be booked on the position it names.
+    Syncing {
+        execution: ExecutionKey,
+        position: PositionKey,
+        source: String,
+    },
+    /// It is booked there.
     Synced {
         execution: ExecutionKey,
         position: PositionKey,
@@ -181,6 +211,9 @@ pub enum SuspenseReport {
     },
 }
 
+/// A match is only begun by this; [`conclude`] follows once the execution is booked. One that was begun to the same position, by whomever,
+/// gives no events: it is to be booked and concluded.
+///
 /// # Errors
 /// [`SuspenseRefusal`], in its order of precedence. A request repeated gives no events: its first answer stands.
 pub fn decide(
@@ -204,15 +237,20 @@ pub fn decide(
     let Some(held) = suspense.held.get(&report_key) else {
         return Err(SuspenseRefusal::UnknownReport);
     };
-    match &held.settled {
-        Some(Settled::Matched { position }) => {
-            let position = Box::new(position.clone());
-            return Err(SuspenseRefusal::AlreadyMatched { position });
+    if let Some(Settled::Matched { position }) = &held.settled {
+        let position = Box::new(position.clone());
+        return Err(SuspenseRefusal::AlreadyMatched { position });
+    }
+    match (&held.begun, &ask) {
+        (Some(begun), SuspenseAsk::Match { position }) if begun == position => return Ok(vec![]),
+        (Some(begun), _) => {
+            let position = Box::new(begun.clone());
+            return Err(SuspenseRefusal::MatchBegun { position });
         }
-        Some(Settled::Dismissed) if ask == SuspenseAsk::Dismiss => {
+        (None, SuspenseAsk::Dismiss) if held.settled == Some(Settled::Dismissed) => {
             return Err(SuspenseRefusal::AlreadyDismissed);
         }
-        Some(Settled::Dismissed) | None => {}
+        (None, _) => {}
     }
     let event = match ask {
         SuspenseAsk::Match { position } => {
@@ -223,7 +261,8 @@ pub fn decide(
             if (symbol, held.venue.as_ref()) != (&position.symbol, Some(&position.venue)) {
                 return Err(SuspenseRefusal::OtherInstrument);
             }
-            SuspenseEvent::SuspenseMatched(SuspenseMatched {
+            suspense.check_not_elsewhere(&execution.execution, &position)?;
+            SuspenseEvent::SuspenseMatchBegun(SuspenseMatchBegun {
                 report_key,
                 position,
                 by,
@@ -241,6 +280,25 @@ pub fn decide(
     Ok(vec![event])
 }
 
+/// The execution of the match that was begun stands in its position. No events when nothing is begun there, or somebody else has
+/// concluded it.
+pub fn conclude(suspense: &Suspense, request: SuspenseRequest) -> Vec<SuspenseEvent> {
+    let held = suspense.held.get(&request.report_key);
+    let SuspenseAsk::Match { position } = request.ask else {
+        return vec![];
+    };
+    if held.and_then(Held::under_way) != Some(&position) {
+        return vec![];
+    }
+    vec![SuspenseEvent::SuspenseMatched(SuspenseMatched {
+        report_key: request.report_key,
+        position,
+        by: request.by,
+        reason: request.reason,
+        request_id: Some(request.request_id),
+    })]
+}
+
 /// What is known gives no event; a row about an execution that is not held says nothing here.
 pub fn record(suspense: &Suspense, report: SuspenseReport) -> Vec<SuspenseEvent> {
     match report {
@@ -251,35 +309,55 @@ pub fn record(suspense: &Suspense, report: SuspenseReport) -> Vec<SuspenseEvent>
                 vec![SuspenseEvent::ReportSuspended(report)]
             }
         }
+        SuspenseReport::Syncing {
+            execution,
+            position,
+            source,
+        } => match suspense.of(&execution) {
+            Some((report_key, held)) if held.settled.is_none() && held.begun.is_none() => {
+                vec![SuspenseEvent::SuspenseMatchBegun(SuspenseMatchBegun {
+                    report_key: report_key.clone(),
+                    position,
+                    by: source,
+                    reason: OF_A_ROW.to_owned(),
+                    request_id: None,
+                })]
+            }
+            Some(_) | None => vec![],
+        },
         SuspenseReport::Synced {
             execution,
             position,
             source,
         } => {
-            let key = suspense.executions.get(&execution);
-            let found = key.and_then(|key| Some((key.clone(), suspense.held.get(key)?)));
-            let Some((report_key, held)) = found else {
+            let Some((report_key, held)) = suspense.of(&execution) else {
                 return vec![];
             };
-            match &held.settled {
-                None => vec![SuspenseEvent::SuspenseMatched(SuspenseMatched {
+            let report_key = report_key.clone();
+            let there = match &held.settled {
+                Some(Settled::Matched { position: matched }) if *matched == position => {
+                    return vec![];
+                }
+                Some(Settled::Matched { .. }) => false,
+                Some(Settled::Dismissed) => held.begun.as_ref() == Some(&position),
+                None => held.begun.as_ref().is_none_or(|begun| *begun == position),
+            };
+            if there {
+                vec![SuspenseEvent::SuspenseMatched(SuspenseMatched {
                     report_key,
                     position,
                     by: source,
-                    reason: "a row of the primary names the position".to_owned(),
+                    reason: OF_A_ROW.to_owned(),
                     request_id: None,
-                })],
-                Some(Settled::Matched { position: matched }) if *matched == position => vec![],
-                Some(Settled::Matched { .. } | Settled::Dismissed) => {
-                    if held.contradicted.contains(&position) {
-                        return vec![];
-                    }
-                    vec![SuspenseEvent::SuspenseContradicted(SuspenseContradicted {
-                        report_key,
-                        position,
-                        source,
-                    })]
-                }
+                })]
+            } else if held.contradicted.contains(&position) {
+                vec![]
+            } else {
+                vec![SuspenseEvent::SuspenseContradicted(SuspenseContradicted {
+                    report_key,
+                    position,
+                    source,
+                })]
             }
         }
     }
@@ -299,6 +377,21 @@ pub fn evolve(mut suspense: Suspense, event: &SuspenseEvent) -> Suspense {
             let held = suspense.held.entry(report.report_key.clone()).or_default();
             held.venue = Some(report.venue);
             held.execution = report.execution.clone();
+        }
+        SuspenseEvent::SuspenseMatchBegun(begun) => {
+            let held = suspense.held.entry(begun.report_key.clone()).or_default();
+            held.begun = Some(begun.position.clone());
+            if let Some(request_id) = begun.request_id {
+                suspense.remember(SuspenseRequest {
+                    request_id,
+                    by: begun.by.clone(),
+                    report_key: begun.report_key.clone(),
+                    reason: begun.reason.clone(),
+                    ask: SuspenseAsk::Match {
+                        position: begun.position.clone(),
+                    },
+                });
+            }
         }
         SuspenseEvent::SuspenseMatched(matched) => {
             let position = matched.position.clone();
@@ -337,7 +430,49 @@ pub fn evolve(mut suspense: Suspense, event: &SuspenseEvent) -> Suspense {
     suspense
 }
 
+impl Held {
+    /// Where a match of it was begun that nobody has concluded.
+    pub fn under_way(&self) -> Option<&PositionKey> {
+        match self.settled {
+            Some(Settled::Matched { .. }) => None,
+            Some(Settled::Dismissed) | None => self.begun.as_ref(),
+        }
+    }
+}
+
 impl Suspense {
+    /// The report that told of an execution first.
+    fn of(&self, execution: &ExecutionKey) -> Option<(&String, &Held)> {
+        let report_key = self.executions.get(execution)?;
+        Some((report_key, self.held.get(report_key)?))
+    }
+
+    /// The exchange may have told of one execution in two reports, and nobody may book it on two positions.
+    fn check_not_elsewhere(
+        &self,
+        execution: &ExecutionKey,
+        wanted: &PositionKey,
+    ) -> Result<(), SuspenseRefusal> {
+        let of_it = |held: &&Held| {
+            let told = held.execution.as_ref();
+            told.is_some_and(|told| told.execution == *execution)
+        };
+        for held in self.held.values().filter(of_it) {
+            match &held.settled {
+                Some(Settled::Matched { position }) if position != wanted => {
+                    let position = Box::new(position.clone());
+                    return Err(SuspenseRefusal::AlreadyMatched { position });
+                }
+                Some(Settled::Matched { .. } | Settled::Dismissed) | None => {}
+            }
+            if let Some(begun) = held.under_way().filter(|begun| *begun != wanted) {
+                let position = Box::new(begun.clone());
+                return Err(SuspenseRefusal::MatchBegun { position });
+            }
+        }
+        Ok(())
+    }
+
     fn settle(&mut self, report_key: &str, settled: Settled) {
         let held = self.held.entry(report_key.to_owned()).or_default();
         held.settled = Some(settled);

@@ -1,11 +1,12 @@
 //! What an exchange is started with, as the command line or a test gives it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use squareoff_fix::Timestamp;
+use squareoff_fix::driver::tls::Identity;
 
 use crate::hours::Hours;
 
@@ -18,13 +19,70 @@ pub struct Config {
     /// Ledger and FIX journals; made when missing.
     pub data: PathBuf,
     pub contracts: PathBuf,
+    /// Sessions that take orders.
     pub sessions: Vec<SessionName>,
+    /// Sessions that are told a firm's executions and nothing else; `None` is one for each firm at each venue, `<FIRM>-DC`.
+    pub drop_copies: Option<Vec<SessionName>>,
     /// Moves the seeded liquidity: same seed, same quotes.
     pub seed: u64,
     pub quiet: HashSet<(String, String)>,
     pub trade_date: TradeDate,
     /// When segments are open; those without hours are open all day.
     pub hours: Vec<Hours>,
+}
+
+/// What an exchange may be started with besides; the default is none of it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where market control is served, on loopback; port 0 takes a free one.
+    pub control: SocketAddr,
+    /// Sessions whose working orders are canceled when they drop, by label.
+    pub cancel_on_disconnect: BTreeSet<String>,
+    /// How many requests about orders a session may send in a second.
+    pub messages_per_second: Option<u32>,
+    /// Venues whose sessions speak FIX 4.2 instead of 4.4.
+    pub fix42: BTreeSet<String>,
+    /// What connections are secured with; `None`: they are in the clear.
+    pub tls: Option<Tls>,
+    /// Lines of the ledger that are lost before the start, as in a crash of a disk that lied.
+    pub lose_tail: u64,
+}
+
+/// PEM files.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub own: Identity,
+    /// Who may have signed the brokers' certificates; `None`: they need none.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            control: SocketAddr::from(([127, 0, 0, 1], 0)),
+            cancel_on_disconnect: BTreeSet::new(),
+            messages_per_second: None,
+            fix42: BTreeSet::new(),
+            tls: None,
+            lose_tail: 0,
+        }
+    }
+}
+
+/// What decides beside the requests: the same rules and requests lead to the same facts.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub seed: u64,
+    /// Instruments (venue, symbol) without seeded liquidity.
+    pub quiet: HashSet<(String, String)>,
+    /// `YYYY-MM-DD`.
+    pub trade_date: String,
+    /// By a session's label, its firm at the venue ([`SessionName::firm_label`]). A session that isn't here is a firm by itself.
+    pub firms: HashMap<String, String>,
+    /// Sessions whose working orders are canceled when they drop, unless market control set otherwise.
+    pub cancel_on_disconnect: BTreeSet<String>,
+    /// How many requests about orders a session may send in a second, unless market control set otherwise.
+    pub messages_per_second: Option<u32>,
 }
 
 /// One FIX session we accept.
@@ -36,6 +94,8 @@ pub struct SessionName {
     pub theirs: String,
     /// Whose instruments it trades.
     pub venue: String,
+    /// The broker. Sessions of one firm at one venue share their ClOrdIDs and may cancel each other's orders.
+    pub firm: String,
 }
 
 impl SessionName {
@@ -44,18 +104,42 @@ impl SessionName {
     pub fn label(&self) -> String {
         format!("{}:{}", self.ours, self.theirs)
     }
+
+    /// The firm at this venue: the label of a session that was given no firm.
+    #[must_use]
+    pub fn firm_label(&self) -> String {
+        format!("{}:{}", self.venue, self.firm)
+    }
+
+    /// The drop-copy session that a firm at a venue has when the settings name none.
+    #[must_use]
+    pub fn drop_copy(&self) -> Self {
+        Self {
+            theirs: format!("{}-DC", self.firm),
+            ..self.clone()
+        }
+    }
 }
 
 impl FromStr for SessionName {
     type Err = String;
 
-    /// Reads `OURS:THEIRS`; our CompID is the venue.
+    /// Reads `OURS:THEIRS` or `OURS:THEIRS@FIRM`; our CompID is the venue, the firm is the broker's CompID unless it is given.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (ours, theirs) = pair(text, "OURS:THEIRS, e.g. NSE:SQUAREOFF")?;
+        let form = "OURS:THEIRS or OURS:THEIRS@FIRM, e.g. NSE:SQUAREOFF2@SQUAREOFF";
+        let (ours, theirs) = pair(text, form)?;
+        let (theirs, firm) = match theirs.split_once('@') {
+            None => (theirs.clone(), theirs),
+            Some((theirs, firm)) => (theirs.to_owned(), firm.to_owned()),
+        };
+        if theirs.is_empty() || firm.is_empty() || ours.contains('@') || firm.contains('@') {
+            return Err(format!("{text:?} is not of the form {form}"));
+        }
         Ok(Self {
             venue: ours.clone(),
             ours,
             theirs,
+            firm,
         })
     }
 }
@@ -141,7 +225,15 @@ mod tests {
             (name.venue.as_str(), name.label().as_str()),
             ("NSE", "NSE:SQUAREOFF")
         );
-        for bad in ["", "NSE", "NSE:", ":A", "A:B:C", "../x:A", "A B:C"] {
+        let second: SessionName = "NSE:SQUAREOFF2@SQUAREOFF".parse().unwrap();
+        assert_eq!(
+            (second.label().as_str(), second.firm_label()),
+            ("NSE:SQUAREOFF2", name.firm_label())
+        );
+        assert_eq!(second.drop_copy().label(), "NSE:SQUAREOFF-DC");
+        for bad in [
+            "", "NSE", "NSE:", ":A", "A:B:C", "../x:A", "A B:C", "A:B@", "A:@B", "A@B:C", "A:B@C@D",
+        ] {
             assert!(bad.parse::<SessionName>().is_err(), "{bad}");
         }
         assert!("2026-11-20".parse::<TradeDate>().is_ok());

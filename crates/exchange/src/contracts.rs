@@ -159,6 +159,12 @@ impl Contracts {
         segments.map(String::as_str).collect()
     }
 
+    /// Every segment of every venue, in alphabetical order.
+    pub fn venues_and_segments(&self) -> impl Iterator<Item = (&str, &str)> {
+        let venues = self.segments.iter();
+        venues.flat_map(|(venue, segments)| segments.iter().map(|of| (venue.as_str(), of.as_str())))
+    }
+
     /// The venues that have a segment, in alphabetical order.
     #[must_use]
     pub fn venues_with(&self, segment: &str) -> Vec<&str> {

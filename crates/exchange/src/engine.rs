@@ -4,36 +4,30 @@
 //! 2. A session's batch is answered only after its facts are durable, so its inbound number moves only then.
 //! 3. When the ledger can't be written the engine stops for good: memory is ahead of the disk and must not speak.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use squareoff_fix::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::{self, Command, Refused};
+use crate::config::Rules;
 use crate::contracts::Contracts;
 use crate::fact::Fact;
 use crate::feed::{Feed, Index};
 use crate::ledger::{Ledger, LedgerError};
+use crate::market::Market;
 use crate::phase::Phase;
 use crate::request::{Inbound, StatusReport};
 use crate::state::{Decision, Exchange};
 
 /// Batches and commands that may wait: more than sessions and control connections exist, each has one under way.
 const QUEUE_BATCHES_MAX: usize = 64;
+const MILLISECOND_NS: i64 = 1_000_000;
 /// Requests applied before a commit: about 10 ms of matching, so the disk is never idle long and no one waits long.
 const REQUESTS_PER_COMMIT_MAX: usize = 8_192;
-
-/// What an exchange is made of.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    pub seed: u64,
-    /// Instruments (venue, symbol) without seeded liquidity.
-    pub quiet: HashSet<(String, String)>,
-    /// `YYYY-MM-DD`.
-    pub trade_date: String,
-}
 
 #[derive(Debug, thiserror::Error)]
 #[error("the exchange's engine has stopped")]
@@ -56,6 +50,7 @@ enum Work {
         venue: String,
         done: oneshot::Sender<Phases>,
     },
+    Stop,
 }
 
 /// An answer that may be given once the facts before it are durable.
@@ -76,12 +71,36 @@ pub struct Phases {
     pub of_segments: Vec<(String, Phase)>,
 }
 
-/// Hands batches to the engine. The engine stops when the last clone is gone.
+/// Hands batches to the engine. The engine stops when it is told to, or when the last clone is gone.
 #[derive(Clone, Debug)]
 pub struct Engine {
     queue: mpsc::Sender<Work>,
     feed: Arc<Feed>,
     recorded: Arc<Recorded>,
+    before_today: u64,
+    market: Arc<Market>,
+    clock: Clock,
+}
+
+/// The exchange's clock: the machine's, and so far ahead of it.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// To the millisecond: the wire and the ledger carry no more, and a fact in memory must equal the same fact read back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let ahead_ms = self.ahead_ms.load(Ordering::Relaxed);
+        let time = Timestamp::now().plus(ahead_ms * MILLISECOND_NS);
+        Timestamp(time.0 - time.0.rem_euclid(MILLISECOND_NS))
+    }
+
+    fn follow(&self, exchange: &Exchange) {
+        self.ahead_ms
+            .store(exchange.clock_ahead_ms(), Ordering::Relaxed);
+    }
 }
 
 /// The highest sequence number the ledger held at the start, by session and generation.
@@ -103,17 +122,33 @@ impl Engine {
         let (exchange, ledger, feed) = rebuild(dir, contracts, rules)?;
         let feed = Arc::new(feed);
         let recorded = Arc::new(exchange.recorded());
+        let before_today = exchange.before_today();
+        let market = Arc::new(Market::new(&exchange));
+        let clock = Clock::default();
+        clock.follow(&exchange);
         let (queue, work) = mpsc::channel(QUEUE_BATCHES_MAX);
         let (ended, end) = oneshot::channel();
         let engine = Self {
             queue,
             feed: Arc::clone(&feed),
             recorded,
+            before_today,
+            market: Arc::clone(&market),
+            clock: clock.clone(),
         };
         let spawned = std::thread::Builder::new()
             .name("exchange-engine".to_owned())
             .spawn(move || {
-                let result = run(exchange, ledger, &feed, work);
+                let result = run(
+                    exchange,
+                    ledger,
+                    &Told {
+                        feed,
+                        market,
+                        clock,
+                    },
+                    work,
+                );
                 // Nobody listening means the program is going down anyway.
                 let _ = ended.send(result);
             });
@@ -129,12 +164,35 @@ impl Engine {
         Arc::clone(&self.feed)
     }
 
+    /// Lets the engine finish what it has and end, whoever still has a clone.
+    pub async fn stop(&self) {
+        // One that has stopped already has nothing to do.
+        let _ = self.queue.send(Work::Stop).await;
+        self.market.close();
+    }
+
+    #[must_use]
+    pub fn market(&self) -> &Market {
+        &self.market
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The highest sequence number of a session's generation that the ledger held at the start.
     #[must_use]
     pub fn recorded(&self, session: &str, generation: u64) -> Option<u64> {
         self.recorded
             .get(&(session.to_owned(), generation))
             .copied()
+    }
+
+    /// The ordinal behind which the facts of this trading day begin.
+    #[must_use]
+    pub fn before_today(&self) -> u64 {
+        self.before_today
     }
 
     /// Applies a session's batch; answers when its facts are durable, with the reports that are not facts.
@@ -186,7 +244,7 @@ fn rebuild(
     contracts: Contracts,
     rules: &Rules,
 ) -> Result<(Exchange, Ledger, Feed), LedgerError> {
-    let mut exchange = Exchange::new(contracts, rules.seed, &rules.quiet, &rules.trade_date);
+    let mut exchange = Exchange::new(contracts, rules.clone());
     let mut index = Index::default();
     let ledger = Ledger::open(dir, |at, fact| {
         index.note(&fact, at);
@@ -196,19 +254,31 @@ fn rebuild(
     Ok((exchange, ledger, feed))
 }
 
+/// Who learns what the engine does.
+struct Told {
+    feed: Arc<Feed>,
+    market: Arc<Market>,
+    clock: Clock,
+}
+
 fn run(
     mut exchange: Exchange,
     mut ledger: Ledger,
-    feed: &Feed,
+    told: &Told,
     mut queue: mpsc::Receiver<Work>,
 ) -> Result<(), LedgerError> {
-    while let Some(first) = queue.blocking_recv() {
-        let now = to_millisecond(Timestamp::now());
+    let mut is_last = false;
+    while !is_last && let Some(first) = queue.blocking_recv() {
+        let now = told.clock.now();
         let (mut facts, mut answered, mut count) = (Vec::new(), Vec::new(), 0);
         let mut next = Some(first);
         while let Some(work) = next {
             count += 1;
-            answered.push(match work {
+            let waiting = match work {
+                Work::Stop => {
+                    is_last = true;
+                    break;
+                }
                 Work::Session { requests, done } => {
                     count += requests.len();
                     Waiting::Session(done, apply(&mut exchange, &requests, now, &mut facts))
@@ -224,7 +294,8 @@ fn run(
                     };
                     Waiting::Phases(done, phases)
                 }
-            });
+            };
+            answered.push(waiting);
             next = if count < REQUESTS_PER_COMMIT_MAX {
                 queue.try_recv().ok()
             } else {
@@ -233,7 +304,9 @@ fn run(
         }
         if !facts.is_empty() {
             let starts = ledger.append(&facts)?;
-            feed.publish(facts, &starts);
+            told.market.publish(&exchange, &facts);
+            told.clock.follow(&exchange);
+            told.feed.publish(facts, &starts);
         }
         for waiting in answered {
             // Whoever has gone needs no answer: a session's messages will be delivered again and recognised.
@@ -283,11 +356,6 @@ fn direct(
     decided.iter().for_each(|fact| exchange.evolve(fact));
     facts.extend(decided);
     Ok(answer)
-}
-
-/// The wire and the ledger carry milliseconds; a fact in memory must equal the same fact read back.
-fn to_millisecond(time: Timestamp) -> Timestamp {
-    Timestamp(time.0 - time.0.rem_euclid(1_000_000))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the exchange did, one fact at a time: the ledger's content, the state's only input, the reports' only source.
 //!
 //! 1. A fact holds everything its report needs, so a report made again after a crash is the same report.
-//! 2. Ordinals count 1, 2, 3, ... over the whole ledger; ids sent to brokers (ExecID, OrderID) are made of them.
+//! 2. Ordinals count 1, 2, 3, ... over the whole ledger, but for those that a lost tail took with it; ids sent to brokers (ExecID, OrderID) are made of them.
 //! 3. A fact names the message that caused it (session, generation, sequence number): a message delivered again is
 //!    recognised by that, and is told from a fresh message that reuses a ClOrdID.
 //!
@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 use squareoff_fix::Timestamp;
 
 use crate::book::Side;
+use crate::fault::Fault;
 use crate::phase::Phase;
 use crate::price::Price;
+use crate::request::Scope;
+use crate::setting::Setting;
 
 mod line;
 
@@ -140,12 +143,34 @@ impl OrderImage {
         }
     }
 
+    /// The same, as it was before anything was filled.
+    #[must_use]
+    pub fn as_entered(self) -> Self {
+        Self {
+            leaves_units: self.quantity_units,
+            cum_units: 0,
+            notional: 0,
+            ended: None,
+            ..self
+        }
+    }
+
     /// OrderID(37), or `NONE` as FIX wants it where no order came to be.
     #[must_use]
     pub fn order_id(&self, venue: &str) -> String {
         let numbered = || order_id(venue, self.order);
         self.given_order_id.clone().unwrap_or_else(numbered)
     }
+}
+
+/// Why a mass cancel reaches nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MassRefusal {
+    Duplicate,
+    Unsupported,
+    UnknownSymbol,
+    UnknownSegment,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +226,41 @@ pub enum Happening {
         /// 0 takes every earlier wish back.
         orders: u32,
     },
+    /// The acknowledgement of an order whose first fill was told before it. It says how the order stood on entry.
+    AcknowledgedLate,
+    /// The report of an execution is told once more, to the session or to its drop copy. Nothing happened.
+    Repeated {
+        /// The ordinal of the execution.
+        execution: u64,
+        to_copy: bool,
+    },
+    /// The order was lost with its segment, and nobody is told.
+    Vanished,
+    /// The trade was lost in a switch to the disaster-recovery site, and nobody is told until it is busted.
+    Dropped {
+        /// The ordinal of the execution.
+        execution: u64,
+        was_units: i64,
+        was_price: Price,
+    },
+    /// The session sent more than it may; the message was not looked at, and its ClOrdID is not used.
+    Throttled {
+        request: String,
+        /// MsgType (35) of the message.
+        kind: String,
+        text: String,
+    },
+    /// A mass cancel was accepted: its orders' ends follow. Or it was refused, and nothing follows.
+    MassCanceled {
+        request: String,
+        scope: Scope,
+        affected: u64,
+        refused: Option<MassRefusal>,
+    },
+    /// Market control set something. It is told to nobody.
+    Set(Setting),
+    /// A crash lost everything from `from` on; the ordinals are not given out again.
+    TailLost { from: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,6 +279,8 @@ pub struct Fact {
     pub transact_time: Timestamp,
     pub order: OrderImage,
     pub happening: Happening,
+    /// The fault that it shows.
+    pub fault: Option<Fault>,
 }
 
 impl Fact {
@@ -241,7 +303,9 @@ impl Fact {
             Happening::Canceled {
                 request: Some(request),
             }
-            | Happening::CancelRejected { request, .. } => request,
+            | Happening::CancelRejected { request, .. }
+            | Happening::Throttled { request, .. }
+            | Happening::MassCanceled { request, .. } => request,
             Happening::Canceled { request: None }
             | Happening::Accepted
             | Happening::Carried
@@ -253,7 +317,44 @@ impl Fact {
             | Happening::Busted { .. }
             | Happening::Corrected { .. }
             | Happening::PhaseChanged { .. }
-            | Happening::FreezeArmed { .. } => &self.order.cl_ord_id,
+            | Happening::FreezeArmed { .. }
+            | Happening::AcknowledgedLate
+            | Happening::Repeated { .. }
+            | Happening::Vanished
+            | Happening::Dropped { .. }
+            | Happening::Set(_)
+            | Happening::TailLost { .. } => &self.order.cl_ord_id,
+        }
+    }
+
+    /// Whether it answers a request that this session made about an order of another session of its firm: both are told.
+    #[must_use]
+    pub fn answers(&self, session: &str) -> bool {
+        if self.session == session || self.cause.session != session {
+            return false;
+        }
+        match &self.happening {
+            Happening::Canceled { request } => request.is_some(),
+            Happening::Replaced { .. } => true,
+            Happening::Accepted
+            | Happening::Carried
+            | Happening::Suspended
+            | Happening::Rejected { .. }
+            | Happening::Executed { .. }
+            | Happening::CancelRejected { .. }
+            | Happening::Expired
+            | Happening::Busted { .. }
+            | Happening::Corrected { .. }
+            | Happening::PhaseChanged { .. }
+            | Happening::FreezeArmed { .. }
+            | Happening::AcknowledgedLate
+            | Happening::Repeated { .. }
+            | Happening::Vanished
+            | Happening::Dropped { .. }
+            | Happening::Throttled { .. }
+            | Happening::MassCanceled { .. }
+            | Happening::Set(_)
+            | Happening::TailLost { .. } => false,
         }
     }
 
@@ -270,6 +371,7 @@ impl Fact {
             Happening::Rejected { reason, .. } | Happening::CancelRejected { reason, .. } => {
                 *reason == REASON_DUPLICATE
             }
+            Happening::MassCanceled { refused, .. } => *refused == Some(MassRefusal::Duplicate),
             Happening::Accepted
             | Happening::Carried
             | Happening::Suspended
@@ -280,7 +382,14 @@ impl Fact {
             | Happening::Busted { .. }
             | Happening::Corrected { .. }
             | Happening::PhaseChanged { .. }
-            | Happening::FreezeArmed { .. } => false,
+            | Happening::FreezeArmed { .. }
+            | Happening::AcknowledgedLate
+            | Happening::Repeated { .. }
+            | Happening::Vanished
+            | Happening::Dropped { .. }
+            | Happening::Throttled { .. }
+            | Happening::Set(_)
+            | Happening::TailLost { .. } => false,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! hours a segment is open all day.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use squareoff_fix::Timestamp;
@@ -70,7 +71,7 @@ impl FromStr for Hours {
 }
 
 /// Keeps the hours until the engine stops.
-pub async fn keep(hours: Vec<Hours>, date: TradeDate, engine: Engine) {
+pub async fn keep(hours: Arc<Vec<Hours>>, date: TradeDate, engine: Engine) {
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
         match look(&hours, &date, &engine).await {
@@ -91,7 +92,7 @@ pub async fn look(
     engine: &Engine,
 ) -> Result<Result<(), Refused>, Stopped> {
     for hours in hours {
-        let (to, due) = hours.phase(date, Timestamp::now());
+        let (to, due) = hours.phase(date, engine.clock().now());
         let segment = hours.segment.clone();
         let scheduled = Command::Scheduled { segment, to, due };
         if let Err(refused) = engine.control(scheduled).await? {

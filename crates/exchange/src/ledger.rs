@@ -14,7 +14,7 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::book::Side;
-use crate::fact::{Fact, Happening, Line, OrderImage};
+use crate::fact::{Cause, Fact, HOUSE, Happening, Line, OrderImage};
 
 pub const FILE_NAME: &str = "ledger.jsonl";
 const LOCK_NAME: &str = "exchange.lock";
@@ -195,11 +195,17 @@ impl Reader {
             let parsed = serde_json::from_slice::<Line>(&self.text)
                 .map_err(|error| error.to_string())
                 .and_then(Fact::try_from);
-            let parsed = parsed.and_then(|fact| match due {
-                Some(due) if due != fact.ordinal => {
-                    Err(format!("ordinal {} where {due} was due", fact.ordinal))
+            let parsed = parsed.and_then(|fact| {
+                let next = match fact.happening {
+                    Happening::TailLost { from } => from,
+                    _ => fact.ordinal,
+                };
+                match due {
+                    Some(due) if due != next => {
+                        Err(format!("ordinal {} where {due} was due", fact.ordinal))
+                    }
+                    Some(_) | None => Ok(fact),
                 }
-                Some(_) | None => Ok(fact),
             });
             let fact = match parsed {
                 Ok(fact) => fact,
@@ -236,6 +242,52 @@ impl Reader {
     }
 }
 
+/// Cuts the last lines off a ledger, with what is left of a message that is not whole then, and says so in a line of its own,
+/// so that no ordinal is given out twice. A ledger that has no such lines is left as it is.
+///
+/// # Errors
+/// When the folder is in use, the file can't be read or cut, or is damaged before its end.
+pub fn lose_tail(dir: &Path, lines: u64) -> Result<(), LedgerError> {
+    let mut whole = Vec::new();
+    let mut last = None;
+    let ledger = Ledger::open(dir, |at, fact| {
+        whole.push((at, fact.ordinal, fact.completes));
+        last = Some(fact);
+    })?;
+    let Some(last) = last.filter(|_| lines > 0) else {
+        return Ok(());
+    };
+    let mut keeps = whole
+        .len()
+        .saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX));
+    while keeps > 0 && !whole[keeps - 1].2 {
+        keeps -= 1;
+    }
+    let from = keeps.checked_sub(1).map_or(1, |at| whole[at].1 + 1);
+    let lost = Fact {
+        ordinal: last.ordinal + 1,
+        venue: HOUSE.to_owned(),
+        session: HOUSE.to_owned(),
+        cause: Cause::house(),
+        completes: true,
+        order: OrderImage::none(),
+        happening: Happening::TailLost { from },
+        fault: None,
+        ..last
+    };
+    let mut line = serde_json::to_vec(&Line::from(&lost)).expect("writing to memory can't fail");
+    line.push(b'\n');
+    let mut file = &ledger.file;
+    let cut = file.set_len(whole[keeps].0);
+    let written = cut.and_then(|()| file.write_all(&line));
+    written
+        .and_then(|()| file.sync_data())
+        .map_err(|source| LedgerError::Io {
+            path: ledger.path.clone(),
+            source,
+        })
+}
+
 /// Every whole fact of a ledger file, in order; a torn end is not an error. May be read while the exchange runs.
 ///
 /// # Errors
@@ -264,6 +316,8 @@ pub struct Summary {
     /// Fresh messages that reused a ClOrdID of the day: must be 0, or something was sent twice.
     pub duplicate_cl_ord_ids: u64,
     pub executions: u64,
+    /// Messages that were one too many in their second, and not looked at.
+    pub throttled: u64,
     /// Executed units by account, symbol and side; after busts and corrections.
     pub executed_units: BTreeMap<(String, String, Side), i64>,
     /// The same by the ClOrdID that the order was placed with (cumulative over days: ClOrdIDs are not reused by our gateway).
@@ -288,7 +342,7 @@ impl Summary {
         self.duplicate_cl_ord_ids += u64::from(fact.is_duplicate_cl_ord_id());
         match &fact.happening {
             Happening::Accepted if !fact.is_release() => self.orders_accepted += 1,
-            Happening::Suspended => self.orders_accepted += 1,
+            Happening::Suspended | Happening::AcknowledgedLate => self.orders_accepted += 1,
             Happening::Rejected { .. } => self.orders_rejected += 1,
             Happening::Canceled { .. } => self.cancels += 1,
             Happening::CancelRejected { .. } => self.cancels_rejected += 1,
@@ -307,10 +361,17 @@ impl Summary {
                 self.executions += 1;
                 self.count(fact, *last_units);
             }
+            Happening::Throttled { .. } => self.throttled += 1,
             Happening::Accepted
             | Happening::Carried
             | Happening::PhaseChanged { .. }
-            | Happening::FreezeArmed { .. } => {}
+            | Happening::FreezeArmed { .. }
+            | Happening::Repeated { .. }
+            | Happening::Vanished
+            | Happening::Dropped { .. }
+            | Happening::MassCanceled { .. }
+            | Happening::Set(_)
+            | Happening::TailLost { .. } => {}
         }
     }
 

@@ -97,6 +97,16 @@ impl Maker {
         })
     }
 
+    /// What it buys (or sells) first, and how much of it.
+    #[must_use]
+    pub fn best(&self, round: u64, side: Side) -> (Price, i64) {
+        let levels = match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        };
+        (levels[0], self.size_units(round, 0))
+    }
+
     /// Log-uniform between one lot and the freeze quantity: many small quotes, few large, as books look.
     fn size_units(&self, round: u64, piece: u64) -> i64 {
         let random = mix(mix(self.seed ^ round) ^ piece);
@@ -107,7 +117,7 @@ impl Maker {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one step is enough to spread a counter, and it is the same everywhere.
-fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,5 +1,7 @@
 //! What a session may ask of the exchange, freed of FIX: made by `translate`, decided by `state`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::book::Side;
 use crate::fact::{Cause, OrderImage, TimeInForce};
 use crate::price::Price;
@@ -18,6 +20,7 @@ pub enum Request {
     New(NewOrder),
     Cancel(Cancel),
     Replace(Replace),
+    MassCancel(MassCancel),
     /// Changes nothing, is not kept, and may be asked again.
     Query(Query),
 }
@@ -61,13 +64,34 @@ pub struct Replace {
     pub unsupported: Option<String>,
 }
 
+/// OrderMassCancelRequest: everything of the session that is in the scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MassCancel {
+    pub cl_ord_id: String,
+    pub scope: Scope,
+    /// Both unless it is given.
+    pub side: Option<Side>,
+}
+
+/// What a mass cancel reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    All,
+    Symbol(String),
+    Segment(String),
+    /// One that no order here can be in, by its code on the wire.
+    Unsupported(u8),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     Order(OrderQuery),
-    /// Every working order of the session, or of one account on it.
+    /// Every working order of the session, or of one account or symbol on it.
     AllWorking {
         request_id: String,
         account: Option<String>,
+        symbol: Option<String>,
     },
 }
 

@@ -8,8 +8,9 @@
 //!    them.
 //! 3. A message the ledger already has leads to nothing: its ClOrdID is known, and its sequence number is not above
 //!    the highest recorded in its generation of the session.
-//! 4. Any other message whose ClOrdID its session used on this trading day is refused and counted, whatever it asks.
-//! 5. An acknowledgement comes before its fills; every working order has leaves above zero and is in its book, every
+//! 4. Any other message whose ClOrdID its firm used at the venue on this trading day, on whichever session, is refused and
+//!    counted, whatever it asks.
+//! 5. But for a fault, an acknowledgement comes before its fills; every working order has leaves above zero and is in its book, every
 //!    frozen one in none.
 //! 6. An order answers to every id that was accepted for it, the newest as well as the first.
 //!
@@ -21,22 +22,31 @@ use std::hash::{Hash, Hasher};
 use squareoff_fix::Timestamp;
 
 use crate::book::{Book, Resting};
+use crate::config::Rules;
 use crate::contracts::{Contracts, Instrument};
-use crate::fact::{Cause, Fact, HOUSE, Happening, OrderImage, REASON_DUPLICATE};
+use crate::fact::{Fact, HOUSE, Happening, MassRefusal, OrderImage, REASON_DUPLICATE};
+use crate::fault::Fault;
 use crate::liquidity::Maker;
 use crate::phase::Phase;
 use crate::price::Price;
 
+const SECOND_NS: i64 = 1_000_000_000;
+
 mod control;
 mod decide;
 mod facts;
+mod quotes;
+mod script;
+mod set;
+mod show;
 
 pub use decide::Decision;
+pub use quotes::Top;
 
 pub struct Exchange {
     contracts: Contracts,
     makers: Vec<Option<Maker>>,
-    trade_date: String,
+    rules: Rules,
     books: Vec<Book>,
     /// Orders that entered the book today, per instrument: the maker quotes anew for each.
     rounds: Vec<u64>,
@@ -46,12 +56,28 @@ pub struct Exchange {
     given: BTreeMap<(String, String), u64>,
     /// The day's executions by ordinal.
     executions: BTreeMap<u64, Execution>,
-    sessions: HashMap<String, SessionState>,
+    /// By firm at a venue, see [`Rules::firms`].
+    firms: HashMap<String, Ids>,
+    recorded: BTreeMap<String, Recorded>,
     /// By venue and segment; a segment that is missing is open.
     phases: BTreeMap<String, BTreeMap<String, Turn>>,
     /// How many of the next orders go to control, by symbol or (`None`) whatever they are in.
     freezes: BTreeMap<Option<String>, u32>,
+    /// How many of the next occasions take a fault, by symbol or (`None`) whatever they are in.
+    wishes: BTreeMap<(Fault, Option<String>), u32>,
+    /// See [`crate::setting::Setting::Seeded`].
+    rates: BTreeMap<Fault, u32>,
+    /// See [`crate::setting::Setting::Throttle`].
+    limits: BTreeMap<Option<String>, Option<u32>>,
+    /// See [`crate::setting::Setting::CancelOnDisconnect`].
+    cancels_on_disconnect: BTreeMap<String, bool>,
+    /// See [`crate::setting::Setting::Clock`].
+    clock_ahead_ms: i64,
+    /// The day's last trade of each instrument.
+    lasts: Vec<Option<Print>>,
     next_ordinal: u64,
+    /// The ordinal of the last fact of another trading day.
+    before_today: u64,
 }
 
 #[derive(Hash)]
@@ -73,7 +99,29 @@ struct Execution {
     against: Option<u64>,
     /// The ordinal of the other side's execution of the same trade.
     counterpart: Option<u64>,
+    /// Lost in a switch to the disaster-recovery site, and not busted yet.
+    dropped: bool,
     busted: bool,
+    /// The fault that its fact showed.
+    fault: Option<Fault>,
+}
+
+/// A trade as the market sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Print {
+    pub price: Price,
+    pub units: i64,
+    pub at: Timestamp,
+}
+
+/// What the ledger holds of a session's messages.
+#[derive(Default, Hash)]
+struct Recorded {
+    /// The highest sequence number, per generation of the session.
+    reached: BTreeMap<u64, u64>,
+    /// The second in which its newest message about an order came, and how many came in it that were looked at.
+    second: i64,
+    in_second: u32,
 }
 
 /// Since when a segment is in its phase.
@@ -83,69 +131,68 @@ struct Turn {
     since: Timestamp,
 }
 
+/// The ClOrdIDs of a firm at a venue, over all its sessions: what is sent again on another session is a duplicate too.
 #[derive(Default)]
-struct SessionState {
-    /// Every ClOrdID of the day, those of requests about orders and refused ones too; with its order where it is one's id.
+struct Ids {
+    /// Every one of the day, those of requests about orders and refused ones too; with its order where it is one's id.
     used: HashMap<String, Option<u64>>,
-    /// ClOrdIDs of earlier days: no duplicates any more, but still known when their message comes again.
+    /// Those of earlier days: no duplicates any more, but still known when their message comes again.
     earlier: HashSet<String>,
-    /// The highest sequence number the ledger holds, per generation.
-    recorded: BTreeMap<u64, u64>,
-}
-
-impl SessionState {
-    /// A low number alone proves nothing: a session whose journal was lost counts from 1 again.
-    fn has_recorded(&self, cause: &Cause, cl_ord_id: &str) -> bool {
-        let reached = self
-            .recorded
-            .get(&cause.generation)
-            .is_some_and(|last| cause.msg_seq_num <= *last);
-        reached && (self.used.contains_key(cl_ord_id) || self.earlier.contains(cl_ord_id))
-    }
+    /// Those of messages that were not looked at, which may be used all the same.
+    throttled: HashSet<String>,
 }
 
 impl Exchange {
-    /// An empty exchange. `quiet` instruments (venue, symbol) have no seeded liquidity.
+    /// An empty exchange.
     #[must_use]
-    pub fn new(
-        contracts: Contracts,
-        seed: u64,
-        quiet: &HashSet<(String, String)>,
-        trade_date: &str,
-    ) -> Self {
+    pub fn new(contracts: Contracts, rules: Rules) -> Self {
         let maker = |instrument: &Instrument| {
-            let is_quiet = quiet.contains(&(instrument.venue.clone(), instrument.symbol.clone()));
-            (!is_quiet).then(|| Maker::new(seed, instrument))
+            let name = (instrument.venue.clone(), instrument.symbol.clone());
+            (!rules.quiet.contains(&name)).then(|| Maker::new(rules.seed, instrument))
         };
         let count = contracts.all().len();
         Self {
             makers: contracts.all().iter().map(maker).collect(),
             contracts,
-            trade_date: trade_date.to_owned(),
+            rules,
             books: vec![Book::default(); count],
             rounds: vec![0; count],
             orders: HashMap::new(),
             given: BTreeMap::new(),
             executions: BTreeMap::new(),
-            sessions: HashMap::new(),
+            firms: HashMap::new(),
+            recorded: BTreeMap::new(),
             phases: BTreeMap::new(),
             freezes: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            rates: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            cancels_on_disconnect: BTreeMap::new(),
+            clock_ahead_ms: 0,
+            lasts: vec![None; count],
             next_ordinal: 1,
+            before_today: 0,
         }
     }
 
     /// The highest sequence number the ledger holds, by session and generation.
     #[must_use]
     pub(crate) fn recorded(&self) -> HashMap<(String, u64), u64> {
-        let of = |(name, session): (&String, &SessionState)| {
+        let of = |(name, session): (&String, &Recorded)| {
             let name = name.clone();
             session
-                .recorded
+                .reached
                 .clone()
                 .into_iter()
                 .map(move |(generation, last)| ((name.clone(), generation), last))
         };
-        self.sessions.iter().flat_map(of).collect()
+        self.recorded.iter().flat_map(of).collect()
+    }
+
+    /// The ordinal of the last fact of another trading day; 0 where all are of this one.
+    #[must_use]
+    pub fn before_today(&self) -> u64 {
+        self.before_today
     }
 
     /// The phase of a venue's segment.
@@ -158,7 +205,7 @@ impl Exchange {
     /// The trading day that this life of the exchange is of, `YYYY-MM-DD`.
     #[must_use]
     pub fn trade_date(&self) -> &str {
-        &self.trade_date
+        &self.rules.trade_date
     }
 
     /// The phase of each segment of a venue.
@@ -174,17 +221,19 @@ impl Exchange {
     pub fn evolve(&mut self, fact: &Fact) {
         self.next_ordinal = fact.ordinal + 1;
         if !fact.cause.is_house() {
-            let session = self.sessions.entry(fact.cause.session.clone()).or_default();
-            let recorded = session.recorded.entry(fact.cause.generation).or_default();
-            *recorded = fact.cause.msg_seq_num.max(*recorded);
+            self.note_message(fact);
         }
         let image = &fact.order;
-        if fact.trade_date != self.trade_date {
-            if fact.session != HOUSE {
-                let session = self.sessions.entry(fact.session.clone()).or_default();
-                session.earlier.insert(fact.requested_by().to_owned());
+        if fact.trade_date != self.rules.trade_date {
+            self.before_today = fact.ordinal;
+            if fact.session != HOUSE && !matches!(fact.happening, Happening::Throttled { .. }) {
+                let ids = self.ids_of(&fact.session);
+                ids.earlier.insert(fact.requested_by().to_owned());
             }
             return;
+        }
+        if let Some(fault) = fact.fault {
+            self.spend_wish(fault, &image.symbol);
         }
         match &fact.happening {
             Happening::Accepted => {
@@ -232,9 +281,31 @@ impl Exchange {
             }
             Happening::Busted { execution, .. } => {
                 if let Some(execution) = self.executions.get_mut(execution) {
-                    execution.busted = true;
+                    (execution.busted, execution.dropped) = (true, false);
                 }
                 self.restate(fact);
+            }
+            Happening::Dropped { execution, .. } => {
+                if let Some(execution) = self.executions.get_mut(execution) {
+                    execution.dropped = true;
+                }
+                self.restate(fact);
+            }
+            Happening::Vanished => {
+                self.restate(fact);
+            }
+            Happening::Set(setting) => self.set(setting),
+            Happening::AcknowledgedLate
+            | Happening::Repeated { .. }
+            | Happening::TailLost { .. } => {}
+            Happening::MassCanceled {
+                refused: Some(MassRefusal::Duplicate),
+                ..
+            } => {}
+            Happening::MassCanceled { .. } => self.note_id(fact, None),
+            Happening::Throttled { request, .. } => {
+                let ids = self.ids_of(&fact.session);
+                ids.throttled.insert(request.clone());
             }
             Happening::Corrected {
                 execution,
@@ -275,7 +346,7 @@ impl Exchange {
         let mut hasher = std::collections::hash_map::DefaultHasher::new();
         (
             self.next_ordinal,
-            &self.trade_date,
+            &self.rules.trade_date,
             &self.books,
             &self.rounds,
         )
@@ -288,21 +359,54 @@ impl Exchange {
             &self.freezes,
         )
             .hash(&mut hasher);
-        for (name, session) in self.sessions.iter().collect::<BTreeMap<_, _>>() {
-            (
-                name,
-                session.used.iter().collect::<BTreeMap<_, _>>(),
-                &session.recorded,
-            )
-                .hash(&mut hasher);
+        (
+            &self.wishes,
+            &self.rates,
+            &self.limits,
+            &self.cancels_on_disconnect,
+            self.clock_ahead_ms,
+        )
+            .hash(&mut hasher);
+        self.recorded.hash(&mut hasher);
+        for (name, ids) in self.firms.iter().collect::<BTreeMap<_, _>>() {
+            let used = ids.used.iter().collect::<BTreeMap<_, _>>();
+            (name, used).hash(&mut hasher);
         }
         hasher.finish()
     }
 
-    /// The session used up the id that asked for this; `order` is whose id it is from now on.
+    /// The firm used up the id that asked for this; `order` is whose id it is from now on.
     fn note_id(&mut self, fact: &Fact, order: Option<u64>) {
-        let session = self.sessions.entry(fact.session.clone()).or_default();
-        session.used.insert(fact.requested_by().to_owned(), order);
+        let ids = self.ids_of(&fact.session);
+        ids.used.insert(fact.requested_by().to_owned(), order);
+    }
+
+    fn note_message(&mut self, fact: &Fact) {
+        let session = self.recorded.entry(fact.cause.session.clone());
+        let session = session.or_default();
+        let reached = session.reached.entry(fact.cause.generation).or_default();
+        *reached = fact.cause.msg_seq_num.max(*reached);
+        let is_looked_at = !matches!(fact.happening, Happening::Throttled { .. });
+        if fact.completes && is_looked_at {
+            let second = fact.transact_time.0.div_euclid(SECOND_NS);
+            if session.second != second {
+                (session.second, session.in_second) = (second, 0);
+            }
+            session.in_second += 1;
+        }
+    }
+
+    fn ids_of(&mut self, session: &str) -> &mut Ids {
+        let firm = self.firm_of(session).to_owned();
+        self.firms.entry(firm).or_default()
+    }
+
+    /// The firm that a session is of.
+    fn firm_of<'a>(&'a self, session: &'a str) -> &'a str {
+        self.rules
+            .firms
+            .get(session)
+            .map_or(session, String::as_str)
     }
 
     /// A new order; answers where it is traded.
@@ -346,11 +450,26 @@ impl Exchange {
 
     fn execute(&mut self, fact: &Fact, last_units: i64, last_price: Price, against: Option<u64>) {
         let image = &fact.order;
-        if let Some(order) = self.orders.get_mut(&image.order) {
-            order.image.clone_from(image);
-            if let Some(at) = order.instrument {
-                self.books[at].reduce(image.side, image.price, image.priority, last_units);
+        match self.orders.get_mut(&image.order) {
+            Some(order) => {
+                order.image.clone_from(image);
+                if let Some(at) = order.instrument {
+                    self.books[at].reduce(image.side, image.price, image.priority, last_units);
+                }
             }
+            // A fill before the acknowledgement: the order is known by it.
+            None => {
+                self.note_id(fact, Some(image.order));
+                let entered = self.open(fact);
+                self.count_round(entered);
+            }
+        }
+        if let Some(at) = self.contracts.find(&fact.venue, &image.symbol) {
+            self.lasts[at] = Some(Print {
+                price: last_price,
+                units: last_units,
+                at: fact.transact_time,
+            });
         }
         // The two sides of a trade are told one right after the other.
         let other = fact.ordinal - 1;
@@ -369,7 +488,9 @@ impl Exchange {
             price: last_price,
             against,
             counterpart,
+            dropped: false,
             busted: false,
+            fault: fact.fault,
         };
         self.executions.insert(fact.ordinal, execution);
     }

@@ -5,17 +5,18 @@
 
 use squareoff_fix::message::{
     BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, ExecType, ExecutionReport,
-    NewOrderSingle, OrdStatus, OrdType, OrderCancelReject, OrderCancelReplaceRequest,
-    OrderMassStatusRequest, Side as FixSide, TimeInForce as FixTimeInForce, TradingSessionStatus,
+    MassCancelRequestType, MassCancelResponse, NewOrderSingle, OrdStatus, OrdType,
+    OrderCancelReject, OrderCancelReplaceRequest, OrderMassCancelReport, OrderMassStatusRequest,
+    Side as FixSide, TimeInForce as FixTimeInForce, TradingSessionStatus,
 };
 use squareoff_fix::{AppMessage, LocalMktDate, PriceE4};
 
 use crate::book::Side;
-use crate::fact::{Ended, Fact, Happening, OrderImage, TimeInForce, exec_id};
+use crate::fact::{Ended, Fact, Happening, MassRefusal, OrderImage, TimeInForce, exec_id};
 use crate::phase::Phase;
 use crate::price::Price;
 use crate::request::{
-    Answers, Cancel, NewOrder, OrderQuery, Query, Replace, Request, StatusReport,
+    Answers, Cancel, MassCancel, NewOrder, OrderQuery, Query, Replace, Request, Scope, StatusReport,
 };
 use crate::rules;
 
@@ -66,25 +67,63 @@ pub fn meaning(msg_seq_num: u64, message: AppMessage) -> Meaning {
             symbol: asked.symbol,
             side: side(asked.side),
         })),
-        AppMessage::OrderMassStatusRequest(asked)
-            if asked.mass_status_req_type != OrderMassStatusRequest::ALL_ORDERS =>
-        {
-            let text = format!(
-                "MassStatusReqType {} is not supported, only 7",
-                asked.mass_status_req_type
-            );
-            return refuse(BusinessRejectReason::Other, &asked.mass_status_req_id, text);
+        AppMessage::OrderMassStatusRequest(asked) => {
+            let kind = asked.mass_status_req_type;
+            let symbol = match (kind, asked.symbol) {
+                (OrderMassStatusRequest::ALL_ORDERS, _) => None,
+                (OrderMassStatusRequest::SECURITY, Some(symbol)) => Some(symbol),
+                (OrderMassStatusRequest::SECURITY, None) => {
+                    let reason = BusinessRejectReason::ConditionallyRequiredFieldMissing;
+                    let text = "MassStatusReqType 1 needs a Symbol".to_owned();
+                    return refuse(reason, &asked.mass_status_req_id, text);
+                }
+                (_, _) => {
+                    let text = format!("MassStatusReqType {kind} is not supported, only 1 and 7");
+                    return refuse(BusinessRejectReason::Other, &asked.mass_status_req_id, text);
+                }
+            };
+            Request::Query(Query::AllWorking {
+                request_id: asked.mass_status_req_id,
+                account: asked.account,
+                symbol,
+            })
         }
-        AppMessage::OrderMassStatusRequest(asked) => Request::Query(Query::AllWorking {
-            request_id: asked.mass_status_req_id,
-            account: asked.account,
-        }),
+        AppMessage::OrderMassCancelRequest(asked) => {
+            let missing = |field: &str| {
+                let reason = BusinessRejectReason::ConditionallyRequiredFieldMissing;
+                let text = format!("a mass cancel of this scope needs a {field}");
+                refuse(reason, &asked.cl_ord_id, text)
+            };
+            let scope = match asked.scope {
+                MassCancelRequestType::AllOrders => Scope::All,
+                MassCancelRequestType::Security => match asked.symbol {
+                    Some(symbol) => Scope::Symbol(symbol),
+                    None => return missing("Symbol"),
+                },
+                MassCancelRequestType::TradingSession => match asked.trading_session_id {
+                    Some(segment) => Scope::Segment(segment),
+                    None => return missing("TradingSessionID"),
+                },
+                MassCancelRequestType::UnderlyingSecurity
+                | MassCancelRequestType::Product
+                | MassCancelRequestType::CfiCode
+                | MassCancelRequestType::SecurityType => Scope::Unsupported(asked.scope.code()),
+            };
+            Request::MassCancel(MassCancel {
+                cl_ord_id: asked.cl_ord_id,
+                scope,
+                side: asked.side.map(side),
+            })
+        }
         AppMessage::Reject(reject) => return Meaning::Complaint(format!("{reject:?}")),
+        AppMessage::DontKnowTrade(doubt) => return Meaning::Complaint(format!("{doubt:?}")),
         AppMessage::BusinessMessageReject(reject) => {
             return Meaning::Complaint(format!("{reject:?}"));
         }
         AppMessage::ExecutionReport(_)
         | AppMessage::OrderCancelReject(_)
+        | AppMessage::OrderMassCancelReport(_)
+        | AppMessage::TradeCaptureReport(_)
         | AppMessage::TradingSessionStatus(_)
         | AppMessage::Other(_) => {
             return Meaning::Refuse(BusinessMessageReject::unsupported(msg_seq_num, &kind));
@@ -123,7 +162,45 @@ pub fn report(fact: &Fact) -> Option<AppMessage> {
             exec_type: ExecType::Suspended,
             ..basis
         },
-        Happening::Carried | Happening::FreezeArmed { .. } => return None,
+        Happening::AcknowledgedLate => ExecutionReport {
+            exec_type: ExecType::New,
+            ..ExecutionReport {
+                exec_id: basis.exec_id,
+                transact_time: basis.transact_time,
+                trade_date: basis.trade_date,
+                ..standing(&fact.venue, &order.clone().as_entered())
+            }
+        },
+        Happening::Carried
+        | Happening::FreezeArmed { .. }
+        | Happening::Repeated { .. }
+        | Happening::Vanished
+        | Happening::Dropped { .. }
+        | Happening::Set(_)
+        | Happening::TailLost { .. } => return None,
+        Happening::MassCanceled {
+            request,
+            scope,
+            affected,
+            refused,
+        } => {
+            return Some(mass_cancel_report(
+                fact, request, scope, *affected, *refused,
+            ));
+        }
+        Happening::Throttled {
+            request,
+            kind,
+            text,
+        } => {
+            return Some(AppMessage::BusinessMessageReject(BusinessMessageReject {
+                ref_seq_num: Some(fact.cause.msg_seq_num),
+                ref_kind: kind.clone(),
+                ref_id: some(request),
+                reason: BusinessRejectReason::ThrottleLimitExceeded,
+                text: Some(text.clone()),
+            }));
+        }
         Happening::PhaseChanged { segment, to } => {
             return Some(phase(segment, *to, &fact.trade_date));
         }
@@ -199,6 +276,100 @@ pub fn report(fact: &Fact) -> Option<AppMessage> {
         }
     };
     Some(AppMessage::ExecutionReport(Box::new(report)))
+}
+
+/// OrderMassCancelReport: what a mass cancel reaches, or why nothing.
+fn mass_cancel_report(
+    fact: &Fact,
+    request: &str,
+    scope: &Scope,
+    affected: u64,
+    refused: Option<MassRefusal>,
+) -> AppMessage {
+    let mut symbol = None;
+    let mut segment = None;
+    let (asked, granted) = match scope {
+        Scope::All => (
+            MassCancelRequestType::AllOrders,
+            MassCancelResponse::AllOrders,
+        ),
+        Scope::Symbol(name) => {
+            symbol = Some(name.clone());
+            (
+                MassCancelRequestType::Security,
+                MassCancelResponse::Security,
+            )
+        }
+        Scope::Segment(name) => {
+            segment = Some(name.clone());
+            (
+                MassCancelRequestType::TradingSession,
+                MassCancelResponse::TradingSession,
+            )
+        }
+        Scope::Unsupported(code) => {
+            let mut known = MassCancelRequestType::ALL.iter().copied();
+            let asked = known.find(|known| known.code() == *code);
+            let asked = asked.unwrap_or(MassCancelRequestType::AllOrders);
+            (asked, MassCancelResponse::Rejected)
+        }
+    };
+    // MassCancelRejectReason(532), FIX 4.4.
+    let (reason, text) = match refused {
+        None => (None, None),
+        Some(MassRefusal::Unsupported) => (Some(0), Some("scope: is not supported")),
+        Some(MassRefusal::UnknownSymbol) => (Some(1), Some("symbol: is not listed")),
+        Some(MassRefusal::UnknownSegment) => (Some(6), Some("segment: is not here")),
+        Some(MassRefusal::Duplicate) => (Some(99), Some("duplicate: ClOrdID was used today")),
+    };
+    AppMessage::OrderMassCancelReport(Box::new(OrderMassCancelReport {
+        cl_ord_id: Some(request.to_owned()),
+        order_id: fact.exec_id(),
+        scope: asked,
+        response: match refused {
+            None => granted,
+            Some(_) => MassCancelResponse::Rejected,
+        },
+        reason,
+        total_affected_orders: Some(affected),
+        affected: Vec::new(),
+        trading_session_id: segment,
+        symbol,
+        side: None,
+        transact_time: Some(fact.transact_time),
+        text: text.map(str::to_owned),
+    }))
+}
+
+/// The drop copy of a fact: what its order session was told of an execution, marked as a copy; `None` where nothing was executed.
+#[must_use]
+pub fn copy(fact: &Fact) -> Option<AppMessage> {
+    match &fact.happening {
+        Happening::Executed { .. } | Happening::Busted { .. } | Happening::Corrected { .. } => {}
+        Happening::Accepted
+        | Happening::Carried
+        | Happening::Suspended
+        | Happening::Rejected { .. }
+        | Happening::Canceled { .. }
+        | Happening::Replaced { .. }
+        | Happening::CancelRejected { .. }
+        | Happening::Expired
+        | Happening::PhaseChanged { .. }
+        | Happening::FreezeArmed { .. }
+        | Happening::AcknowledgedLate
+        | Happening::Repeated { .. }
+        | Happening::Vanished
+        | Happening::Dropped { .. }
+        | Happening::MassCanceled { .. }
+        | Happening::Throttled { .. }
+        | Happening::Set(_)
+        | Happening::TailLost { .. } => return None,
+    }
+    let mut message = report(fact)?;
+    if let AppMessage::ExecutionReport(report) = &mut message {
+        report.copy = Some(true);
+    }
+    Some(message)
 }
 
 /// The phase of a segment on a trading day (`YYYY-MM-DD`), as a session is told at its log-on and at every change.
@@ -311,7 +482,19 @@ fn words(request: &Request) -> Vec<&str> {
                 &asked.symbol,
             ]
         }
-        Request::Query(Query::AllWorking { request_id, .. }) => vec![request_id],
+        Request::MassCancel(asked) => match &asked.scope {
+            Scope::Symbol(name) | Scope::Segment(name) => vec![&asked.cl_ord_id, name],
+            Scope::All | Scope::Unsupported(_) => vec![&asked.cl_ord_id],
+        },
+        Request::Query(Query::AllWorking {
+            request_id,
+            account,
+            symbol,
+        }) => [Some(request_id), account.as_ref(), symbol.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect(),
     }
 }
 
@@ -320,13 +503,8 @@ fn standing(venue: &str, order: &OrderImage) -> ExecutionReport {
     ExecutionReport {
         order_id: order.order_id(venue),
         cl_ord_id: Some(order.cl_ord_id.clone()),
-        orig_cl_ord_id: None,
         exec_id: STATUS_EXEC_ID.to_owned(),
-        exec_ref_id: None,
-        secondary_exec_id: None,
-        exec_type: ExecType::OrderStatus,
         ord_status: status(order),
-        ord_rej_reason: None,
         account: some(&order.account),
         symbol: order.symbol.clone(),
         security_exchange: Some(venue.to_owned()),
@@ -341,19 +519,10 @@ fn standing(venue: &str, order: &OrderImage) -> ExecutionReport {
             TimeInForce::Day => FixTimeInForce::Day,
             TimeInForce::ImmediateOrCancel => FixTimeInForce::ImmediateOrCancel,
         }),
-        last_qty: None,
-        last_px: None,
         leaves_qty: order.leaves_units,
         cum_qty: order.cum_units,
         avg_px: average(order),
-        transact_time: None,
-        trade_date: None,
-        text: None,
-        mass_status_req_id: None,
-        ord_status_req_id: None,
-        copy: None,
-        tot_num_reports: None,
-        last_rpt_requested: None,
+        ..ExecutionReport::none()
     }
 }
 
@@ -367,7 +536,7 @@ fn status(order: &OrderImage) -> OrdStatus {
     match (order.leaves_units > 0, order.cum_units) {
         (true, 0) => OrdStatus::New,
         (true, _) => OrdStatus::PartiallyFilled,
-        (false, done) if done == order.quantity_units => OrdStatus::Filled,
+        (false, done) if done >= order.quantity_units => OrdStatus::Filled,
         (false, _) => match order.ended {
             Some(Ended::Expired) => OrdStatus::Expired,
             Some(Ended::Rejected) => OrdStatus::Rejected,

@@ -25,6 +25,8 @@ pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// `8=FIX.4.4` and a little: a BeginString longer than this is not one.
 const BEGIN_STRING_BYTES_MAX: usize = 16;
+/// Fields that a message is expected to have at most; one with more takes longer.
+const FIELDS_ROOM: usize = 32;
 /// Digits of BodyLength that can still be below `MESSAGE_BYTES_MAX`, and a few leading zeros.
 const LENGTH_DIGITS_MAX: usize = 9;
 /// `10=ddd` and the separator.
@@ -73,7 +75,12 @@ impl Message {
     /// # Errors
     /// [`Garbled`] with the first thing that is wrong.
     pub fn decode(bytes: Bytes) -> Result<Message, Garbled> {
-        let fields = split(&bytes)?;
+        Message::decode_with(bytes, Vec::with_capacity(FIELDS_ROOM))
+    }
+
+    /// The same with an empty list to put the fields in.
+    fn decode_with(bytes: Bytes, mut fields: Vec<Field>) -> Result<Message, Garbled> {
+        split(&bytes, &mut fields)?;
         let starts = fields.len() >= 4
             && fields[0].tag == tag::BEGIN_STRING
             && fields[1].tag == tag::BODY_LENGTH
@@ -153,11 +160,10 @@ pub fn checksum(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte))
 }
 
-fn split(bytes: &[u8]) -> Result<Vec<Field>, Garbled> {
+fn split(bytes: &[u8], fields: &mut Vec<Field>) -> Result<(), Garbled> {
     if bytes.len() > 2 * MESSAGE_BYTES_MAX {
         return Err(Garbled::Length);
     }
-    let mut fields = Vec::with_capacity(32);
     let mut at = 0;
     // The tag that must follow and the length of its data, after a length field.
     let mut data: Option<(u32, usize)> = None;
@@ -184,7 +190,7 @@ fn split(bytes: &[u8]) -> Result<Vec<Field>, Garbled> {
         });
         at = end + 1;
     }
-    Ok(fields)
+    Ok(())
 }
 
 fn tag_number(text: &[u8]) -> Result<u32, Garbled> {
@@ -208,6 +214,10 @@ fn tag_number(text: &[u8]) -> Result<u32, Garbled> {
 pub struct Decoder {
     /// Bytes from the peer that are not yet a frame. Read from the socket straight into it.
     pub buffer: BytesMut,
+    /// Bytes skipped since the last frame.
+    skipped: usize,
+    /// The field list of a message that is done with.
+    spare: Vec<Field>,
 }
 
 /// Where a frame ends, or that it can't be told yet, or that this was no start.
@@ -220,6 +230,21 @@ enum Extent {
 }
 
 impl Decoder {
+    /// Goes on behind bytes that were read before.
+    pub fn with(buffer: BytesMut) -> Decoder {
+        Decoder {
+            buffer,
+            ..Decoder::default()
+        }
+    }
+
+    /// Takes a message back that nobody needs any more. With that, and once nothing else holds a message's bytes, the next
+    /// ones are read without any allocation.
+    pub fn done_with(&mut self, message: Message) {
+        self.spare = message.fields;
+        self.spare.clear();
+    }
+
     /// The next frame, or `None` when more bytes are needed.
     #[allow(clippy::should_implement_trait)] // An iterator would promise an end; there is only "not yet".
     pub fn next(&mut self) -> Option<Frame> {
@@ -228,10 +253,15 @@ impl Decoder {
         }
         match extent(&self.buffer) {
             Extent::Incomplete => None,
-            Extent::Whole(end) => Some(match Message::decode(self.buffer.split_to(end).freeze()) {
-                Ok(message) => Frame::Message(message),
-                Err(garbled) => Frame::Garbled(garbled),
-            }),
+            Extent::Whole(end) => {
+                let bytes = self.buffer.split_to(end).freeze();
+                let mut fields = std::mem::take(&mut self.spare);
+                fields.reserve(FIELDS_ROOM);
+                Some(match Message::decode_with(bytes, fields) {
+                    Ok(message) => Frame::Message(message),
+                    Err(garbled) => Frame::Garbled(garbled),
+                })
+            }
             Extent::WrongLength(end) => {
                 self.buffer.advance(end);
                 Some(Frame::Garbled(Garbled::Length))
@@ -247,13 +277,24 @@ impl Decoder {
     fn skip_to_start(&mut self) -> bool {
         const START: &[u8] = b"8=FIX";
         if self.buffer.starts_with(START) {
+            if self.skipped > 0 {
+                tracing::warn!(
+                    bytes = self.skipped,
+                    "skipped bytes that are no FIX message"
+                );
+                self.skipped = 0;
+            }
             return true;
         }
         let found = memmem::find(&self.buffer, START);
         // The last bytes may be the first of a start whose rest is on its way.
         let skip = found.unwrap_or(self.buffer.len().saturating_sub(START.len() - 1));
         if skip > 0 {
-            tracing::warn!(bytes = skip, "skipped bytes that are no FIX message");
+            // However much it is: one line when it begins and one when it is over.
+            if self.skipped == 0 {
+                tracing::warn!("skipping bytes that are no FIX message");
+            }
+            self.skipped += skip;
             self.buffer.advance(skip);
         }
         found.is_some()

@@ -6,12 +6,15 @@
 
 use std::io::Write as _;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::codec::{MESSAGE_BYTES_MAX, SOH, checksum};
+use crate::session::SessionVersion;
 use crate::tag;
 use crate::value::{LocalMktDate, PriceE4, Timestamp};
 
+/// Room for a usual header and trailer around a body.
+const FRAME_ROOM: usize = 160;
 /// Room kept for header and trailer beside a body.
 const HEADER_BYTES_MAX: usize = 2 * 1024;
 
@@ -22,6 +25,11 @@ pub enum EncodeError {
     Value { tag: u32 },
     #[error("the message has {bytes} bytes, more than a peer would take")]
     TooLong { bytes: usize },
+    #[error("{begin_string} has no message of type {kind}")]
+    NotInDialect {
+        kind: String,
+        begin_string: &'static str,
+    },
     #[error("the application id has {bytes} bytes, more than the journal holds")]
     IdTooLong { bytes: usize },
 }
@@ -40,6 +48,12 @@ impl Body {
             bytes: Vec::with_capacity(256),
             fault: None,
         }
+    }
+
+    /// Empties it, so that the next message is written into the same memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.fault = None;
     }
 
     /// Appends a text; remembered as a fault when it can't stand in a field.
@@ -66,12 +80,19 @@ impl Body {
 
     /// Appends an integer.
     pub fn number(&mut self, tag: u32, value: i64) -> &mut Body {
-        self.show(tag, value)
+        put_tag(&mut self.bytes, tag);
+        if value < 0 {
+            self.bytes.push(b'-');
+        }
+        put_digits(&mut self.bytes, value.unsigned_abs());
+        self.bytes.push(SOH);
+        self
     }
 
     /// Appends a count or sequence number.
     pub fn count(&mut self, tag: u32, value: u64) -> &mut Body {
-        self.show(tag, value)
+        put_count(&mut self.bytes, tag, value);
+        self
     }
 
     /// Appends a price.
@@ -81,7 +102,8 @@ impl Body {
 
     /// Appends a time.
     pub fn time(&mut self, tag: u32, value: Timestamp) -> &mut Body {
-        self.show(tag, value)
+        put(&mut self.bytes, tag, &value.text());
+        self
     }
 
     /// Appends a date.
@@ -99,20 +121,34 @@ impl Body {
         self.code(tag, if value { b'Y' } else { b'N' })
     }
 
+    /// Appends whole fields, as they are.
+    pub(crate) fn fields(&mut self, fields: &[u8]) {
+        self.bytes.extend_from_slice(fields);
+    }
+
     /// The body.
     ///
     /// # Errors
     /// [`EncodeError`] when a value can't stand in a field or the body is too long.
     pub fn finish(self) -> Result<Bytes, EncodeError> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
+        self.written()?;
+        Ok(self.bytes.into())
+    }
+
+    /// What has been written, for [`frame_to`].
+    ///
+    /// # Errors
+    /// As [`Body::finish`].
+    pub fn written(&self) -> Result<&[u8], EncodeError> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
         }
         if self.bytes.len() > MESSAGE_BYTES_MAX - HEADER_BYTES_MAX {
             return Err(EncodeError::TooLong {
                 bytes: self.bytes.len(),
             });
         }
-        Ok(self.bytes.into())
+        Ok(&self.bytes)
     }
 
     fn show(&mut self, tag: u32, value: impl std::fmt::Display) -> &mut Body {
@@ -140,40 +176,109 @@ pub struct Header<'a> {
     pub sending_time: Timestamp,
     pub poss_dup: bool,
     /// Further header fields (97, 115, 122, ...), ascending.
-    pub more: Vec<(u32, &'a [u8])>,
+    pub more: &'a [(u32, &'a [u8])],
 }
 
 /// A whole message: header, body (fields as [`Body`] wrote them), trailer.
 pub fn frame(identity: &Identity, header: &Header<'_>, body: &[u8]) -> Bytes {
-    let mut inner = Vec::with_capacity(body.len() + 160);
-    put(&mut inner, tag::MSG_TYPE, header.kind);
-    let _ = write!(inner, "{}={}\x01", tag::MSG_SEQ_NUM, header.seq); // Writing to a Vec can't fail.
+    let mut whole = BytesMut::with_capacity(body.len() + FRAME_ROOM);
+    frame_to(&mut whole, identity, header, body);
+    whole.freeze()
+}
+
+/// The same behind what `buffer` holds already. Allocates nothing where there is room for it.
+pub fn frame_to(buffer: &mut BytesMut, identity: &Identity, header: &Header<'_>, body: &[u8]) {
+    let time = header.sending_time.text();
+    let time = SessionVersion::of(&identity.begin_string).time(&time);
+    let (sender, target) = (identity.sender.as_bytes(), identity.target.as_bytes());
+    let poss_dup: &[u8] = if header.poss_dup { b"Y" } else { b"" };
+    let more = header.more.iter().map(|(tag, value)| size(*tag, value));
+    let length = size(tag::MSG_TYPE, header.kind)
+        + size_of_count(tag::MSG_SEQ_NUM, header.seq)
+        + if header.poss_dup {
+            size(tag::POSS_DUP_FLAG, poss_dup)
+        } else {
+            0
+        }
+        + size(tag::SENDER_COMP_ID, sender)
+        + size(tag::SENDING_TIME, time)
+        + size(tag::TARGET_COMP_ID, target)
+        + more.sum::<usize>()
+        + body.len();
+    let start = open(buffer, &identity.begin_string, length);
+    put(buffer, tag::MSG_TYPE, header.kind);
+    put_count(buffer, tag::MSG_SEQ_NUM, header.seq);
     if header.poss_dup {
-        put(&mut inner, tag::POSS_DUP_FLAG, b"Y");
+        put(buffer, tag::POSS_DUP_FLAG, poss_dup);
     }
-    put(&mut inner, tag::SENDER_COMP_ID, identity.sender.as_bytes());
-    let _ = write!(inner, "{}={}\x01", tag::SENDING_TIME, header.sending_time);
-    put(&mut inner, tag::TARGET_COMP_ID, identity.target.as_bytes());
-    for (tag, value) in &header.more {
-        put(&mut inner, *tag, value);
+    put(buffer, tag::SENDER_COMP_ID, sender);
+    put(buffer, tag::SENDING_TIME, time);
+    put(buffer, tag::TARGET_COMP_ID, target);
+    for (tag, value) in header.more {
+        put(buffer, *tag, value);
     }
-    inner.extend_from_slice(body);
-    close(&identity.begin_string, &inner)
+    buffer.put_slice(body);
+    close(buffer, start);
 }
 
-fn close(begin_string: &str, inner: &[u8]) -> Bytes {
-    let mut whole = Vec::with_capacity(inner.len() + 40);
-    let _ = write!(whole, "8={begin_string}\x019={}\x01", inner.len());
-    whole.extend_from_slice(inner);
-    let sum = checksum(&whole);
-    let _ = write!(whole, "10={sum:03}\x01");
-    whole.into()
+/// BeginString and BodyLength; where the message starts.
+fn open(buffer: &mut BytesMut, begin_string: &str, length: usize) -> usize {
+    let start = buffer.len();
+    buffer.reserve(length + FRAME_ROOM);
+    put(buffer, tag::BEGIN_STRING, begin_string.as_bytes());
+    put_count(buffer, tag::BODY_LENGTH, length as u64);
+    start
 }
 
-fn put(buffer: &mut Vec<u8>, tag: u32, value: &[u8]) {
-    let _ = write!(buffer, "{tag}="); // Writing to a Vec can't fail.
-    buffer.extend_from_slice(value);
-    buffer.push(SOH);
+fn close(buffer: &mut BytesMut, start: usize) {
+    let sum = checksum(&buffer[start..]);
+    let text = [b'0' + sum / 100, b'0' + sum / 10 % 10, b'0' + sum % 10];
+    put(buffer, tag::CHECK_SUM, &text);
+}
+
+fn put(buffer: &mut impl BufMut, tag: u32, value: &[u8]) {
+    put_tag(buffer, tag);
+    buffer.put_slice(value);
+    buffer.put_u8(SOH);
+}
+
+fn put_count(buffer: &mut impl BufMut, tag: u32, value: u64) {
+    put_tag(buffer, tag);
+    put_digits(buffer, value);
+    buffer.put_u8(SOH);
+}
+
+fn put_tag(buffer: &mut impl BufMut, tag: u32) {
+    put_digits(buffer, tag.into());
+    buffer.put_u8(b'=');
+}
+
+fn put_digits(buffer: &mut impl BufMut, value: u64) {
+    let mut text = [0; 20];
+    let mut at = text.len();
+    let mut rest = value;
+    loop {
+        at -= 1;
+        text[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    buffer.put_slice(&text[at..]);
+}
+
+/// Bytes of a field.
+fn size(tag: u32, value: &[u8]) -> usize {
+    digits(tag.into()) + 1 + value.len() + 1
+}
+
+fn size_of_count(tag: u32, value: u64) -> usize {
+    digits(tag.into()) + 1 + digits(value) + 1
+}
+
+fn digits(value: u64) -> usize {
+    value.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// A FIX.4.4 message around fields written with `|`, with the right length and checksum.
@@ -185,7 +290,12 @@ pub(crate) fn frame_for_tests(fields: &str) -> Vec<u8> {
 /// The same with another BeginString.
 #[cfg(test)]
 pub(crate) fn frame_of_version(begin_string: &str, fields: &str) -> Vec<u8> {
-    close(begin_string, fields.replace('|', "\x01").as_bytes()).to_vec()
+    let inner = fields.replace('|', "\x01");
+    let mut whole = BytesMut::new();
+    let start = open(&mut whole, begin_string, inner.len());
+    whole.extend_from_slice(inner.as_bytes());
+    close(&mut whole, start);
+    whole.to_vec()
 }
 
 #[cfg(test)]
@@ -226,7 +336,7 @@ mod tests {
             for (tag, value) in &fields {
                 body.text(*tag, value);
             }
-            let header = Header { kind: b"D", seq: seq.into(), sending_time: Timestamp(0), poss_dup, more: vec![] };
+            let header = Header { kind: b"D", seq: seq.into(), sending_time: Timestamp(0), poss_dup, more: &[] };
             let body = body.finish().expect("the values are printable");
             let message = Message::decode(frame(&identity(), &header, &body)).expect("a whole message");
             let read: Vec<_> = message.body().map(|f| (f.tag, String::from_utf8_lossy(message.value(f)).into_owned())).collect();

@@ -29,8 +29,12 @@ impl fmt::Display for PriceE4 {
         if part == 0 {
             return write!(f, "{sign}{whole}");
         }
-        let digits = format!("{part:04}");
-        write!(f, "{sign}{whole}.{}", digits.trim_end_matches('0'))
+        let (mut part, mut places) = (part, 4);
+        while part % 10 == 0 {
+            part /= 10;
+            places -= 1;
+        }
+        write!(f, "{sign}{whole}.{part:0places$}")
     }
 }
 
@@ -203,18 +207,37 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    /// UTCTimestamp with milliseconds.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// UTCTimestamp with milliseconds, `YYYYMMDD-HH:MM:SS.mmm`. Its years are 1677 to 2262, so it always has these bytes.
+    pub fn text(self) -> [u8; 21] {
         let seconds = self.0.div_euclid(NANOS);
         let millis = self.0.rem_euclid(NANOS) / 1_000_000;
         let (year, month, day) = civil_from_days(seconds.div_euclid(DAY));
         let of_day = seconds.rem_euclid(DAY);
-        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        write!(
-            f,
-            "{year:04}{month:02}{day:02}-{hour:02}:{minute:02}:{second:02}.{millis:03}"
-        )
+        let mut text = *b"00000000-00:00:00.000";
+        let parts = [
+            (year, 0..4),
+            (month, 4..6),
+            (day, 6..8),
+            (of_day / 3600, 9..11),
+            (of_day / 60 % 60, 12..14),
+            (of_day % 60, 15..17),
+            (millis, 18..21),
+        ];
+        for (mut part, places) in parts {
+            for place in places.rev() {
+                text[place] = b'0' + (part % 10) as u8;
+                part /= 10;
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text();
+        f.write_str(std::str::from_utf8(&text).expect("digits and separators"))
     }
 }
 

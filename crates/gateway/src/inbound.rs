@@ -7,17 +7,20 @@
 
 use crate::index::{Index, Known, Named, Role};
 use crate::record::{Fact, Held, RecordError, Recorder, now};
+use crate::recovery::{self, Recovery};
 use crate::sent::Sent;
 use crate::suspend;
+use crate::throttle::Throttle;
 use crate::translate;
 use squareoff_domain::Venue;
 use squareoff_domain::platform::PlatformReport;
 use squareoff_domain::position::{CancelState, Order, OrderStatus, ReplaceState, Report};
 use squareoff_domain::session::SessionReport;
-use squareoff_fix::message::AppMessage;
+use squareoff_fix::faults::{self, Point};
+use squareoff_fix::message::{AppMessage, ExecType, ExecutionReport, Logon};
 use squareoff_fix::{Application, Inbound, NotRecorded, Record, Resend, SentRecord, SessionState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub struct Inbounds {
@@ -26,13 +29,21 @@ pub struct Inbounds {
     pub index: Arc<Mutex<Index>>,
     pub fence: u64,
     pub resend_age_max: Duration,
-    /// Whether the session is logged on, for the outbound side.
+    /// What the venue is asked before the session is ready.
+    pub recovery: Arc<Mutex<Recovery>>,
+    /// Whether the session is ready, for the outbound side.
     pub up: watch::Sender<bool>,
-    /// Another gateway took the session over.
-    pub fenced: watch::Sender<bool>,
+    /// The session that another gateway took over.
+    pub fenced: watch::Sender<Option<String>>,
     pub sent: Sent,
     /// The journal's generation: within one a sequence number is never used again.
     pub generation: u64,
+    /// Whether the venue was asked to cancel what works when the connection is lost.
+    pub cancel_on_disconnect: bool,
+    /// Whether we never had another session to the venue.
+    pub is_sole: bool,
+    /// Of what goes out over this session.
+    pub throttle: Arc<Mutex<Throttle>>,
 }
 
 /// What one message of the venue is.
@@ -42,39 +53,67 @@ enum Meaning {
     Refused {
         named: Named,
         text: Option<String>,
+        /// Because too many messages came.
+        for_rate: bool,
     },
     Held(Held),
     /// A market segment went into another phase.
     Market(PlatformReport),
+    /// How an order stands, as the venue was asked.
+    Status(Box<ExecutionReport>),
+    /// The venue refuses to say.
+    NoAnswer {
+        question: String,
+        text: Option<String>,
+    },
     Nothing,
+}
+
+/// What a batch tells, not yet recorded.
+#[derive(Default)]
+struct Told {
+    facts: Vec<Fact>,
+    held: Vec<Held>,
+    market: Vec<PlatformReport>,
 }
 
 impl Application for Inbounds {
     async fn receive(&mut self, batch: Vec<Inbound>) -> Result<(), NotRecorded> {
-        let (mut facts, mut held, mut market) = (Vec::new(), Vec::new(), Vec::new());
+        let mut told = Told::default();
         for inbound in &batch {
             match self.read(inbound) {
-                Meaning::Fact(fact) => facts.push(fact),
-                Meaning::Refused { named, text } => {
+                Meaning::Fact(fact) => told.facts.push(fact),
+                Meaning::Refused {
+                    named,
+                    text,
+                    for_rate,
+                } => {
                     let order = Arc::clone(&named.order);
-                    match self.refused(named, text).await? {
-                        Some(report) => facts.push((order, report)),
+                    match self.refused(named, text, for_rate).await? {
+                        Some(report) => told.facts.push((order, report)),
                         None => {
                             let reason = "it refuses an order that the venue has acknowledged";
-                            held.push(self.hold(inbound, Some(&order), reason.into()));
+                            let held = self.hold(inbound, Some(&order), reason.into());
+                            told.held.push(held);
                         }
                     }
                 }
-                Meaning::Held(report) => held.push(report),
-                Meaning::Market(report) => market.push(report),
+                Meaning::Held(report) => told.held.push(report),
+                Meaning::Market(report) => told.market.push(report),
+                // An answer is compared with what the log says, so everything before it goes there first.
+                Meaning::Status(report) => {
+                    self.take_in(&mut told).await?;
+                    self.stands(inbound, &report).await?;
+                }
+                Meaning::NoAnswer { question, text } => {
+                    self.take_in(&mut told).await?;
+                    self.not_answered(&question, text).await?;
+                }
                 Meaning::Nothing => {}
             }
         }
-        // At once, so that they share a commit.
-        let recorded = tokio::join!(self.recorder.record(facts), self.recorder.hold(held));
-        recorded.0.and(recorded.1)?;
-        // Last: what ends with the market's close has all the reports before it.
-        Ok(self.recorder.market(market).await?)
+        self.take_in(&mut told).await?;
+        Ok(self.ready_when_reconciled().await?)
     }
 
     async fn resend(&mut self, records: Vec<Record>) -> Result<Vec<Resend>, NotRecorded> {
@@ -93,11 +132,26 @@ impl Application for Inbounds {
         Ok(dispatched(&self.recorder, &self.index, batch).await?)
     }
 
+    async fn agreed(&mut self, terms: &Logon) -> Result<(), NotRecorded> {
+        if self.cancel_on_disconnect && !terms.cancel_on_disconnect {
+            tracing::warn!(session = %self.recorder.session_name(), "the venue does not cancel on a disconnect, though it was asked to: what works works on without us");
+        }
+        Ok(())
+    }
+
     async fn state(&mut self, state: SessionState) -> Result<(), NotRecorded> {
-        let fence = self.fence;
-        let (up, report) = match state {
-            SessionState::LoggedOn => (true, SessionReport::Ready { fence }),
-            SessionState::LoggedOff { reason } => (false, SessionReport::Down { fence, reason }),
+        match state {
+            SessionState::LoggedOn => {
+                self.recovery().logged_on();
+                Ok(())
+            }
+            SessionState::LoggedOff { reason } => {
+                // First: whatever becomes of the report, nothing more is handed on.
+                self.up.send_replace(false);
+                self.recovery().logged_off();
+                let fence = self.fence;
+                Ok(self.tell(SessionReport::Down { fence, reason }).await?)
+            }
             SessionState::NumbersReset { generation } => {
                 tracing::warn!(
                     generation,
@@ -105,26 +159,45 @@ impl Application for Inbounds {
                 );
                 self.generation = generation;
                 self.sent.clear();
-                return Ok(self.doubt_unanswered().await?);
+                self.recovery().is_renumbered = true;
+                Ok(self.doubt_unanswered().await?)
             }
-        };
-        if !up {
-            // First: whatever becomes of the report, nothing more is handed on.
-            self.up.send_replace(false);
         }
-        let recorded = self.recorder.session(report).await;
-        if let Err(RecordError::Fenced(_)) = recorded {
-            self.fenced.send_replace(true);
-        }
-        recorded?;
-        self.up.send_replace(up);
-        Ok(())
     }
 }
 
 impl Inbounds {
-    fn index(&self) -> MutexGuard<'_, Index> {
+    pub fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn recovery(&self) -> MutexGuard<'_, Recovery> {
+        self.recovery.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the session's state; one that another gateway took over is given up.
+    pub async fn tell(&self, report: SessionReport) -> Result<(), RecordError> {
+        let recorded = self.recorder.session(report).await;
+        if let Err(RecordError::Fenced(_)) = recorded {
+            self.fenced.send_replace(Some(self.recorder.session_name()));
+        }
+        recorded.map(drop)
+    }
+
+    /// Records what was told, the market's phases last: what ends with the market's close has all the reports before it.
+    async fn take_in(&self, told: &mut Told) -> Result<(), RecordError> {
+        let Told {
+            facts,
+            held,
+            market,
+        } = std::mem::take(told);
+        let tells = !facts.is_empty();
+        reached(Point::BeforeAppend, tells).await;
+        // At once, so that they share a commit.
+        let recorded = tokio::join!(self.recorder.record(facts), self.recorder.hold(held));
+        recorded.0.and(recorded.1)?;
+        reached(Point::AfterAppend, tells).await;
+        self.recorder.market(market).await
     }
 
     fn read(&self, inbound: &Inbound) -> Meaning {
@@ -132,15 +205,27 @@ impl Inbounds {
         let hold = |known: Option<&Known>, reason: String| {
             Meaning::Held(self.hold(inbound, known, reason))
         };
-        let refused = |ids: [Option<&str>; 2], text: &Option<String>| {
+        let refused = |ids: [Option<&str>; 2], text: &Option<String>, for_rate: bool| {
+            let text = text.clone();
+            let asked = |id| recovery::question(id).or(self.recovery().asks(id).then_some(id));
+            let question = ids.into_iter().flatten().find_map(asked);
+            if let Some(question) = question.map(str::to_owned) {
+                return Meaning::NoAnswer { question, text };
+            }
             let found = ids.into_iter().flatten().find_map(|id| index.find_text(id));
             let Some(named) = found else {
                 return hold(None, "it names no message of ours".into());
             };
-            let text = text.clone();
-            Meaning::Refused { named, text }
+            Meaning::Refused {
+                named,
+                text,
+                for_rate,
+            }
         };
         match &inbound.message {
+            AppMessage::ExecutionReport(report) if report.exec_type == ExecType::OrderStatus => {
+                Meaning::Status(report.clone())
+            }
             AppMessage::ExecutionReport(report) => {
                 let ids = [
                     report.cl_ord_id.as_deref(),
@@ -169,11 +254,26 @@ impl Inbounds {
             },
             AppMessage::BusinessMessageReject(reject) => {
                 let by_number = reject.ref_seq_num.and_then(|seq| self.sent.id(seq));
-                refused([reject.ref_id.as_deref(), by_number], &reject.text)
+                let for_rate = translate::is_for_rate(reject);
+                if for_rate {
+                    let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+                    throttle.refused(Instant::now());
+                    if by_number.is_some_and(|id| recovery::question(id).is_some()) {
+                        // It is asked again in its time.
+                        return Meaning::Nothing;
+                    }
+                }
+                refused(
+                    [reject.ref_id.as_deref(), by_number],
+                    &reject.text,
+                    for_rate,
+                )
             }
-            AppMessage::Reject(reject) => {
-                refused([self.sent.id(reject.ref_seq_num), None], &reject.text)
-            }
+            AppMessage::Reject(reject) => refused(
+                [self.sent.id(reject.ref_seq_num), None],
+                &reject.text,
+                false,
+            ),
             AppMessage::TradingSessionStatus(status) => {
                 let source = self.recorder.session_name();
                 match translate::market_phase(status, inbound.sending_time, self.venue, source) {
@@ -186,11 +286,15 @@ impl Inbounds {
             | AppMessage::OrderCancelReplaceRequest(_)
             | AppMessage::OrderStatusRequest(_)
             | AppMessage::OrderMassStatusRequest(_)
+            | AppMessage::OrderMassCancelRequest(_)
+            | AppMessage::OrderMassCancelReport(_)
+            | AppMessage::TradeCaptureReport(_)
+            | AppMessage::DontKnowTrade(_)
             | AppMessage::Other(_) => hold(None, "a message that a venue does not send us".into()),
         }
     }
 
-    fn hold(&self, inbound: &Inbound, known: Option<&Known>, reason: String) -> Held {
+    pub fn hold(&self, inbound: &Inbound, known: Option<&Known>, reason: String) -> Held {
         let of_session = format!("{} {}", self.recorder.session_name(), self.generation);
         suspend::held(inbound, self.venue, &of_session, known, reason)
     }
@@ -200,8 +304,12 @@ impl Inbounds {
         &self,
         named: Named,
         text: Option<String>,
+        for_rate: bool,
     ) -> Result<Option<Report>, RecordError> {
-        let of_order = named.is_new_order();
+        let (of_order, is_cancel) = (named.is_new_order(), named.role == Role::Cancel);
+        if for_rate && is_cancel && !of_order {
+            return Ok(Some(translate::throttled(named.cl_ord_id, text.as_deref())));
+        }
         let position = self.recorder.position(&named.order).await?;
         let order = position.orders.get(&named.order.order_id);
         let acknowledged = order.is_some_and(|order| order.exchange_order_id.is_some());
@@ -214,27 +322,19 @@ impl Inbounds {
     /// # Errors
     /// [`RecordError::Fact`] when the log did not take it.
     pub async fn doubt_unanswered(&self) -> Result<(), RecordError> {
-        let sent = self.index().unanswered();
-        let mut facts: Vec<Fact> = Vec::new();
-        for Named {
-            cl_ord_id, order, ..
-        } in sent
-        {
-            let position = self.recorder.position(&order).await?;
-            let told = position.orders.get(&order.order_id);
-            if told.is_some_and(|order| order.exchange_order_id.is_none()) {
-                let reason = format!(
-                    "the session's numbers started anew before the exchange answered (fence {}, generation {})",
-                    self.fence, self.generation
-                );
-                facts.push((order, Report::InDoubt { cl_ord_id, reason }));
-            }
-        }
-        self.recorder.record(facts).await
+        let reason = format!(
+            "the session's numbers started anew before the exchange answered (fence {}, generation {})",
+            self.fence, self.generation
+        );
+        doubt_unanswered(&self.recorder, &self.index, &reason).await
     }
 
     /// The peer asks for this message again: it never processed it.
     async fn decide_resend(&self, record: &Record) -> Result<Resend, RecordError> {
+        if recovery::question(&record.id).is_some() {
+            // It is asked anew at every log-on.
+            return Ok(Resend::GapFill);
+        }
         let found = self.index().find_text(&record.id);
         let Some(named) = found else {
             tracing::error!(id = %record.id, seq = record.seq, "the journal holds a message that the log knows nothing of; it is not sent again");
@@ -264,6 +364,34 @@ impl Inbounds {
             .await?;
         Ok(Resend::GapFill)
     }
+}
+
+/// What this session has sent and the venue has not answered may be anywhere.
+///
+/// # Errors
+/// [`RecordError::Fact`] when the log did not take it.
+pub async fn doubt_unanswered(
+    recorder: &Recorder,
+    index: &Mutex<Index>,
+    reason: &str,
+) -> Result<(), RecordError> {
+    let sent = index
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .unanswered(&recorder.session_name());
+    let mut facts: Vec<Fact> = Vec::new();
+    for Named {
+        cl_ord_id, order, ..
+    } in sent
+    {
+        let position = recorder.position(&order).await?;
+        let told = position.orders.get(&order.order_id);
+        if told.is_some_and(|order| order.exchange_order_id.is_none()) {
+            let reason = reason.to_owned();
+            facts.push((order, Report::InDoubt { cl_ord_id, reason }));
+        }
+    }
+    recorder.record(facts).await
 }
 
 /// Whether nothing is known yet of what became of a message (of the order, that it came to the venue's book or to an end; of the
@@ -326,6 +454,13 @@ pub async fn dispatched<'a>(
         }
     }
     recorder.record(facts).await
+}
+
+/// Where a test may let the gateway die, when what came tells of an order.
+async fn reached(point: Point, tells: bool) {
+    if tells {
+        faults::at(point).await;
+    }
 }
 
 impl From<RecordError> for NotRecorded {

@@ -2,10 +2,11 @@
 //!
 //! It grows with every order the log holds, some 400 bytes each: a report may come days after its order.
 
+use crate::open::Open;
 use squareoff_domain::position::{
-    CancelRequested, ExternalOrderObserved, OrderPlaced, ReplaceRequested,
+    CancelRequested, ExternalOrderObserved, OrderPlaced, PositionEvent, ReplaceRequested,
 };
-use squareoff_domain::{ClOrdId, OrderId, PositionKey, Side};
+use squareoff_domain::{ClOrdId, ExchangeOrderId, OrderId, PositionKey, Quantity, Side};
 use squareoff_store::StoredEvent;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -55,15 +56,60 @@ impl Named {
 #[derive(Debug, Default)]
 pub struct Index {
     ids: HashMap<ClOrdId, (Role, Arc<Known>)>,
-    /// Orders whose dispatch the log knows.
-    dispatched: HashSet<OrderId>,
+    /// Orders whose dispatch the log knows, with the session that each went over.
+    dispatched: HashMap<OrderId, Arc<str>>,
+    /// The sessions' names, each kept once.
+    sessions: HashSet<Arc<str>>,
     /// Orders of ours of which the log tells neither a word of the venue's nor an end.
     unanswered: HashMap<OrderId, Arc<Known>>,
-    /// The primary's orders.
-    externals: HashMap<OrderId, Arc<Known>>,
+    /// Every order, ours and the primary's.
+    orders: HashMap<OrderId, Arc<Known>>,
+    /// Those that the venue may still work, and those that it told of last.
+    pub open: Open,
+    /// The venue's numbers of orders, where reports name nothing else.
+    numbers: Option<Numbers>,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    of_order: HashMap<OrderId, String>,
+    orders: HashMap<String, ClOrdId>,
 }
 
 impl Index {
+    /// One that also knows orders by the venue's numbers.
+    #[cfg(feature = "testing")]
+    pub fn with_numbers() -> Index {
+        Index {
+            numbers: Some(Numbers::default()),
+            ..Index::default()
+        }
+    }
+
+    /// The venue has given an order a number.
+    pub fn numbered(&mut self, order_id: OrderId, number: &ExchangeOrderId) {
+        let Some(numbers) = &mut self.numbers else {
+            return;
+        };
+        if let Some(known) = self.orders.get(&order_id) {
+            let number = number.to_string();
+            numbers
+                .orders
+                .insert(number.clone(), known.cl_ord_id.clone());
+            numbers.of_order.insert(order_id, number);
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub fn number_of(&self, order_id: OrderId) -> Option<String> {
+        self.numbers.as_ref()?.of_order.get(&order_id).cloned()
+    }
+
+    #[cfg(feature = "testing")]
+    pub fn of_number(&self, number: &str) -> Option<ClOrdId> {
+        self.numbers.as_ref()?.orders.get(number).cloned()
+    }
+
     pub fn placed(&mut self, stored: &StoredEvent, placed: &OrderPlaced) {
         let known = Known {
             order_id: placed.order_id,
@@ -77,6 +123,8 @@ impl Index {
         };
         let known = Arc::new(known);
         self.unanswered.insert(placed.order_id, Arc::clone(&known));
+        self.orders.insert(placed.order_id, Arc::clone(&known));
+        self.open.placed(&known, placed.quantity, Quantity::ZERO);
         let entry = (Role::Order, known);
         self.ids.insert(placed.cl_ord_id.clone(), entry);
     }
@@ -95,7 +143,9 @@ impl Index {
             epoch: stored.epoch,
         };
         let known = Arc::new(known);
-        self.externals.insert(observed.order_id, Arc::clone(&known));
+        self.orders.insert(observed.order_id, Arc::clone(&known));
+        self.open
+            .placed(&known, observed.quantity, observed.cumulative);
         if self.ids.get(id).is_none_or(|(_, known)| !known.is_ours) {
             self.ids.insert(id.clone(), (Role::Order, known));
         }
@@ -113,9 +163,17 @@ impl Index {
         self.learn(id, original, requested.order_id, Role::Replace);
     }
 
+    /// How far an event takes its order; called with every event of a position, behind what it is to the ids.
+    pub fn follow(&mut self, event: &PositionEvent) {
+        let known = event.order_id().and_then(|id| self.orders.get(&id));
+        if let Some(known) = known {
+            self.open.learn(known, event);
+        }
+    }
+
     fn learn(&mut self, id: &ClOrdId, original: &ClOrdId, order_id: OrderId, role: Role) {
-        let external = self.externals.get(&order_id);
-        let known = external.or_else(|| self.ids.get(original).map(|(_, known)| known));
+        let order = self.orders.get(&order_id);
+        let known = order.or_else(|| self.ids.get(original).map(|(_, known)| known));
         if let Some(known) = known.cloned() {
             self.ids.insert(id.clone(), (role, known));
         }
@@ -128,8 +186,14 @@ impl Index {
         }
     }
 
-    pub fn dispatched(&mut self, order_id: OrderId) {
-        self.dispatched.insert(order_id);
+    pub fn dispatched(&mut self, order_id: OrderId, session: &str) {
+        let known = self.sessions.get(session).cloned();
+        let name = known.unwrap_or_else(|| {
+            let name: Arc<str> = session.into();
+            self.sessions.insert(Arc::clone(&name));
+            name
+        });
+        self.dispatched.insert(order_id, name);
     }
 
     /// The venue has said something of the order, or it has ended.
@@ -138,13 +202,19 @@ impl Index {
     }
 
     pub fn is_dispatched(&self, order_id: OrderId) -> bool {
-        self.dispatched.contains(&order_id)
+        self.dispatched.contains_key(&order_id)
     }
 
-    /// Orders that were sent and of which the venue has, as far as the log was read, said nothing.
-    pub fn unanswered(&self) -> Vec<Named> {
+    /// Whether an order went over this session; `None`: the log does not tell.
+    pub fn went_over(&self, order_id: OrderId, session: &str) -> Option<bool> {
+        let over = self.dispatched.get(&order_id)?;
+        Some(**over == *session)
+    }
+
+    /// Orders that were sent over this session and of which the venue has, as far as the log was read, said nothing.
+    pub fn unanswered(&self, session: &str) -> Vec<Named> {
         let sent = self.unanswered.values();
-        let sent = sent.filter(|known| self.is_dispatched(known.order_id));
+        let sent = sent.filter(|known| self.went_over(known.order_id, session) == Some(true));
         sent.filter_map(|known| self.find(&known.cl_ord_id))
             .collect()
     }

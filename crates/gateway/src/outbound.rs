@@ -1,7 +1,7 @@
-//! From the log to the wire: order events become messages, in the log's order, once.
+//! From the log to the wire: order events become messages, once, at the pace and in the order that the sessions' rates leave.
 //!
-//! 1. What waits is handed on in the order of the log, so that everything at or below the journal's last position was journaled, or
-//!    reported as dropped before anything behind it was handed on. That position is the subscription's checkpoint.
+//! 1. The journals are the checkpoint: a message has gone when one of them holds its id, and has not when none does. So messages may
+//!    overtake each other (`turns` says how), and a crash at any point loses none and repeats none.
 //! 2. An order whose cancel comes while it still waits here is dropped and never sent, and so is one that may no longer go (see
 //!    `plan`). Once handed on an order counts as sent, and its cancel goes to the wire.
 //! 3. At start nothing is handed on or dropped before the whole log has been read: an order that the log knows as sent or ended is
@@ -9,13 +9,19 @@
 //! 4. When the log says that a market has closed, every position of it with orders that may still fill is told so, behind the
 //!    reports that came before.
 //! 5. A gateway that sees a higher fence than its own in the log stops.
+//! 6. Nothing is handed on before the session is ready in the log as it has been read here: by then all is known that the venue said
+//!    before it was.
+//! 7. When people disconnect the venue its sessions log out, and stay away until they reconnect it, over restarts too.
 //!
 //! It does not wait for answers, and it does not know whether the peer is there: the session takes messages only while logged on.
 
 use crate::index::Index;
+use crate::lanes::Lanes;
 use crate::plan::{Plan, Told};
-use crate::queue::Queue;
 use crate::record::{Fact, Recorder};
+use crate::throttle::Throttle;
+use crate::venue::Protocol;
+use futures::future::select_all;
 use futures::{Stream, StreamExt, stream};
 use squareoff_domain::platform::{self, PlatformEvent};
 use squareoff_domain::position::{
@@ -23,22 +29,24 @@ use squareoff_domain::position::{
     OrderNotDelivered, OrderRejected, Outcome, PositionEvent, ReplaceNotDelivered, ReplaceRejected,
 };
 use squareoff_domain::reference::ContractEvent;
-use squareoff_domain::session::SessionEvent;
+use squareoff_domain::session::{self, SessionEvent};
 use squareoff_domain::{PositionKey, Quantity, Venue};
 use squareoff_fix::OutboundMessage;
 use squareoff_store::codec::{self, DecodeError, LogEvent};
 use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Events of one read of the log.
 const BATCH: usize = 1_024;
-/// Messages that wait for the session, some 500 bytes each. Above it the log is not read on: it is the queue. At start more may wait,
-/// everything that the log holds unsent: only the log's end tells what of it still has to go.
-const WAITING_MAX: usize = 65_536;
+/// Messages that wait for the sessions, some 700 bytes each. Above it the log is not read on: it is the queue, but its cancels are not seen
+/// then, so this is more than a day's worst backlog. At start more may wait, everything that the log holds unsent: only the log's end
+/// tells what of it still has to go.
+const WAITING_MAX: usize = 262_144;
 /// Positions told at once that their market has closed: they share a commit, and what waits to be sent does not wait long for them.
 const ENDED_AT_ONCE: usize = 128;
 /// Pause before a failed read or a failed report is tried again.
@@ -49,86 +57,118 @@ const RETRY: Duration = Duration::from_millis(100);
 pub enum OutboundError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    #[error("another gateway took the session over (fence {held} is now {highest})")]
-    Fenced { held: u64, highest: u64 },
+    #[error("another gateway took {stream} over (fence {held} is now {highest})")]
+    Fenced {
+        stream: String,
+        held: u64,
+        highest: u64,
+    },
 }
 
 pub struct Outbound {
     pub venue: Venue,
+    pub protocol: Protocol,
     pub store: EventStore,
     pub index: Arc<Mutex<Index>>,
     pub recorder: Recorder,
+    /// Never empty.
+    pub lanes: Vec<Lane>,
+    /// What the journals hold.
+    pub handed: Lanes,
+    /// Whether the sessions are to be connected: not before the log is read, and not while people have disconnected the venue.
+    pub wanted: watch::Sender<bool>,
+    /// Streams of the sessions whose journals tell all that they were ever given.
+    pub told: HashSet<String>,
+}
+
+/// The way to one session.
+pub struct Lane {
     /// Name of the session's stream, and the fence we claimed in it.
-    pub session_stream: String,
+    pub stream: String,
     pub fence: u64,
-    /// The journal's last position: everything up to it was handed to the wire.
-    pub sent_through: Position,
-    /// The journal was made now: whatever an earlier life sent, it does not tell.
-    pub journal_is_new: bool,
     pub session: mpsc::Sender<OutboundMessage>,
     /// Whether the session is logged on.
     pub up: watch::Receiver<bool>,
+    pub throttle: Arc<Mutex<Throttle>>,
+}
+
+/// What a session waits for before it can be given more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Something new in the log, or its log-on.
+    News,
+    Room,
+    Until(Instant),
 }
 
 impl Outbound {
-    /// Runs until the session's end of the channel is gone. `caught_up` is told once, when the log has been read to its end and what
+    /// Runs until a session's end of its channel is gone. `caught_up` is told once, when the log has been read to its end and what
     /// that showed is in it.
     ///
     /// # Errors
     /// [`OutboundError`]: the log holds what this release cannot read, or a higher fence.
-    pub async fn run(self, caught_up: oneshot::Sender<()>) -> Result<(), OutboundError> {
+    pub async fn run(mut self, caught_up: oneshot::Sender<()>) -> Result<(), OutboundError> {
         // A stream keeps a read that has begun while something else is done; reading would starve otherwise.
         let mut log = pin!(follow(self.store.clone()));
-        let mut plan = Plan::new(self.venue);
+        let handed = std::mem::take(&mut self.handed);
+        let mut plan = Plan::new(self.venue, self.protocol, handed);
         let mut caught_up = Some(caught_up);
-        let mut up = self.up.clone();
+        let mut ups = Vec::from_iter(self.lanes.iter().map(|lane| lane.up.clone()));
         loop {
-            // Reports of drops come before anything is handed on: see invariant 1.
+            // Reports of drops come before anything is handed on.
             tokio::select! {
                 biased;
-                () = self.session.closed() => return Ok(()),
+                () = self.closed() => return Ok(()),
                 () = self.report(&mut plan) => {}
             }
             if plan.live {
+                self.wanted.send_if_modified(|wanted| {
+                    std::mem::replace(wanted, !plan.is_disconnected()) != *wanted
+                });
                 // Nobody waits for it any more when the gateway is being stopped.
                 let _ = caught_up.take().map(|tell| tell.send(()));
             }
-            let may_send = plan.live && *up.borrow_and_update();
-            if may_send {
-                self.hand_on(&mut plan.waiting);
-            }
+            let are_up = Vec::from_iter(ups.iter_mut().map(|up| *up.borrow_and_update()));
+            let hand_on = |(number, up): (usize, &bool)| {
+                let lane = &self.lanes[number];
+                match plan.live && *up && plan.is_ready(&lane.stream) {
+                    true => lane.hand_on(number, &mut plan),
+                    false => Wait::News,
+                }
+            };
+            let waits = Vec::from_iter(are_up.iter().enumerate().map(hand_on));
             let may_read = !plan.live || plan.waiting.len() < WAITING_MAX;
             let has_more = plan.live && !plan.over.is_empty();
             tokio::select! {
                 biased;
-                () = self.session.closed() => return Ok(()),
-                changed = up.changed() => if changed.is_err() { return Ok(()) },
+                () = self.closed() => return Ok(()),
+                changed = any_changed(&mut ups) => if changed.is_err() { return Ok(()) },
                 () = std::future::ready(()), if has_more => {}
                 Some(delivery) = log.next(), if may_read => match delivery {
                     Delivery::Events(events) => self.read(&events, &mut plan)?,
                     Delivery::CaughtUp(_) => {
-                        plan.go_live(self.journal_is_new, &format!("fence {}", self.fence));
+                        plan.go_live(&self.told, &format!("fence {}", self.lanes[0].fence));
                     }
                 },
-                Ok(permit) = self.session.reserve(), if may_send && !plan.waiting.is_empty() => {
-                    if let Some(message) = plan.waiting.pop() {
-                        permit.send(message);
-                    }
-                }
+                () = self.may_go_on(&waits) => {}
             }
         }
     }
 
-    /// Hands the session what it has room for.
-    fn hand_on(&self, waiting: &mut Queue) {
-        while !waiting.is_empty() {
-            let Ok(permit) = self.session.try_reserve() else {
-                break;
-            };
-            if let Some(message) = waiting.pop() {
-                permit.send(message);
-            }
-        }
+    /// Waits until a session's end of its channel is gone.
+    async fn closed(&self) {
+        select_all(
+            self.lanes
+                .iter()
+                .map(|lane| Box::pin(lane.session.closed())),
+        )
+        .await;
+    }
+
+    /// Waits until one of the sessions can be given more.
+    async fn may_go_on(&self, waits: &[Wait]) {
+        let lanes = self.lanes.iter().zip(waits);
+        select_all(lanes.map(|(lane, wait)| Box::pin(lane.can_take(*wait)))).await;
     }
 
     /// Tells the positions which of their messages were not sent, and some of those whose market has closed; tried until it is in
@@ -163,11 +203,12 @@ impl Outbound {
 
     fn read(&self, events: &[StoredEvent], plan: &mut Plan) -> Result<(), OutboundError> {
         let of_venue = format!("-{}", self.venue);
+        let sessions = session::stream(self.venue, "");
         for stored in events {
-            if *stored.stream == *self.session_stream {
+            if stored.stream.starts_with(&sessions) {
                 let event = SessionEvent::decode(stored)?;
-                self.check_fence(&event)?;
-                plan.session_changed(stored.position, &event);
+                self.check_fence(&stored.stream, &event)?;
+                plan.session_changed(&stored.stream, stored.position, &event);
             } else if *stored.stream == *platform::STREAM {
                 plan.platform_changed(&PlatformEvent::decode(stored)?);
             } else if stored.stream.starts_with("contracts-") {
@@ -186,16 +227,21 @@ impl Outbound {
         Ok(())
     }
 
-    fn check_fence(&self, event: &SessionEvent) -> Result<(), OutboundError> {
+    fn check_fence(&self, stream: &str, event: &SessionEvent) -> Result<(), OutboundError> {
+        let Some(lane) = self.lanes.iter().find(|lane| lane.stream == stream) else {
+            return Ok(());
+        };
         match event {
-            SessionEvent::SessionClaimed(claimed) if claimed.fence > self.fence => {
+            SessionEvent::SessionClaimed(claimed) if claimed.fence > lane.fence => {
                 Err(OutboundError::Fenced {
-                    held: self.fence,
+                    stream: lane.stream.clone(),
+                    held: lane.fence,
                     highest: claimed.fence,
                 })
             }
             SessionEvent::SessionClaimed(_)
             | SessionEvent::SessionReady(_)
+            | SessionEvent::SessionKept(_)
             | SessionEvent::SessionDown(_) => Ok(()),
         }
     }
@@ -208,7 +254,6 @@ impl Outbound {
         plan: &mut Plan,
     ) {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsent = stored.position > self.sent_through;
         match event {
             PositionEvent::OrderPlaced(placed) => {
                 index.placed(stored, placed);
@@ -216,9 +261,7 @@ impl Outbound {
                 let stream = &stored.stream;
                 plan.working
                     .placed(stream, key, id, quantity, Quantity::ZERO);
-                if unsent {
-                    plan.placed(stored, placed);
-                }
+                plan.placed(stored, placed);
             }
             PositionEvent::ExternalOrderObserved(observed) => {
                 index.external(stored, observed);
@@ -229,22 +272,21 @@ impl Outbound {
             }
             PositionEvent::CancelRequested(requested) => {
                 index.cancel_requested(requested);
-                if unsent {
-                    plan.cancel_requested(stored, requested);
-                }
+                plan.cancel_requested(stored, requested);
             }
             PositionEvent::CancelQueued(queued) => plan.cancel_queued(queued.order_id),
             PositionEvent::ReplaceRequested(requested) => {
                 index.replace_requested(requested);
-                if unsent {
-                    plan.replace_requested(stored, requested);
-                }
+                plan.replace_requested(stored, requested);
             }
             PositionEvent::OrderDispatched(dispatched) => {
-                index.dispatched(dispatched.order_id);
-                plan.was_sent(dispatched.order_id);
+                let (order_id, session) = (dispatched.order_id, &dispatched.session);
+                index.dispatched(order_id, session);
+                plan.lanes.dispatched(order_id, &key.client, session);
+                plan.was_sent(order_id);
             }
             PositionEvent::OrderAcknowledged(acknowledged) => {
+                index.numbered(acknowledged.order_id, &acknowledged.exchange_order_id);
                 index.answered(acknowledged.order_id);
                 plan.was_sent(acknowledged.order_id);
             }
@@ -319,7 +361,43 @@ impl Outbound {
             | PositionEvent::ReportContradicted(_)
             | PositionEvent::UnknownOrderReported(_) => {}
         }
+        index.follow(event);
     }
+}
+
+impl Lane {
+    /// Hands the session what it has room for and its rate allows.
+    fn hand_on(&self, number: usize, plan: &mut Plan) -> Wait {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        while !plan.waiting.is_empty(number) {
+            let Ok(permit) = self.session.try_reserve() else {
+                return Wait::Room;
+            };
+            let now = Instant::now();
+            if !throttle.take(now) {
+                return Wait::Until(throttle.ready_at(now));
+            }
+            if let Some(message) = plan.waiting.pop(number) {
+                permit.send(message);
+            }
+        }
+        Wait::News
+    }
+
+    async fn can_take(&self, wait: Wait) {
+        match wait {
+            Wait::News => std::future::pending().await,
+            // An error means that the session is gone, which `closed` tells.
+            Wait::Room => drop(self.session.reserve().await),
+            Wait::Until(at) => tokio::time::sleep_until(at.into()).await,
+        }
+    }
+}
+
+async fn any_changed(ups: &mut [watch::Receiver<bool>]) -> Result<(), watch::error::RecvError> {
+    select_all(ups.iter_mut().map(|up| Box::pin(up.changed())))
+        .await
+        .0
 }
 
 /// The log from its beginning, and on; a read that fails is tried again.

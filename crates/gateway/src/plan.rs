@@ -1,5 +1,6 @@
 //! What of the log still has to go to the wire. Called by `outbound` with every event, in the log's order; pure but for its warnings.
 //!
+//! What a journal holds has gone (see `lanes`); everything else has not, wherever in the log it stands.
 //! Until the log has been read to its end nothing is decided: an order that waits may turn out to have been sent, to have ended, or
 //! to have been cancelled. Cancels always go; an order or a replace goes while
 //! 1. the activation of the platform that it was decided in holds, until the hand-back is done;
@@ -7,9 +8,12 @@
 //! 3. its market has not closed for the day;
 //! 4. no cancel waits behind it.
 
+use crate::lanes::Lanes;
 use crate::queue::{Item, Queue, What};
-use crate::translate;
+use crate::turns::Class;
+use crate::venue::Protocol;
 use crate::working::Working;
+use squareoff_domain::bulk::BulkId;
 use squareoff_domain::platform::{self, HaltScope, Platform, PlatformEvent};
 use squareoff_domain::position::{
     CancelRequested, ExternalOrderObserved, OrderPlaced, ReplaceRequested, Report,
@@ -17,12 +21,14 @@ use squareoff_domain::position::{
 use squareoff_domain::session::SessionEvent;
 use squareoff_domain::{ClOrdId, OrderId, PositionKey, Quantity, Symbol, TradingDate, Venue};
 use squareoff_store::{Position, StoredEvent};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What the log says is to be done.
 pub struct Plan {
     venue: Venue,
+    protocol: Protocol,
+    pub lanes: Lanes,
     pub waiting: Queue,
     /// What became of messages that will not be sent, not yet reported.
     pub told: Vec<Told>,
@@ -36,7 +42,8 @@ pub struct Plan {
     /// Orders whose cancel waits for the answer to a replace, before the log was read to its end.
     cancel_queued: HashSet<OrderId>,
     platform: Platform,
-    sessions: Sessions,
+    /// Every session of the venue that the log tells of, by its stream.
+    sessions: HashMap<Arc<str>, Before>,
     /// The log has been read to its end once.
     pub live: bool,
 }
@@ -48,19 +55,21 @@ pub struct Told {
     pub report: Report,
 }
 
-/// What the log tells of our session before the life of this gateway.
+/// What the log tells of a session before the life of this gateway.
 #[derive(Debug, Default)]
-struct Sessions {
+struct Before {
     ready: bool,
     /// Where the last life in which messages could be sent came to its end.
     sent_until: Option<Position>,
 }
 
 impl Plan {
-    pub fn new(venue: Venue) -> Plan {
+    pub fn new(venue: Venue, protocol: Protocol, lanes: Lanes) -> Plan {
         Plan {
             venue,
-            waiting: Queue::default(),
+            protocol,
+            waiting: Queue::new(lanes.len(), protocol.dialect()),
+            lanes,
             told: Vec::new(),
             over: Vec::new(),
             working: Working::default(),
@@ -68,41 +77,51 @@ impl Plan {
             halted: HashSet::new(),
             cancel_queued: HashSet::new(),
             platform: Platform::default(),
-            sessions: Sessions::default(),
+            sessions: HashMap::new(),
             live: false,
         }
     }
 
     pub fn placed(&mut self, stored: &StoredEvent, placed: &OrderPlaced) {
-        let item = item(stored, &placed.key, placed.order_id, &placed.cl_ord_id);
+        let (order_id, id) = (placed.order_id, &placed.cl_ord_id);
+        if self.lanes.has_gone(order_id, id, &placed.key.client) {
+            return;
+        }
+        // The worker of a bulk acts in the bulk's name.
+        let class = match BulkId::of_stream(&stored.actor) {
+            Some(_) => Class::Bulk,
+            None => Class::Interactive,
+        };
+        let item = self.item(stored, &placed.key, order_id, id, What::Order, class);
         if self.live && !self.may_go(&item) {
-            return self.drop_order(placed.order_id, Some(item.cl_ord_id));
+            return self.drop_order(order_id, Some(item.cl_ord_id));
         }
         self.remember_halt(&item);
-        let message = translate::new_order(placed, stored.occurred_at);
+        let message = self.protocol.new_order(placed, stored.occurred_at);
         self.waiting.push(stored.position, item, &message);
     }
 
     pub fn replace_requested(&mut self, stored: &StoredEvent, requested: &ReplaceRequested) {
-        let order_id = requested.order_id;
-        if self.gone.contains(&order_id) {
+        let (order_id, id) = (requested.order_id, &requested.cl_ord_id);
+        let client = &requested.key.client;
+        if self.lanes.has_gone(order_id, id, client) || self.gone.contains(&order_id) {
             return;
         }
-        let item = item(stored, &requested.key, order_id, &requested.cl_ord_id);
+        let class = Class::Modify;
+        let item = self.item(stored, &requested.key, order_id, id, What::Replace, class);
         if self.live && !self.may_go(&item) {
             return self.undelivered(item.cl_ord_id);
         }
         self.remember_halt(&item);
-        let item = Item {
-            what: What::Replace,
-            ..item
-        };
-        let message = translate::replace(requested, stored.occurred_at);
+        let message = self.protocol.replace(requested, stored.occurred_at);
         self.waiting.push(stored.position, item, &message);
     }
 
     pub fn cancel_requested(&mut self, stored: &StoredEvent, requested: &CancelRequested) {
-        let order_id = requested.order_id;
+        let (order_id, id) = (requested.order_id, &requested.cl_ord_id);
+        if self.lanes.has_gone(order_id, id, &requested.key.client) {
+            return;
+        }
         self.cancel_queued.remove(&order_id);
         if self.gone.contains(&order_id) {
             return;
@@ -111,11 +130,13 @@ impl Plan {
             let order = self.waiting.remove(order_id);
             return self.drop_order(order_id, order);
         }
-        let item = Item {
-            what: What::Cancel,
-            ..item(stored, &requested.key, order_id, &requested.cl_ord_id)
-        };
-        let message = translate::cancel(requested, stored.occurred_at);
+        if self.live {
+            // A cancel goes before all else: a replace that it would overtake does not go at all.
+            self.drop_replace(order_id);
+        }
+        let class = Class::Cancel;
+        let item = self.item(stored, &requested.key, order_id, id, What::Cancel, class);
+        let message = self.protocol.cancel(requested, stored.occurred_at);
         self.waiting.push(stored.position, item, &message);
     }
 
@@ -126,8 +147,8 @@ impl Plan {
         } else if self.waiting.has_order(order_id) {
             let order = self.waiting.remove(order_id);
             self.drop_order(order_id, order);
-        } else if let Some(replace) = self.waiting.remove_replace(order_id) {
-            self.undelivered(replace);
+        } else {
+            self.drop_replace(order_id);
         }
     }
 
@@ -176,32 +197,46 @@ impl Plan {
         } else if let PlatformEvent::NewOrdersHalted(halted) = event {
             // A halt that is taken back before the log's end still stops what waited under it.
             let covered = self.waiting.items().map(|(_, item)| item);
-            let covered = covered.filter(|item| self.covers(halted.scope, &item.symbol));
+            let covered = covered.filter(|item| self.covers(halted.scope, &item.key.symbol));
             let covered: Vec<_> = covered.map(|item| item.cl_ord_id.clone()).collect();
             self.halted.extend(covered);
         }
     }
 
-    pub fn session_changed(&mut self, at: Position, event: &SessionEvent) {
-        let sessions = &mut self.sessions;
-        if sessions.ready {
-            sessions.sent_until = Some(at);
+    pub fn session_changed(&mut self, stream: &Arc<str>, at: Position, event: &SessionEvent) {
+        let session = self.sessions.entry(Arc::clone(stream)).or_default();
+        if session.ready {
+            session.sent_until = Some(at);
         }
-        sessions.ready = matches!(event, SessionEvent::SessionReady(_));
+        session.ready = matches!(
+            event,
+            SessionEvent::SessionReady(_) | SessionEvent::SessionKept(_)
+        );
     }
 
-    /// The log has been read to its end: only now it is known which orders that wait still have to go. `journal_lost`: there is no
-    /// journal that would tell what an earlier life has sent; `life` names this one in reasons.
-    pub fn go_live(&mut self, journal_lost: bool, life: &str) {
+    /// Whether the session of this stream is ready, as far as the log has been read.
+    pub fn is_ready(&self, stream: &str) -> bool {
+        self.sessions
+            .get(stream)
+            .is_some_and(|session| session.ready)
+    }
+
+    /// The log has been read to its end: only now it is known which orders that wait still have to go. `told` names the streams of
+    /// sessions whose journals tell all that they were ever given, `life` this one in reasons.
+    pub fn go_live(&mut self, told: &HashSet<String>, life: &str) {
         if std::mem::replace(&mut self.live, true) {
             return;
         }
-        if journal_lost {
-            self.doubt_what_may_have_been_sent(life);
-        }
+        self.lanes.caught_up();
+        self.doubt_what_may_have_been_sent(told, life);
         for order_id in self.waiting.overtaken() {
-            let order = self.waiting.remove(order_id);
-            self.drop_order(order_id, order);
+            match self.waiting.has_order(order_id) {
+                true => {
+                    let order = self.waiting.remove(order_id);
+                    self.drop_order(order_id, order);
+                }
+                false => self.drop_replace(order_id),
+            }
         }
         for order_id in std::mem::take(&mut self.cancel_queued) {
             self.cancel_queued(order_id);
@@ -211,9 +246,14 @@ impl Plan {
         self.end_closed();
     }
 
-    /// The session was ready behind these orders, and the journal that would tell whether they went out is not there.
-    fn doubt_what_may_have_been_sent(&mut self, life: &str) {
-        let Some(until) = self.sessions.sent_until else {
+    /// A session was ready behind these orders, and the journal that would tell whether they went out is not there. Over which of the
+    /// venue's sessions they would have gone then is not known: they were perhaps more or fewer.
+    fn doubt_what_may_have_been_sent(&mut self, told: &HashSet<String>, life: &str) {
+        let lost = self
+            .sessions
+            .iter()
+            .filter(|(stream, _)| !told.contains(&***stream) && self.lanes.may_have_sent(stream));
+        let Some(until) = lost.filter_map(|(_, session)| session.sent_until).max() else {
             return;
         };
         let doubtful = self.waiting.items().take_while(|(at, _)| *at < until);
@@ -253,12 +293,17 @@ impl Plan {
         }
     }
 
+    /// Whether people have disconnected us from the venue.
+    pub fn is_disconnected(&self) -> bool {
+        self.platform.disconnects.contains_key(&self.venue)
+    }
+
     fn may_go(&self, item: &Item) -> bool {
         let mut halts = self.platform.halts.keys();
         self.platform.epoch_in_force() == Some(item.epoch)
-            && !halts.any(|scope| self.covers(*scope, &item.symbol))
+            && !halts.any(|scope| self.covers(*scope, &item.key.symbol))
             && !self.halted.contains(&item.cl_ord_id)
-            && !self.is_closed(item.date, &item.symbol)
+            && !self.is_closed(item.key.date, &item.key.symbol)
     }
 
     /// Whether a kill switch is about this symbol; one that no contract file told of is stopped by any switch of its venue.
@@ -274,7 +319,7 @@ impl Plan {
 
     fn remember_halt(&mut self, item: &Item) {
         let mut halts = self.platform.halts.keys();
-        if !self.live && halts.any(|scope| self.covers(*scope, &item.symbol)) {
+        if !self.live && halts.any(|scope| self.covers(*scope, &item.key.symbol)) {
             self.halted.insert(item.cl_ord_id.clone());
         }
     }
@@ -299,6 +344,12 @@ impl Plan {
         }));
     }
 
+    fn drop_replace(&mut self, order_id: OrderId) {
+        if let Some(replace) = self.waiting.remove_replace(order_id) {
+            self.undelivered(replace);
+        }
+    }
+
     /// A replace never leaves: the order stays as it is.
     fn undelivered(&mut self, cl_ord_id: ClOrdId) {
         let report = Report::NotDelivered {
@@ -306,17 +357,26 @@ impl Plan {
         };
         self.told.push(Told { cl_ord_id, report });
     }
-}
 
-/// A NewOrderSingle of this event.
-fn item(stored: &StoredEvent, key: &PositionKey, order_id: OrderId, cl_ord_id: &ClOrdId) -> Item {
-    Item {
-        order_id,
-        cl_ord_id: cl_ord_id.clone(),
-        what: What::Order,
-        epoch: stored.epoch,
-        date: key.date,
-        symbol: key.symbol.clone(),
+    fn item(
+        &self,
+        stored: &StoredEvent,
+        key: &PositionKey,
+        order_id: OrderId,
+        cl_ord_id: &ClOrdId,
+        what: What,
+        class: Class,
+    ) -> Item {
+        Item {
+            order_id,
+            cl_ord_id: cl_ord_id.clone(),
+            what,
+            class,
+            lane: self.lanes.of_order(order_id, &key.client),
+            epoch: stored.epoch,
+            stream: Arc::clone(&stored.stream),
+            key: key.clone(),
+        }
     }
 }
 

@@ -1,11 +1,14 @@
-//! What waits to be handed to the session, in the log's order. Called by `plan` and `outbound`.
+//! What waits to be handed to the sessions of a venue. Called by `plan` and `outbound`.
 //!
-//! Every event of the log makes one message at most, so that an event's position names its message.
+//! Every event of the log makes one message at most, so that an event's position names its message. `turns` says which goes next.
 
-use squareoff_domain::{ClOrdId, OrderId, Symbol, TradingDate};
+use crate::turns::{Class, Turns};
+use squareoff_domain::{ClOrdId, OrderId, PositionKey};
+use squareoff_fix::message::Dialect;
 use squareoff_fix::{AppMessage, OutboundMessage};
 use squareoff_store::Position;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// What a message is to its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,39 +27,58 @@ pub struct Item {
     pub order_id: OrderId,
     pub cl_ord_id: ClOrdId,
     pub what: What,
+    pub class: Class,
+    /// The session it goes to, by its number.
+    pub lane: usize,
     /// The activation of the platform that it was decided in.
     pub epoch: u32,
-    /// Of the position.
-    pub date: TradingDate,
-    pub symbol: Symbol,
+    pub stream: Arc<str>,
+    pub key: PositionKey,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Queue {
+    dialect: Dialect,
     items: BTreeMap<Position, (Item, OutboundMessage)>,
+    /// One for each session.
+    turns: Vec<Turns>,
     /// Where the messages of an order wait.
     of_order: HashMap<OrderId, Vec<Position>>,
 }
 
 impl Queue {
+    /// For so many sessions, which speak this.
+    pub fn new(lanes: usize, dialect: Dialect) -> Queue {
+        Queue {
+            dialect,
+            items: BTreeMap::new(),
+            turns: Vec::from_iter((0..lanes).map(|_| Turns::default())),
+            of_order: HashMap::new(),
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+    /// Whether nothing waits for this session.
+    pub fn is_empty(&self, lane: usize) -> bool {
+        self.turns[lane].is_empty()
     }
 
     pub fn push(&mut self, at: Position, item: Item, message: &AppMessage) {
-        let message = OutboundMessage::new(item.cl_ord_id.as_str(), at.as_u64(), message)
+        let id = item.cl_ord_id.as_str();
+        let message = OutboundMessage::new_in(self.dialect, id, at.as_u64(), message)
             .expect("our ids, symbols and codes are printable ASCII and short");
         self.of_order.entry(item.order_id).or_default().push(at);
+        self.turns[item.lane].push(at, item.class, &item.key.client, &item.stream);
         self.items.insert(at, (item, message));
     }
 
-    /// The first in the log's order.
-    pub fn pop(&mut self) -> Option<OutboundMessage> {
-        let (at, (item, message)) = self.items.pop_first()?;
+    /// The message of this session whose turn it is.
+    pub fn pop(&mut self, lane: usize) -> Option<OutboundMessage> {
+        let at = self.turns[lane].pop()?;
+        let (item, message) = self.items.remove(&at)?;
         self.forget(item.order_id, at);
         Some(message)
     }
@@ -64,10 +86,10 @@ impl Queue {
     /// Takes an order out with its cancels and replaces; its ClOrdID when the order itself did wait.
     pub fn remove(&mut self, order_id: OrderId) -> Option<ClOrdId> {
         let places = self.of_order.remove(&order_id)?;
-        let items = places.iter().filter_map(|at| self.items.remove(at));
+        let items = places.into_iter().filter_map(|at| self.take(at));
         items
-            .filter(|(item, _)| item.what == What::Order)
-            .map(|(item, _)| item.cl_ord_id)
+            .filter(|item| item.what == What::Order)
+            .map(|item| item.cl_ord_id)
             .last()
     }
 
@@ -93,11 +115,12 @@ impl Queue {
         self.has(order_id, What::Order)
     }
 
-    /// The orders that wait together with a cancel of theirs.
+    /// The orders of which a cancel waits together with the order itself or a replace.
     pub fn overtaken(&self) -> Vec<OrderId> {
-        let orders = self.of_order.keys().copied();
+        let orders = self.of_order.iter().filter(|(_, places)| places.len() > 1);
+        let orders = orders.map(|(order_id, _)| *order_id);
         orders
-            .filter(|order_id| self.has_order(*order_id) && self.has(*order_id, What::Cancel))
+            .filter(|order_id| self.has(*order_id, What::Cancel))
             .collect()
     }
 
@@ -119,7 +142,13 @@ impl Queue {
     fn remove_one(&mut self, order_id: OrderId, is_it: impl Fn(&Item) -> bool) -> Option<ClOrdId> {
         let (at, _) = self.places(order_id).find(|(_, item)| is_it(item))?;
         self.forget(order_id, at);
-        self.items.remove(&at).map(|(item, _)| item.cl_ord_id)
+        self.take(at).map(|item| item.cl_ord_id)
+    }
+
+    fn take(&mut self, at: Position) -> Option<Item> {
+        let (item, _) = self.items.remove(&at)?;
+        self.turns[item.lane].remove(at);
+        Some(item)
     }
 
     fn forget(&mut self, order_id: OrderId, at: Position) {

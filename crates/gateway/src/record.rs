@@ -180,10 +180,7 @@ impl Recorder {
             days.entry(report.date).or_default().push(suspended);
         }
         for (date, reports) in days {
-            let stream = suspense::stream(self.venue, date);
-            for some in reports.chunks(HELD_PER_APPEND) {
-                self.append_held(&stream, some).await?;
-            }
+            self.hold_as(date, reports).await?;
         }
         Ok(())
     }
@@ -209,8 +206,37 @@ impl Recorder {
         let committed = patiently(&self.suspense, stream, &caller, record).await?;
         if committed.appended > 0 {
             for report in reports {
-                tracing::error!(venue = %self.venue, report.key = %report.report_key, reason = %report.reason, "a report fits no order and is held in suspense");
+                tracing::error!(venue = %self.venue, report.key = %report.report_key, reason = %report.reason, "a report is held in suspense");
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps reports under a day and keys of their own.
+    ///
+    /// # Errors
+    /// [`RecordError::Fact`] when the log did not take all of them.
+    pub async fn hold_as(
+        &self,
+        date: TradingDate,
+        reports: Vec<ReportSuspended>,
+    ) -> Result<(), RecordError> {
+        let stream = suspense::stream(self.venue, date);
+        for some in reports.chunks(HELD_PER_APPEND) {
+            self.append_held(&stream, some).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells a position what the drop copy said of its trades.
+    ///
+    /// # Errors
+    /// [`RecordError::Fact`] when the log did not take all of it; the reports before are in it.
+    pub async fn copied(&self, stream: &str, reports: &[Report]) -> Result<(), RecordError> {
+        for some in reports.chunks(REPORTS_PER_APPEND) {
+            let caller = self.own(request_id(stream, &format!("{some:?}")));
+            let record = |position: &Position| Ok((position::record_all(position, some), ()));
+            patiently(&self.positions, stream, &caller, record).await?;
         }
         Ok(())
     }
@@ -293,7 +319,12 @@ fn passes<E>(error: &TransactError<E>) -> bool {
     match error {
         TransactError::Contended { .. } | TransactError::Load(LoadError::Read(_)) => true,
         TransactError::Append(error) => {
-            matches!(error, AppendError::Overloaded | AppendError::Unknown { .. })
+            matches!(
+                error,
+                AppendError::Overloaded
+                    | AppendError::Unavailable { .. }
+                    | AppendError::Unknown { .. }
+            )
         }
         TransactError::Refused(_) | TransactError::Load(LoadError::Decode(_)) => false,
     }

@@ -5,6 +5,7 @@ use crate::index::Known;
 use crate::record::Held;
 use crate::translate;
 use squareoff_domain::Venue;
+use squareoff_fix::message::ExecType;
 use squareoff_fix::{AppMessage, Inbound};
 use uuid::Uuid;
 
@@ -34,6 +35,10 @@ pub fn held(
     let digest = Uuid::new_v5(&DIGESTS, message.as_bytes()).simple();
     // An id alone is not enough: a venue that uses one twice tells two things, and both are kept.
     let key = match &inbound.message {
+        // Asked again, the venue tells of the same order in other words.
+        AppMessage::ExecutionReport(report) if report.exec_type == ExecType::OrderStatus => {
+            format!("order {}", short(&report.order_id))
+        }
         AppMessage::ExecutionReport(report) => format!("{} {digest}", short(&report.exec_id)),
         AppMessage::OrderCancelReject(reject) => {
             format!("cancel-reject {} {digest}", short(&reject.cl_ord_id))
@@ -46,6 +51,10 @@ pub fn held(
         | AppMessage::TradingSessionStatus(_)
         | AppMessage::OrderStatusRequest(_)
         | AppMessage::OrderMassStatusRequest(_)
+        | AppMessage::OrderMassCancelRequest(_)
+        | AppMessage::OrderMassCancelReport(_)
+        | AppMessage::TradeCaptureReport(_)
+        | AppMessage::DontKnowTrade(_)
         | AppMessage::Other(_) => {
             format!(
                 "{of_session} {} {} {digest}",
@@ -64,7 +73,7 @@ pub fn held(
 }
 
 /// The message in FIX's own notation, `|` for the field separator.
-fn text(message: &AppMessage) -> String {
+pub fn text(message: &AppMessage) -> String {
     match message.write() {
         Ok(body) => {
             let body = String::from_utf8_lossy(&body).replace('\u{1}', "|");

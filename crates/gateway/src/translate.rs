@@ -3,6 +3,7 @@
 
 use crate::days;
 use crate::index::{Known, Named, Role};
+use crate::recovery::Doubtful;
 use squareoff_domain::platform::{MarketPhase, PlatformReport};
 use squareoff_domain::position::{
     CancelRequested, Execution, ExecutionReport, OrderPlaced, ReplaceRequested, Report, TimeInForce,
@@ -18,6 +19,8 @@ use squareoff_fix::{PriceE4, Timestamp as FixTimestamp};
 const REASON_OTHER: i64 = 99;
 /// OrdRejReason "duplicate order" (FIX tag 103).
 const REASON_DUPLICATE: u64 = 6;
+/// Symbol (55) of a question that is about no order.
+const NO_SYMBOL: &str = "NONE";
 /// Bytes kept of a refusal's Text (58): a sentence for people, and an event is for ever.
 const TEXT_BYTES_MAX: usize = 1_024;
 
@@ -68,6 +71,43 @@ pub fn cancel(requested: &CancelRequested, decided_at: Timestamp) -> AppMessage 
         side: side(requested.side),
         order_qty: units(requested.quantity),
         transact_time: FixTimestamp(decided_at.0),
+    })
+}
+
+/// OrderMassStatusRequest (35=AF) for all that the venue works for us.
+pub fn mass_status(question: String) -> AppMessage {
+    AppMessage::OrderMassStatusRequest(fix::OrderMassStatusRequest {
+        mass_status_req_id: question,
+        mass_status_req_type: fix::OrderMassStatusRequest::ALL_ORDERS,
+        account: None,
+        symbol: None,
+    })
+}
+
+/// OrderStatusRequest (35=H) about an order that was never sent.
+pub fn status_of_none(question: String) -> AppMessage {
+    AppMessage::OrderStatusRequest(fix::OrderStatusRequest {
+        ord_status_req_id: None,
+        cl_ord_id: question,
+        order_id: None,
+        account: None,
+        symbol: NO_SYMBOL.to_owned(),
+        security_exchange: None,
+        side: fix::Side::Buy,
+    })
+}
+
+/// OrderStatusRequest (35=H).
+pub fn status_of(asked: &Doubtful, question: String) -> AppMessage {
+    let key = &asked.order.key;
+    AppMessage::OrderStatusRequest(fix::OrderStatusRequest {
+        ord_status_req_id: Some(question),
+        cl_ord_id: asked.cl_ord_id.to_string(),
+        order_id: order_id(asked.exchange_order_id.as_ref()),
+        account: Some(key.client.to_string()),
+        symbol: key.symbol.to_string(),
+        security_exchange: Some(key.venue.to_string()),
+        side: side(asked.order.side),
     })
 }
 
@@ -236,10 +276,7 @@ pub fn suspended(
         execution: ExecutionKey::new(venue, date, &report.exec_id).ok()?,
         account: report.account.as_deref().and_then(|text| text.parse().ok()),
         symbol: report.symbol.parse().ok(),
-        side: match report.side {
-            fix::Side::Buy => Side::Buy,
-            fix::Side::Sell => Side::Sell,
-        },
+        side: our_side(report.side),
         quantity: quantity(report.last_qty?, "LastQty (32)").ok()?,
         price: Price(report.last_px?.0),
     })
@@ -271,6 +308,17 @@ pub fn refused(cl_ord_id: ClOrdId, of_order: bool, said: Option<&str>) -> Report
         cumulative: 0,
         leaves: 0,
     })
+}
+
+/// A cancel that the venue refused because too many messages came.
+pub fn throttled(cl_ord_id: ClOrdId, said: Option<&str>) -> Report {
+    let text = text(said);
+    Report::CancelThrottled { cl_ord_id, text }
+}
+
+/// Whether the venue refused a message because too many came: BusinessRejectReason (380) 8, the throttle limit exceeded.
+pub fn is_for_rate(reject: &fix::BusinessMessageReject) -> bool {
+    reject.reason == fix::BusinessRejectReason::ThrottleLimitExceeded
 }
 
 /// What a TradingSessionStatus (35=h) says of a segment, on the day that it names, else on that of its sending.
@@ -338,11 +386,20 @@ fn side(side: Side) -> fix::Side {
     }
 }
 
+pub fn our_side(side: fix::Side) -> Side {
+    match side {
+        fix::Side::Buy => Side::Buy,
+        fix::Side::Sell => Side::Sell,
+    }
+}
+
 fn units(quantity: Quantity) -> i64 {
     i64::try_from(quantity.units()).expect("a quantity is at most 10^12")
 }
 
-fn quantity(number: i64, field: &str) -> Result<Quantity, String> {
+/// # Errors
+/// Why `field` holds no quantity.
+pub fn quantity(number: i64, field: &str) -> Result<Quantity, String> {
     Quantity::new(count(number, field)?).map_err(|error| format!("{field}: {error}"))
 }
 

@@ -9,10 +9,10 @@ pub(crate) mod mistakes;
 pub(crate) mod row;
 mod rows;
 
-use crate::book::{Book, Versions};
+use crate::book::{Book, PositionLine, Versions, clients_version};
 use crate::format::{
-    CLIENT_COLUMNS, CLIENTS_FILE, CONTRACT_COLUMNS, CONTRACT_COLUMNS_OPTIONAL, CONTRACTS_FILE,
-    POSITION_COLUMNS, POSITIONS_FILE, version,
+    CLIENT_COLUMNS, CLIENT_COLUMNS_OPTIONAL, CLIENTS_FILE, CONTRACT_COLUMNS,
+    CONTRACT_COLUMNS_OPTIONAL, CONTRACTS_FILE, POSITION_COLUMNS, POSITIONS_FILE, version,
 };
 use mistakes::Mistakes;
 use row::Row;
@@ -20,11 +20,14 @@ use rows::Known;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 pub use mistakes::{BodError, MISTAKES_SHOWN_MAX, Mistake};
 
 /// About four million positions: more than any broker has, little enough to be held in memory.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
+/// What mistakes call a file of positions that is no part of a book.
+const CLOSING_POSITIONS: &str = "the closing positions";
 
 /// The book that the folder `dir` holds, with the versions of its files.
 ///
@@ -33,7 +36,8 @@ pub const FILE_BYTES_MAX: u64 = 256 << 20;
 pub fn read(dir: &Path) -> Result<Book, BodError> {
     let mut mistakes = Mistakes::default();
     let contracts_bytes = bytes(dir, CONTRACTS_FILE, &mut mistakes);
-    let clients_bytes = bytes(dir, CLIENTS_FILE, &mut mistakes);
+    // Identities in the clear, overwritten when they are read.
+    let clients_bytes = bytes(dir, CLIENTS_FILE, &mut mistakes).map(Zeroizing::new);
     let positions_bytes = bytes(dir, POSITIONS_FILE, &mut mistakes);
 
     let mut known = Known::default();
@@ -53,7 +57,7 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
     let mut clients = Vec::new();
     known.clients_complete = each_row(
         CLIENTS_FILE,
-        (CLIENT_COLUMNS, 0),
+        (CLIENT_COLUMNS, CLIENT_COLUMNS_OPTIONAL),
         &clients_bytes,
         &mut mistakes,
         |row| {
@@ -76,7 +80,7 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
     };
     let versions = Versions {
         contracts: version(trading_date, &contracts_bytes.unwrap_or_default()),
-        clients: version(trading_date, &clients_bytes.unwrap_or_default()),
+        clients: clients_version(trading_date, &clients),
         positions: version(trading_date, &positions_bytes.unwrap_or_default()),
     };
     for line in &mut contracts {
@@ -89,6 +93,32 @@ pub fn read(dir: &Path) -> Result<Book, BodError> {
         positions,
         versions,
     })
+}
+
+/// The lines of one file of positions, all of one trading date, without the other files of a book beside it: the positions that the
+/// broker's own books end the day with.
+///
+/// # Errors
+/// [`BodError`], which lists the mistakes; a file without a position is one.
+pub fn read_positions(path: &Path) -> Result<Vec<PositionLine>, BodError> {
+    let (mut mistakes, mut known) = (Mistakes::default(), Known::default());
+    let bytes = bytes_of(path, CLOSING_POSITIONS, &mut mistakes);
+    let mut positions = Vec::new();
+    each_row(
+        CLOSING_POSITIONS,
+        (POSITION_COLUMNS, 0),
+        &bytes,
+        &mut mistakes,
+        |row| positions.extend(rows::position(row, &mut known)),
+    );
+    if mistakes.is_empty() && positions.is_empty() {
+        mistakes.of_file(CLOSING_POSITIONS, "has no positions".to_owned());
+    }
+    if mistakes.is_empty() {
+        Ok(positions)
+    } else {
+        Err(mistakes.into())
+    }
 }
 
 pub(crate) fn bytes(dir: &Path, file: &'static str, mistakes: &mut Mistakes) -> Option<Vec<u8>> {
@@ -122,7 +152,7 @@ pub(crate) fn bytes_of(
 pub(crate) fn each_row(
     file: &'static str,
     (columns, optional): (&'static [&'static str], usize),
-    bytes: &Option<Vec<u8>>,
+    bytes: &Option<impl AsRef<[u8]>>,
     mistakes: &mut Mistakes,
     mut each: impl FnMut(&mut Row),
 ) -> bool {
@@ -130,7 +160,7 @@ pub(crate) fn each_row(
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .from_reader(bytes.as_slice());
+        .from_reader(bytes.as_ref());
     let mut complete = true;
     let mut record = csv::StringRecord::new();
     let mut header_read = false;

@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+use zeroize::Zeroize;
 
 /// A broker's contracts, clients and positions on one trading day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,8 @@ pub struct Book {
     pub versions: Versions,
 }
 
-/// Which bytes the book came from: `<date>/<16 hex digits>` per file. Every contract carries the first too.
+/// Which bytes the book came from: `<date>/<16 hex digits>` per file, of the clients without their identities. Every contract carries the
+/// first too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions {
     pub contracts: String,
@@ -50,13 +52,29 @@ pub struct ClientLine {
     pub identity: Identity,
 }
 
-/// Who a client is. Never logged, never in the event log.
+/// Who a client is, in the clear. Never logged, in the event log only encrypted, overwritten when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     pub name: String,
     pub pan: String,
     pub email: String,
     pub phone: String,
+    /// `YYYY-MM-DD`, of a company the date it was founded; absent where the file does not say.
+    pub date_of_birth: Option<String>,
+}
+
+impl Drop for Identity {
+    fn drop(&mut self) {
+        for text in [
+            &mut self.name,
+            &mut self.pan,
+            &mut self.email,
+            &mut self.phone,
+        ] {
+            text.zeroize();
+        }
+        self.date_of_birth.zeroize();
+    }
 }
 
 /// Withheld, so that no log line and no test failure shows it.
@@ -101,7 +119,7 @@ impl Book {
     ) -> Book {
         let versions = Versions {
             contracts: version(trading_date, &contracts_csv(&contracts)),
-            clients: version(trading_date, &clients_csv(&clients)),
+            clients: clients_version(trading_date, &clients),
             positions: version(trading_date, &positions_csv(&positions)),
         };
         for line in &mut contracts {
@@ -269,9 +287,25 @@ fn clients_csv(lines: &[ClientLine]) -> Vec<u8> {
             identity.pan.clone(),
             identity.email.clone(),
             identity.phone.clone(),
+            identity.date_of_birth.clone().unwrap_or_default(),
         ]
     };
     csv(CLIENT_COLUMNS, lines.iter().map(row))
+}
+
+/// The version of the client file, made of what is no identity: it stands in the log, and a digest of identities could be searched for
+/// one of them.
+pub(crate) fn clients_version(trading_date: TradingDate, lines: &[ClientLine]) -> String {
+    let row = |ClientLine { client, .. }: &ClientLine| {
+        vec![
+            client.client.to_string(),
+            client.category.clone(),
+            client.branch.clone(),
+            segments_text(&client.segments),
+        ]
+    };
+    let columns = ["client_code", "category", "branch", "segments"];
+    version(trading_date, &csv(&columns, lines.iter().map(row)))
 }
 
 fn positions_csv(lines: &[PositionLine]) -> Vec<u8> {

@@ -13,6 +13,7 @@ use crate::bod::{bytes_of, each_row};
 use crate::format::{VENUE_TRADE_COLUMNS, instant_text, parse_instant, version};
 use crate::import::{IN_FLIGHT_MAX, ImportError, ImportedBy, caller, record};
 use futures::{StreamExt, TryStreamExt, stream};
+use squareoff_domain::drop_copy::{self, Places};
 use squareoff_domain::position::{Position, PositionEvent, Report};
 use squareoff_domain::suspense::{
     self, ReportSuspended, SuspendedExecution, Suspense, SuspenseReport,
@@ -162,11 +163,12 @@ pub async fn import(
     let Some(date) = trades.first().map(|trade| trade.date) else {
         return Ok(report);
     };
-    let known = Known::of(store, date).await?;
+    let places = places_of(store, date).await?;
     let mut positions: BTreeMap<Arc<str>, Vec<Report>> = BTreeMap::new();
     let mut strangers: BTreeMap<Venue, Vec<&VenueTrade>> = BTreeMap::new();
     for trade in trades {
-        let Some(stream) = known.stream_of(trade) else {
+        let order = trade.cl_ord_id.as_ref();
+        let Some(stream) = places.stream_of(trade.venue, &trade.execution, order) else {
             strangers.entry(trade.venue).or_default().push(trade);
             continue;
         };
@@ -212,20 +214,15 @@ pub async fn import(
 }
 
 fn suspended(trade: &VenueTrade, version: &str) -> ReportSuspended {
-    ReportSuspended {
-        venue: trade.venue,
-        report_key: format!("drop-copy {}", trade.execution),
-        reason: "the venue lists a trade that no order here answers to".to_owned(),
-        message: format!("{version}: {}", row(trade)),
-        execution: Some(SuspendedExecution {
-            execution: trade.execution.clone(),
-            account: Some(trade.account.clone()),
-            symbol: Some(trade.symbol.clone()),
-            side: trade.side,
-            quantity: trade.quantity,
-            price: trade.price,
-        }),
-    }
+    let held = SuspendedExecution {
+        execution: trade.execution.clone(),
+        account: Some(trade.account.clone()),
+        symbol: Some(trade.symbol.clone()),
+        side: trade.side,
+        quantity: trade.quantity,
+        price: trade.price,
+    };
+    drop_copy::suspended(trade.venue, held, format!("{version}: {}", row(trade)))
 }
 
 /// The row as it stands in the file, its columns those of [`VENUE_TRADE_COLUMNS`].
@@ -251,63 +248,21 @@ fn row(trade: &VenueTrade) -> String {
 }
 
 /// Which position an order or an execution of the day stands in.
-#[derive(Default)]
-struct Known {
-    orders: HashMap<(Venue, ClOrdId), Arc<str>>,
-    executions: HashMap<ExecutionKey, Arc<str>>,
-}
-
-impl Known {
-    async fn of(store: &EventStore, date: TradingDate) -> Result<Known, DropCopyError> {
-        let mut known = Known::default();
-        let mut after = LogPosition::START;
-        loop {
-            let page = store.read_all(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.position;
-            for stored in &page {
-                let key = PositionKey::of_stream(&stored.stream);
-                let Some(key) = key.filter(|key| key.date == date) else {
-                    continue;
-                };
-                known.learn(&stored.stream, key.venue, &PositionEvent::decode(stored)?);
-            }
-        }
-        Ok(known)
-    }
-
-    fn learn(&mut self, stream: &Arc<str>, venue: Venue, event: &PositionEvent) {
-        let mut order = |id: &ClOrdId| {
-            let place = (venue, id.clone());
-            self.orders.insert(place, Arc::clone(stream));
+async fn places_of(store: &EventStore, date: TradingDate) -> Result<Places, DropCopyError> {
+    let mut places = Places::default();
+    let mut after = LogPosition::START;
+    loop {
+        let page = store.read_all(after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(places);
         };
-        match event {
-            PositionEvent::OrderPlaced(placed) => order(&placed.cl_ord_id),
-            PositionEvent::ExternalOrderObserved(observed) => order(&observed.cl_ord_id),
-            PositionEvent::ReplaceRequested(requested) => order(&requested.cl_ord_id),
-            PositionEvent::Executed(executed) => {
-                let key = executed.execution.clone();
-                self.executions.insert(key, Arc::clone(stream));
-            }
-            PositionEvent::PrimaryTradeApplied(applied) => {
-                let key = applied.execution.clone();
-                self.executions.insert(key, Arc::clone(stream));
-            }
-            PositionEvent::ExecutionCorrected(corrected) => {
-                let key = corrected.correction.clone();
-                self.executions.insert(key, Arc::clone(stream));
-            }
-            _ => {}
+        after = last.position;
+        for stored in &page {
+            let key = PositionKey::of_stream(&stored.stream);
+            let Some(key) = key.filter(|key| key.date == date) else {
+                continue;
+            };
+            places.learn(&stored.stream, key.venue, &PositionEvent::decode(stored)?);
         }
-    }
-
-    /// The execution knows best; an order's fill may not have come yet.
-    fn stream_of(&self, trade: &VenueTrade) -> Option<Arc<str>> {
-        let by_order = || {
-            let id = trade.cl_ord_id.clone()?;
-            self.orders.get(&(trade.venue, id))
-        };
-        let found = self.executions.get(&trade.execution).or_else(by_order);
-        found.cloned()
     }
 }

@@ -49,7 +49,10 @@ pub const CLIENT_COLUMNS: &[&str] = &[
     "pan",
     "email",
     "phone",
+    "date_of_birth",
 ];
+/// The last column of a client, which a file may leave out: of a company the date it was founded.
+pub const CLIENT_COLUMNS_OPTIONAL: usize = 1;
 pub const POSITION_COLUMNS: &[&str] = &[
     "trading_date",
     "client_code",

@@ -1,18 +1,20 @@
-//! Records a book in the event log: contracts, then clients, then positions.
+//! Records a book in the event log: contracts, then clients, then positions; and, when all are there, with the platform that they are.
 //!
 //! Called by the operator's shell at the beginning of the day, before the platform is activated.
 //!
 //! 1. The same book again appends nothing; a half-done import is completed by doing it again, from the same or another process.
 //! 2. A position told differently than before is a contradiction in its stream, never a change of what was loaded.
 //! 3. Positions come last: none is in the log without its contract and client.
-//! 4. Identities are not imported.
+//! 4. Identities are not imported here: whoever has the keys encrypts and records them (`squareoff-identity`).
 //!
 //! It does not judge the book ([`read`](crate::read()) did) and removes nothing that an earlier book had.
 
 use crate::book::Book;
 use futures::{StreamExt, TryStreamExt, stream};
+use squareoff_domain::client::{self, ClientReport, ClientState, client_stream};
+use squareoff_domain::platform::{self, BookLoaded, Platform, PlatformReport};
 use squareoff_domain::position::{self, Position, PositionEvent, Report};
-use squareoff_domain::reference::{ContractList, Latest, client_stream, contracts_stream};
+use squareoff_domain::reference::{ContractList, contracts_stream};
 use squareoff_domain::{Client, Contract, Timestamp, Venue};
 use squareoff_store::{
     APPEND_EVENTS_MAX, Aggregate, Caller, EventStore, LoadError, Streams, TransactError,
@@ -48,6 +50,7 @@ pub struct ImportReport {
     pub contracts: usize,
     pub clients: usize,
     pub positions: usize,
+    /// Of its lines.
     pub events_appended: usize,
     /// Lines that the log knew already.
     pub unchanged: usize,
@@ -83,11 +86,11 @@ pub async fn import(
         let recorded = contract_part(&contracts, &stream, part, book, by).await?;
         report.add(recorded);
     }
-    let clients = Streams::<Latest<Client>>::new(store.clone());
+    let clients = Streams::<ClientState>::new(store.clone());
     let each = book
         .clients
         .iter()
-        .map(|line| client(&clients, &line.client, book, by));
+        .map(|line| registered(&clients, &line.client, book, by));
     report.add(all(each).await?);
     let positions = Streams::<Position>::new(store.clone());
     let each = book
@@ -95,6 +98,7 @@ pub async fn import(
         .iter()
         .map(|line| bod(&positions, line, book, by));
     report.add(all(each).await?);
+    loaded(store, book, by).await?;
     tracing::info!(
         actor = %by.actor,
         trading_date = %book.trading_date,
@@ -107,6 +111,27 @@ pub async fn import(
         "beginning-of-day book imported"
     );
     Ok(report)
+}
+
+/// Tells the platform, which is not activated for a day without its book.
+async fn loaded(store: &EventStore, book: &Book, by: &ImportedBy) -> Result<(), ImportError> {
+    let count = |lines: usize| u64::try_from(lines).unwrap_or(u64::MAX);
+    let versions = &book.versions;
+    let source = [&versions.contracts, &versions.clients, &versions.positions];
+    let told = BookLoaded {
+        trading_date: book.trading_date,
+        contracts: count(book.contracts.len()),
+        clients: count(book.clients.len()),
+        positions: count(book.positions.len()),
+        source: source.map(String::as_str).join(" "),
+    };
+    let platform = Streams::<Platform>::new(store.clone());
+    let caller = caller_at(&platform, platform::STREAM, &told.source, by).await?;
+    record(&platform, platform::STREAM, &caller, |platform| {
+        platform::record(platform, PlatformReport::Book(told.clone()))
+    })
+    .await?;
+    Ok(())
 }
 
 /// What one or more lines came to.
@@ -179,16 +204,16 @@ async fn contract_part(
     })
 }
 
-async fn client(
-    streams: &Streams<Latest<Client>>,
-    client: &Client,
+async fn registered(
+    streams: &Streams<ClientState>,
+    line: &Client,
     book: &Book,
     by: &ImportedBy,
 ) -> Result<Recorded, ImportError> {
-    let stream = client_stream(&client.client);
+    let stream = client_stream(&line.client);
     let caller = caller_at(streams, &stream, &book.versions.clients, by).await?;
-    let appended = record(streams, &stream, &caller, |latest| {
-        latest.record(client.clone())
+    let appended = record(streams, &stream, &caller, |state| {
+        client::record(state, ClientReport::Registered(line.clone()))
     })
     .await?;
     Ok(Recorded {

@@ -11,9 +11,9 @@
 //! | [`intraday`] | what the primary did on the day: its orders that may still fill, its trades |
 //!
 //! 1. A book is imported whole or refused whole: one bad cell and nothing is appended.
-//! 2. Names, PAN, e-mail and phone stay in the files: they enter the log only once they can be encrypted.
+//! 2. Identities are read and checked here, shown in no message, and recorded by whoever has the keys (`squareoff-identity`).
 //!
-//! The live feed, the primary's health and the hand-back are not here yet.
+//! Not here yet: a live feed, the primary's health. The hand-back is asked for over HTTP.
 
 pub mod bod;
 pub mod book;

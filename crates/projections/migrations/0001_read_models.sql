@@ -100,7 +100,6 @@ CREATE TABLE orders (
 
 CREATE UNIQUE INDEX orders_by_placed_position ON orders (placed_position);
 CREATE INDEX orders_by_client ON orders (client_code, placed_position);
-CREATE INDEX orders_by_cl_ord_id ON orders (cl_ord_id);
 CREATE INDEX orders_working ON orders (placed_position) WHERE working;
 
 -- One row per execution as it stands: its first event's place in the log is its identity, so a venue that gives one ExecID to two
@@ -133,6 +132,9 @@ CREATE TABLE trades (
     drop_copy_price bigint,
     exchange_order_id text,
     executed_at timestamptz NOT NULL,
+    -- When the first event was recorded and who told, if it booked the trade; null when the drop copy was first.
+    told_at timestamptz,
+    told_by text,
     late bool NOT NULL,
     version bigint NOT NULL,
     updated_position bigint NOT NULL,
@@ -140,6 +142,6 @@ CREATE TABLE trades (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX trades_by_client ON trades (client_code, position);
-CREATE INDEX trades_by_order ON trades (order_id);
-CREATE INDEX trades_by_execution ON trades (execution_key);
+-- Only ever asked for whole keys. Those of an order are found among its client's.
+CREATE INDEX trades_by_execution ON trades USING hash (execution_key);
 CREATE INDEX trades_breaks ON trades (position) WHERE is_break;

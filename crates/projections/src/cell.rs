@@ -2,6 +2,7 @@
 //! column can be forgotten in one of the ways into the table.
 
 use crate::copy::CopyRows;
+use std::borrow::Cow;
 use std::sync::Arc;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
@@ -56,6 +57,22 @@ impl Cell for String {
 }
 
 impl Cell for &'static str {
+    type Element<'a> = &'a str;
+
+    fn element(&self) -> &str {
+        self
+    }
+
+    fn copy(&self, rows: &mut CopyRows) {
+        rows.text(self);
+    }
+}
+
+/// A text that is one of a few when it comes from the fold, and read from Postgres when it is shown: most columns are, and a rebuild
+/// would otherwise spend a good part of its time on making and giving back a dozen small texts per row.
+pub type Word = Cow<'static, str>;
+
+impl Cell for Word {
     type Element<'a> = &'a str;
 
     fn element(&self) -> &str {

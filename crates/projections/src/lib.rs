@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cluster`] | starts and watches a private PostgreSQL server |
 //! | [`clients`], [`contracts`], [`positions`], [`orders`], [`trades`], [`bulks`], [`platform`], [`incidents`], [`suspense`], [`audit`] | one read model each: rows, SQL, queries |
+//! | [`day`](mod@day) | all rows of one trading day in one snapshot, for the reconciliation |
 //! | [`run`] | projects the log live |
 //! | [`rebuild()`] | makes the read models anew beside the live ones, compares, swaps; goes on when it was killed |
 //! | [`rebuild_as_of`] | makes an auditor's copy of a moment of the log |
@@ -22,6 +23,7 @@ pub mod cluster;
 pub mod contracts;
 mod copy;
 mod database;
+pub mod day;
 mod fold;
 pub mod incidents;
 pub mod orders;

@@ -1,12 +1,13 @@
 //! Which events fold into which state of the domain.
 
 use crate::transact::Aggregate;
-use squareoff_domain::Client;
 use squareoff_domain::bulk::{self, Bulk, BulkEvent};
+use squareoff_domain::client::{self, ClientEvent, ClientState};
 use squareoff_domain::platform::{self, Platform, PlatformEvent};
 use squareoff_domain::position::{self, Position, PositionEvent};
-use squareoff_domain::reference::{ClientEvent, ContractEvent, ContractList, Latest};
+use squareoff_domain::reference::{ContractEvent, ContractList};
 use squareoff_domain::refusals::{self, RefusalEvent, Refusals};
+use squareoff_domain::sealing::{self, SealEvent, Sealed};
 use squareoff_domain::session::{self, Session, SessionEvent};
 use squareoff_domain::suspense::{self, Suspense, SuspenseEvent};
 
@@ -42,6 +43,14 @@ impl Aggregate for Refusals {
     }
 }
 
+impl Aggregate for Sealed {
+    type Event = SealEvent;
+
+    fn evolve(self, event: &SealEvent) -> Self {
+        sealing::evolve(self, event)
+    }
+}
+
 impl Aggregate for Session {
     type Event = SessionEvent;
 
@@ -58,11 +67,11 @@ impl Aggregate for Suspense {
     }
 }
 
-impl Aggregate for Latest<Client> {
+impl Aggregate for ClientState {
     type Event = ClientEvent;
 
     fn evolve(self, event: &ClientEvent) -> Self {
-        Latest::<Client>::evolve(self, event)
+        client::evolve(self, event)
     }
 }
 

@@ -7,10 +7,12 @@
 use crate::{Position, StoredEvent};
 use squareoff_domain::Event;
 use squareoff_domain::bulk::BulkEvent;
+use squareoff_domain::client::ClientEvent;
 use squareoff_domain::platform::PlatformEvent;
 use squareoff_domain::position::PositionEvent;
-use squareoff_domain::reference::{ClientEvent, ContractEvent};
+use squareoff_domain::reference::ContractEvent;
 use squareoff_domain::refusals::RefusalEvent;
+use squareoff_domain::sealing::SealEvent;
 use squareoff_domain::session::SessionEvent;
 use squareoff_domain::suspense::SuspenseEvent;
 use std::borrow::Cow;
@@ -154,6 +156,10 @@ log_events! {
     }
     Client: ClientEvent {
         ClientRegistered 1,
+        ClientIdentityRecorded 1,
+        ClientKeyRotated 1,
+        ClientIdentityRevealed 1,
+        ClientErased 1,
     }
     Contract: ContractEvent {
         ContractListed 1,
@@ -163,6 +169,7 @@ log_events! {
         ActivationApproved 1,
         ActivationRejected 1,
         LoadingStarted 1,
+        BookLoaded 1,
         PlatformActivated 2,
         PlatformStoodDown 1,
         HandbackRequested 1,
@@ -176,6 +183,10 @@ log_events! {
         CancelAllRequested 1,
         CancelAllOrdered 1,
         CancelAllRejected 1,
+        DisconnectRequested 1,
+        DisconnectRejected 1,
+        VenueDisconnected 1,
+        VenueReconnected 1,
         MarketPhaseChanged 1,
     }
     Position: PositionEvent {
@@ -219,13 +230,18 @@ log_events! {
     Refusal: RefusalEvent {
         RequestRefused 1,
     }
+    Seal: SealEvent {
+        CheckpointSealed 1,
+    }
     Session: SessionEvent {
         SessionClaimed 1,
         SessionReady 1,
+        SessionKept 1,
         SessionDown 1,
     }
     Suspense: SuspenseEvent {
         ReportSuspended 1,
+        SuspenseMatchBegun 1,
         SuspenseMatched 1,
         SuspenseDismissed 1,
         SuspenseContradicted 1,
@@ -347,6 +363,7 @@ mod tests {
             request_id: Uuid::nil(),
             correlation_id: Uuid::nil(),
             epoch: 1,
+            previous: crate::NO_PREVIOUS,
             body: body.into(),
         }
     }
@@ -440,6 +457,7 @@ mod tests {
             approved_by: None,
             activated_by: None,
             request_id: None,
+            without_book: None,
         };
         let event = Event::Platform(PlatformEvent::PlatformActivated(activated));
         assert_eq!(read, event);

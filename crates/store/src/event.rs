@@ -19,13 +19,14 @@ pub const APPEND_BYTES_MAX: usize = 4 << 20;
 pub const NAME_BYTES_MAX: usize = 512;
 /// Events of one read: a larger `max` is lowered to this.
 pub const READ_EVENTS_MAX: usize = 16_384;
-/// Bodies of one read: it ends early, after at least one event, when they reach this.
+/// Entries of one read: it ends early, after at least one event, when they reach this.
 pub const READ_BYTES_MAX: usize = 16 << 20;
 
 /// An event to append. The log adds stream, version, position and `recorded_at`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Unique over the whole log; the same id in the same place with the same content is a repeat.
+    /// The same id at the same place with the same content is a repeat. Unique in its stream, if its maker wants to be told from a
+    /// repeat; the log looks for it only at the place where it was to go.
     pub id: Uuid,
     /// Which event it is; its name in code and docs.
     pub event_type: &'static str,
@@ -54,7 +55,8 @@ pub struct StoredEvent {
     pub stream: Arc<str>,
     /// Number of events in the stream up to and with this one: the first has 1.
     pub version: u64,
-    /// When the log made it durable, by the clock of the process that appended it. Order is the position's, never this one's.
+    /// When the log made it durable, by the clock of the machine that appended it; never less than that of the event before it in
+    /// the log, so that the log up to a time is the log up to a position.
     pub recorded_at: Timestamp,
     pub id: Uuid,
     pub event_type: Arc<str>,
@@ -64,6 +66,8 @@ pub struct StoredEvent {
     pub request_id: Uuid,
     pub correlation_id: Uuid,
     pub epoch: u32,
+    /// Leaf hash ([`Entry::leaf_hash`](crate::Entry::leaf_hash)) of the stream's event before it; zeros for the stream's first.
+    pub previous: [u8; 32],
     pub body: Vec<u8>,
 }
 
@@ -137,6 +141,10 @@ pub(crate) fn check_append(stream: &str, events: &[NewEvent]) -> Result<(), Appe
     };
     if stream.is_empty() {
         return Err(AppendError::StreamUnnamed);
+    }
+    if stream.starts_with('$') {
+        let stream = stream.chars().take(NAME_BYTES_MAX).collect();
+        return Err(AppendError::StreamReserved { stream });
     }
     if events.is_empty() {
         return Err(AppendError::Empty);

@@ -1,16 +1,23 @@
 //! The port: the four calls every adapter answers. Callers hold an [`EventStore`] and never an adapter.
 
+#[cfg(feature = "kurrentdb")]
+use crate::Kurrent;
 use crate::event::check_append;
 use crate::{
-    AppendError, Appended, Embedded, NewEvent, OpenError, Position, ReadError, StoredEvent,
+    AppendError, Appended, Embedded, Entry, NewEvent, OpenError, Position, ReadError, StoredEvent,
     Subscription,
 };
 use std::path::Path;
+
+#[cfg(not(feature = "kurrentdb"))]
+const NOT_BUILT: &str = "this build has no adapter for KurrentDB";
 
 /// The log, by whichever adapter the configuration picked. Cheap to clone; clones share one writer and its readers.
 #[derive(Debug, Clone)]
 pub enum EventStore {
     Embedded(Embedded),
+    #[cfg(feature = "kurrentdb")]
+    Kurrent(Kurrent),
 }
 
 impl EventStore {
@@ -22,6 +29,37 @@ impl EventStore {
         Embedded::open(folder).map(EventStore::Embedded)
     }
 
+    /// Opens the log at a KurrentDB connection string, as `kurrentdb://user:password@host:2113?tlsCaFile=…`.
+    ///
+    /// # Errors
+    /// [`OpenError`] in one sentence, which never holds the password: the string is wrong, the server can't be reached, is not
+    /// trusted, denies the user, or is of another release than this one works with.
+    pub async fn connect(address: &str) -> Result<Self, OpenError> {
+        EventStore::check_address(address)?;
+        #[cfg(feature = "kurrentdb")]
+        return Kurrent::connect(address).await.map(EventStore::Kurrent);
+        #[cfg(not(feature = "kurrentdb"))]
+        Err(OpenError::Address {
+            reason: NOT_BUILT.to_owned(),
+        })
+    }
+
+    /// Whether `address` is a connection string that [`EventStore::connect`] takes; connects nowhere.
+    ///
+    /// # Errors
+    /// [`OpenError::Address`] says what is wrong with it.
+    pub fn check_address(address: &str) -> Result<(), OpenError> {
+        #[cfg(feature = "kurrentdb")]
+        return crate::kurrent::check_address(address);
+        #[cfg(not(feature = "kurrentdb"))]
+        Err(OpenError::Address {
+            reason: format!(
+                "`{}`: {NOT_BUILT}",
+                address.split("://").next().unwrap_or_default()
+            ),
+        })
+    }
+
     /// Appends `events` to `stream`, all or none, when its version is `expected_version` (0: there is no such stream yet).
     /// Returns after they are durable. The same append again is answered as the first time, with `repeated` set, even when
     /// the stream has grown since; content is type, schema version and body, so a retry may carry another `occurred_at`.
@@ -29,8 +67,8 @@ impl EventStore {
     /// Once polled, the append goes on even if the future is dropped.
     ///
     /// # Errors
-    /// In order of precedence: limits and emptiness ([`AppendError::TooLarge`], ...), `Overloaded`, an id that stands elsewhere
-    /// (`EventIdReused`), `WrongVersion`. `ReadOnly` and `Unknown` when the disk failed.
+    /// In order of precedence: limits and emptiness ([`AppendError::TooLarge`], ...), `Overloaded`, an id that stands at the
+    /// expected place with other content (`EventIdReused`), `WrongVersion`. `ReadOnly` and `Unknown` when the disk failed.
     pub async fn append(
         &self,
         stream: &str,
@@ -42,6 +80,8 @@ impl EventStore {
             EventStore::Embedded(embedded) => {
                 embedded.append(stream, expected_version, events).await
             }
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(kurrent) => kurrent.append(stream, expected_version, events).await,
         }
     }
 
@@ -58,6 +98,8 @@ impl EventStore {
     ) -> Result<Vec<StoredEvent>, ReadError> {
         match self {
             EventStore::Embedded(embedded) => embedded.read_stream(stream, from_version, max).await,
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(kurrent) => kurrent.read_stream(stream, from_version, max).await,
         }
     }
 
@@ -72,6 +114,35 @@ impl EventStore {
     ) -> Result<Vec<StoredEvent>, ReadError> {
         match self {
             EventStore::Embedded(embedded) => embedded.read_all(after, max).await,
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(kurrent) => kurrent.read_all(after, max).await,
+        }
+    }
+
+    /// As [`EventStore::read_all`], but the exact bytes that are stored and sealed: for auditors, exports and checks.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the disk or the file failed.
+    pub async fn read_entries(&self, after: Position, max: usize) -> Result<Vec<Entry>, ReadError> {
+        match self {
+            EventStore::Embedded(embedded) => embedded.read_entries(after, max).await,
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(kurrent) => {
+                let events = kurrent.read_all(after, max).await?;
+                Ok(events.iter().map(Entry::of).collect())
+            }
+        }
+    }
+
+    /// Number of events in `stream`: 0 when there is no such stream.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the disk or the file failed.
+    pub async fn stream_version(&self, stream: &str) -> Result<u64, ReadError> {
+        match self {
+            EventStore::Embedded(embedded) => embedded.stream_version(stream).await,
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(kurrent) => kurrent.stream_version(stream).await,
         }
     }
 
@@ -82,6 +153,19 @@ impl EventStore {
     pub async fn head(&self) -> Result<Position, ReadError> {
         match self {
             EventStore::Embedded(embedded) => embedded.head().await,
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(kurrent) => kurrent.head().await,
+        }
+    }
+
+    /// Why this process's log takes no more appends until it is opened again; `None` while it does. For health checks: who appends
+    /// is told by [`AppendError::ReadOnly`].
+    pub fn read_only(&self) -> Option<&str> {
+        match self {
+            EventStore::Embedded(embedded) => embedded.failed(),
+            // A server that can't be reached may be back at the next append.
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(_) => None,
         }
     }
 

@@ -6,7 +6,9 @@
 //!
 //! A subscriber stores its own checkpoint; after a restart it subscribes from there and sees later events again.
 
-use crate::embedded::Watch;
+use crate::embedded;
+#[cfg(feature = "kurrentdb")]
+use crate::kurrent;
 use crate::{EventStore, Position, ReadError, StoredEvent};
 
 /// What a subscriber gets next.
@@ -16,6 +18,24 @@ pub enum Delivery {
     Events(Vec<StoredEvent>),
     /// Everything up to this position has been delivered.
     CaughtUp(Position),
+}
+
+/// An ear on the log's head.
+#[derive(Debug)]
+enum Watch {
+    Embedded(embedded::Watch),
+    #[cfg(feature = "kurrentdb")]
+    Kurrent(kurrent::Watch),
+}
+
+impl Watch {
+    async fn behind(&mut self, after: Position) {
+        match self {
+            Watch::Embedded(watch) => watch.behind(after).await,
+            #[cfg(feature = "kurrentdb")]
+            Watch::Kurrent(watch) => watch.behind(after).await,
+        }
+    }
 }
 
 /// One reader's way along the log. See the module's invariants.
@@ -30,7 +50,9 @@ pub struct Subscription {
 impl Subscription {
     pub(crate) fn new(store: EventStore, after: Position) -> Self {
         let watch = match &store {
-            EventStore::Embedded(embedded) => embedded.watch(),
+            EventStore::Embedded(embedded) => Watch::Embedded(embedded.watch()),
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(kurrent) => Watch::Kurrent(kurrent.watch()),
         };
         Subscription {
             store,

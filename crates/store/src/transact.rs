@@ -4,7 +4,7 @@
 //!
 //! 1. A decision stands only on the version it was made at; a conflict reads the newer events and decides again.
 //! 2. A refusal, or "nothing to do", is answered only from a state read in this call, never from a remembered one.
-//! 3. Event ids are made of the request id and the event's index, not of the stream: one request id used on two streams is caught.
+//! 3. Event ids are made of the request id and the event's index: a request repeated at the same version is the same append.
 //! 4. An unknown outcome is asked again with the same events, and reported as unknown if it stays so; never as a failure.
 //!
 //! Folded states are remembered, bounded; they may be old, which costs one conflict and never a wrong append.
@@ -200,6 +200,7 @@ impl<A: Aggregate> Streams<A> {
                 (
                     Err(
                         AppendError::ReadOnly { .. }
+                        | AppendError::Unavailable { .. }
                         | AppendError::Overloaded
                         | AppendError::Closed,
                     ),
@@ -296,7 +297,9 @@ fn is_conflict(error: &AppendError, ours: &str, loaded: u64) -> bool {
         | AppendError::TooLarge { .. }
         | AppendError::Empty
         | AppendError::StreamUnnamed
+        | AppendError::StreamReserved { .. }
         | AppendError::Overloaded
+        | AppendError::Unavailable { .. }
         | AppendError::ReadOnly { .. }
         | AppendError::Unknown { .. }
         | AppendError::Closed => false,

@@ -156,6 +156,7 @@ impl Working {
                 | Event::Contract(_)
                 | Event::Platform(_)
                 | Event::Refusal(_)
+                | Event::Seal(_)
                 | Event::Session(_)
                 | Event::Suspense(_) => {}
             }

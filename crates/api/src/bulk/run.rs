@@ -8,6 +8,7 @@ use super::item::{self, Refused, Stand, Works};
 use super::pace::Pace;
 use super::told::{Told, record};
 use super::worker::{Shared, WorkerError};
+use crate::decide::DIRECTORY_WAIT;
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use squareoff_domain::bulk::{
@@ -29,7 +30,10 @@ pub const IN_FLIGHT_MAX: usize = 256;
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
 /// How long an item's orders hold up its phase. A marketable limit fills at once or rests in a book that nobody answers.
 const ITEM_PATIENCE: Duration = Duration::from_secs(30);
-/// Times an item is asked for again when its orders were lost or expired. Each time may cost a message; then a person looks.
+/// Between two looks at whether an order that rests is to be priced anew: a contract file is told anew a few times a day at most.
+const REPRICE_LOOK: Duration = Duration::from_secs(1);
+/// Times an item is asked for when its orders were lost, expired, or were refused at a price that would be another now. Each time may cost
+/// a message; then a person looks.
 const ATTEMPTS_MAX: u32 = 3;
 /// Tries when the log or the position is busy, and the pause between them: a minute.
 const BUSY_TRIES_MAX: u32 = 600;
@@ -290,19 +294,25 @@ impl Run {
                         }
                         Ask::Settled(outcome) => return Ok(Some(outcome)),
                     },
-                    Stand::Working => {}
+                    Stand::Working => self.reprice(&stream, item, request, &position).await?,
                 }
-                let Some(patience) = patience else {
-                    heard.await;
-                    continue;
-                };
-                let until = *until.get_or_insert_with(|| Instant::now() + patience);
+                let until = patience
+                    .map(|patience| *until.get_or_insert_with(|| Instant::now() + patience));
+                if until.is_some_and(|until| Instant::now() >= until) {
+                    return Ok(None);
+                }
+                let look = Instant::now() + REPRICE_LOOK;
                 tokio::select! {
                     () = heard => {}
-                    () = sleep_until(until) => return Ok(None),
+                    () = sleep_until(until.map_or(look, |until| until.min(look))) => {}
                 }
             };
-            let again = !position.closable().is_zero() && item::may_try_again(&position, request);
+            // How an order ended is judged by a contract file at least as new.
+            let known = self.shared.book.progress().position;
+            self.shared.directory.reach(known, DIRECTORY_WAIT).await;
+            let gathered = self.shared.gathered(&item.key);
+            let again = !position.closable().is_zero()
+                && item::may_try_again(&position, request, &self.terms, &gathered.context());
             if !again || attempt == ATTEMPTS_MAX {
                 return Ok(Some(item::outcome(&position, &requests)));
             }
@@ -365,6 +375,47 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Prices the item's resting orders anew where the contract file was told anew since and the policy now asks for more. A paused bulk
+    /// sends nothing; what can't be changed now is looked at again.
+    async fn reprice(
+        &self,
+        stream: &str,
+        item: &BulkItem,
+        request: RequestId,
+        position: &Position,
+    ) -> Result<(), WorkerError> {
+        if !self.may_begin() {
+            return Ok(());
+        }
+        let gathered = self.shared.gathered(&item.key);
+        let context = gathered.context();
+        for (order, price) in item::reprices(position, request, &self.terms, &context) {
+            let pace = self.pace(item.key.venue);
+            pace.take().await;
+            if !self.may_begin() {
+                pace.charge(0);
+                return Ok(());
+            }
+            let number = position.orders[&order].replaces.len() + 1;
+            let number = u32::try_from(number).expect("bounded by REPRICES_MAX");
+            let id = item_request_id(self.id, &item.key, BulkStep::Reprice { order, number });
+            let caller = gathered.caller(&self.actor, id, self.id.0);
+            let decide = |position: &Position| {
+                let events = item::reprice(position, id, (order, price), &context);
+                Ok::<_, Refusal>((events, ()))
+            };
+            let answer = self.shared.positions.transact(stream, &caller, decide);
+            match answer.await {
+                Ok(committed) => pace.charge(u32::from(committed.appended > 0)),
+                Err(error) => {
+                    pace.charge(0);
+                    check_busy(error)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn ask_cancel(

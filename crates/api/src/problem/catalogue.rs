@@ -2,6 +2,7 @@
 
 use super::Problem;
 use squareoff_domain::bulk::{BulkRefusal, BulkStatus};
+use squareoff_domain::client::ClientRefusal;
 use squareoff_domain::platform::{HaltScope, Phase, PlatformRefusal};
 use squareoff_domain::position::OrderStatus;
 use squareoff_domain::suspense::SuspenseRefusal;
@@ -172,6 +173,9 @@ fn platform_refusals() -> Vec<PlatformRefusal> {
         PlatformRefusal::NotApproved {
             phase: Phase::Requested,
         },
+        PlatformRefusal::BookNotLoaded {
+            date: "2026-11-20".parse().unwrap(),
+        },
         PlatformRefusal::NotActive {
             phase: Phase::Dormant,
         },
@@ -196,6 +200,14 @@ fn platform_refusals() -> Vec<PlatformRefusal> {
         PlatformRefusal::UnknownCancelAll {
             kill_id: RequestId(Uuid::from_u128(7)),
         },
+        PlatformRefusal::HaltFirst { venue: Venue::Nse },
+        PlatformRefusal::AlreadyDisconnected { venue: Venue::Nse },
+        PlatformRefusal::DisconnectPending {
+            venue: Venue::Nse,
+            requested_by: asha(),
+        },
+        PlatformRefusal::NoDisconnectPending { venue: Venue::Nse },
+        PlatformRefusal::NotDisconnected { venue: Venue::Nse },
         PlatformRefusal::OwnRequest { by: asha() },
     ]
 }
@@ -207,16 +219,22 @@ fn platform_place(refusal: &PlatformRefusal) -> usize {
         PlatformRefusal::ActivationPending { .. } => 2,
         PlatformRefusal::NoActivationPending { .. } => 3,
         PlatformRefusal::NotApproved { .. } => 4,
-        PlatformRefusal::NotActive { .. } => 5,
-        PlatformRefusal::NoHandbackPending { .. } => 6,
-        PlatformRefusal::NotDraining { .. } => 7,
-        PlatformRefusal::AlreadyHalted { .. } => 8,
-        PlatformRefusal::NotHalted { .. } => 9,
-        PlatformRefusal::ResumePending { .. } => 10,
-        PlatformRefusal::NoResumePending { .. } => 11,
-        PlatformRefusal::TooManyCancelAlls { .. } => 12,
-        PlatformRefusal::UnknownCancelAll { .. } => 13,
-        PlatformRefusal::OwnRequest { .. } => 14,
+        PlatformRefusal::BookNotLoaded { .. } => 5,
+        PlatformRefusal::NotActive { .. } => 6,
+        PlatformRefusal::NoHandbackPending { .. } => 7,
+        PlatformRefusal::NotDraining { .. } => 8,
+        PlatformRefusal::AlreadyHalted { .. } => 9,
+        PlatformRefusal::NotHalted { .. } => 10,
+        PlatformRefusal::ResumePending { .. } => 11,
+        PlatformRefusal::NoResumePending { .. } => 12,
+        PlatformRefusal::TooManyCancelAlls { .. } => 13,
+        PlatformRefusal::UnknownCancelAll { .. } => 14,
+        PlatformRefusal::HaltFirst { .. } => 15,
+        PlatformRefusal::AlreadyDisconnected { .. } => 16,
+        PlatformRefusal::DisconnectPending { .. } => 17,
+        PlatformRefusal::NoDisconnectPending { .. } => 18,
+        PlatformRefusal::NotDisconnected { .. } => 19,
+        PlatformRefusal::OwnRequest { .. } => 20,
     }
 }
 
@@ -232,6 +250,9 @@ fn suspense_refusals() -> Vec<SuspenseRefusal> {
         SuspenseRefusal::RequestIdReused,
         SuspenseRefusal::UnknownReport,
         SuspenseRefusal::AlreadyMatched {
+            position: Box::new(position.clone()),
+        },
+        SuspenseRefusal::MatchBegun {
             position: Box::new(position),
         },
         SuspenseRefusal::AlreadyDismissed,
@@ -245,9 +266,31 @@ fn suspense_place(refusal: &SuspenseRefusal) -> usize {
         SuspenseRefusal::RequestIdReused => 0,
         SuspenseRefusal::UnknownReport => 1,
         SuspenseRefusal::AlreadyMatched { .. } => 2,
-        SuspenseRefusal::AlreadyDismissed => 3,
-        SuspenseRefusal::NoExecution => 4,
-        SuspenseRefusal::OtherInstrument => 5,
+        SuspenseRefusal::MatchBegun { .. } => 3,
+        SuspenseRefusal::AlreadyDismissed => 4,
+        SuspenseRefusal::NoExecution => 5,
+        SuspenseRefusal::OtherInstrument => 6,
+    }
+}
+
+fn client_refusals() -> Vec<ClientRefusal> {
+    let client = || "C00042".parse().unwrap();
+    vec![
+        ClientRefusal::ReasonMissing,
+        ClientRefusal::ReasonHoldsPan,
+        ClientRefusal::UnknownClient { client: client() },
+        ClientRefusal::Erased { client: client() },
+        ClientRefusal::IdentityNotRecorded { client: client() },
+    ]
+}
+
+fn client_place(refusal: &ClientRefusal) -> usize {
+    match refusal {
+        ClientRefusal::ReasonMissing => 0,
+        ClientRefusal::ReasonHoldsPan => 1,
+        ClientRefusal::UnknownClient { .. } => 2,
+        ClientRefusal::Erased { .. } => 3,
+        ClientRefusal::IdentityNotRecorded { .. } => 4,
     }
 }
 
@@ -300,9 +343,11 @@ fn no_refusal_is_missing_from_the_examples() {
     let places: Vec<_> = refusals().iter().map(place).collect();
     assert_eq!(places, (0..38).collect::<Vec<_>>());
     let places: Vec<_> = platform_refusals().iter().map(platform_place).collect();
-    assert_eq!(places, (0..15).collect::<Vec<_>>());
+    assert_eq!(places, (0..21).collect::<Vec<_>>());
     let places: Vec<_> = suspense_refusals().iter().map(suspense_place).collect();
-    assert_eq!(places, (0..6).collect::<Vec<_>>());
+    assert_eq!(places, (0..7).collect::<Vec<_>>());
+    let places: Vec<_> = client_refusals().iter().map(client_place).collect();
+    assert_eq!(places, (0..5).collect::<Vec<_>>());
     let places: Vec<_> = bulk_refusals().iter().filter_map(bulk_place).collect();
     assert_eq!(places, (0..9).collect::<Vec<_>>());
 }
@@ -311,11 +356,13 @@ fn no_refusal_is_missing_from_the_examples() {
 fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
     let of_platform = platform_refusals().into_iter().map(Problem::from);
     let of_suspense = suspense_refusals().into_iter().map(Problem::from);
+    let of_clients = client_refusals().into_iter().map(Problem::from);
     let of_bulk = bulk_refusals().into_iter().map(Problem::from);
     let problems = refusals().into_iter().map(Problem::from);
     let problems = problems
         .chain(of_platform)
         .chain(of_suspense)
+        .chain(of_clients)
         .chain(of_bulk);
     let problems: Vec<_> = problems.collect();
     let (mut titles, mut codes) = (HashMap::new(), HashMap::new());

@@ -113,7 +113,10 @@ struct Reported {
     #[serde(with = "time::serde::rfc3339")]
     recorded_at: OffsetDateTime,
     actor: String,
-    summary: String,
+    /// A fill that came after its order had ended here.
+    late: bool,
+    /// In words, where there is more to say than the fields do.
+    summary: Option<String>,
 }
 
 pub async fn search(
@@ -210,6 +213,7 @@ impl From<ExecutionRow> for Reported {
             occurred_at: row.occurred_at,
             recorded_at: row.recorded_at,
             actor: row.actor,
+            late: row.late,
             summary: row.summary,
         }
     }

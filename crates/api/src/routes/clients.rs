@@ -1,5 +1,6 @@
 //! `GET /v1/clients/{client_code}`, its positions, and the cancel of all its orders.
 
+use super::identity::{Identity, of_client};
 use super::position_list::Position;
 use super::positions::{Outcome, cancel_each};
 use super::{outage, parameter, trading_day, wait_for};
@@ -13,6 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use squareoff_domain::client::ClientRefusal;
 use squareoff_domain::{ClientCode, Refusal};
 use squareoff_projections::clients::{ClientRow, client};
 use squareoff_projections::positions::positions_of_client;
@@ -31,6 +33,7 @@ pub struct Client {
     category: String,
     branch: String,
     segments: Vec<String>,
+    identity: Identity,
     /// The log position that the answer reflects.
     position: String,
 }
@@ -68,6 +71,7 @@ pub async fn show(
         ..
     } = found.value.ok_or_else(|| unknown(&code))?;
     Ok(Json(Client {
+        identity: of_client(&app, &code).await?,
         client_code,
         category,
         branch,
@@ -148,9 +152,6 @@ pub async fn cancel_all(
 }
 
 pub fn unknown(client_code: &ClientCode) -> Problem {
-    Problem::not_found(
-        "unknown-client",
-        "There is no such client",
-        format!("no client has the code {client_code}"),
-    )
+    let client = client_code.clone();
+    ClientRefusal::UnknownClient { client }.into()
 }

@@ -1,10 +1,12 @@
 //! `GET /healthz`: the process answers. `GET /readyz`: it can do its work, part by part. Both are open: they say nothing of clients.
 
-use crate::server::App;
+use crate::server::{App, now};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use squareoff_domain::sealing::STREAM;
+use squareoff_store::Position;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ pub struct Readiness {
     read_model: Part,
     platform: &'static str,
     epoch: u32,
+    /// How far the log is sealed; not there where nothing is. It does not count towards `ready`: orders go on without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<Seal>,
     /// Each exchange session: `ready` or `down`. A session that is down refuses orders, not queries.
     sessions: BTreeMap<String, &'static str>,
 }
@@ -30,17 +35,59 @@ struct Part {
     reason: Option<String>,
 }
 
+#[derive(Serialize)]
+struct Seal {
+    /// Events under the newest checkpoint.
+    size: u64,
+    /// Log position of the last of them.
+    position: String,
+    /// Events under the newest checkpoint that a witness signed.
+    cosigned: Option<u64>,
+    /// How long ago the newest checkpoint was signed. It may be long: a log without news is not signed again.
+    age_s: u64,
+    /// Events behind it that no checkpoint covers yet, up to the limit that is counted to.
+    unsealed: usize,
+    /// What is wrong, by who says so.
+    alarms: BTreeMap<String, String>,
+}
+
+/// Events behind the checkpoint that are counted.
+const UNSEALED_MAX: usize = 1_000;
+
+/// The tail of nothing but checkpoints' own events is none.
+async fn seal(app: &App) -> Option<Seal> {
+    let status = app.sealing()?;
+    let position = Position::from_u64(status.position);
+    let behind = app.store.read_all(position, UNSEALED_MAX).await;
+    let behind = behind.unwrap_or_default();
+    let unsealed = behind
+        .iter()
+        .filter(|event| *event.stream != *STREAM)
+        .count();
+    let now = u64::try_from(now().0 / 1_000_000_000).unwrap_or_default();
+    Some(Seal {
+        size: status.size,
+        position: position.to_string(),
+        cosigned: status.cosigned,
+        age_s: now.saturating_sub(status.sealed_at),
+        unsealed,
+        alarms: status.alarms,
+    })
+}
+
 pub async fn alive() -> &'static str {
     "ok\n"
 }
 
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let progress = app.directory.progress();
+    let read_only = app.store.read_only();
     let event_log = Part {
-        ready: progress.caught_up,
+        ready: progress.caught_up && read_only.is_none(),
         position: Some(progress.position.to_string()),
-        reason: progress
-            .stopped
+        reason: read_only
+            .map(|reason| format!("the event log takes no appends: {reason}"))
+            .or(progress.stopped)
             .or_else(|| (!progress.caught_up).then(|| "still reading the event log".to_owned())),
     };
     let asked = tokio::time::timeout(READY_WAIT, squareoff_projections::checkpoint(&app.reads));
@@ -68,9 +115,10 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
         read_model,
         platform: platform.phase.as_str(),
         epoch: platform.epoch,
+        seal: seal(&app).await,
         sessions: app
             .directory
-            .sessions()
+            .sessions(now())
             .into_iter()
             .map(|(stream, ready)| (stream, if ready { "ready" } else { "down" }))
             .collect(),

@@ -3,7 +3,7 @@
 use super::rfc3339;
 use crate::auth::Actor;
 use crate::decide::{Answer, accepted};
-use crate::extract::{IdempotencyKey, Json, NoBody, Path, Reason, Scope, Time};
+use crate::extract::{IdempotencyKey, Json, NoBody, OptionalJson, Path, Reason, Scope, Time};
 use crate::hand_back;
 use crate::platform;
 use crate::problem::Problem;
@@ -12,7 +12,8 @@ use crate::server::{App, date_in_india, now};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use squareoff_domain::platform::{
@@ -24,25 +25,51 @@ use squareoff_store::codec::LogEvent;
 use uuid::Uuid;
 
 pub fn router() -> Router<App> {
+    use PlatformAsk::*;
     Router::new()
         .route("/", get(show))
-        .route("/activation", post(request_activation))
-        .route("/activation/approve", post(approve_activation))
-        .route("/activation/reject", post(reject_activation))
-        .route("/activation/load", post(start_loading))
+        .route("/activation", of(requested_activation))
+        .route("/activation/approve", plain(|| ApproveActivation))
+        .route(
+            "/activation/reject",
+            why(|reason| RejectActivation { reason }),
+        )
+        .route("/activation/load", plain(|| StartLoading))
         .route("/activation/activate", post(activate))
-        .route("/hand-back", post(request_hand_back))
-        .route("/hand-back/approve", post(approve_hand_back))
-        .route("/hand-back/reject", post(reject_hand_back))
+        .route("/hand-back", why(|reason| RequestHandback { reason }))
+        .route("/hand-back/approve", plain(|| ApproveHandback))
+        .route("/hand-back/reject", why(|reason| RejectHandback { reason }))
         .route("/hand-back/complete", post(complete_hand_back))
-        .route("/stand-down", post(stand_down))
-        .route("/halt", post(halt))
-        .route("/resume", post(request_resume))
-        .route("/resume/approve", post(approve_resume))
-        .route("/resume/reject", post(reject_resume))
-        .route("/cancel-all", post(request_cancel_all))
+        .route("/stand-down", why(|reason| StandDown { reason }))
+        .route("/halt", scoped(|scope, reason| Halt { scope, reason }))
+        .route(
+            "/resume",
+            scoped(|scope, reason| RequestResume { scope, reason }),
+        )
+        .route("/resume/approve", of(approved_resume))
+        .route(
+            "/resume/reject",
+            scoped(|scope, reason| RejectResume { scope, reason }),
+        )
+        .route(
+            "/cancel-all",
+            scoped(|scope, reason| RequestCancelAll { scope, reason }),
+        )
         .route("/cancel-all/{kill_id}/approve", post(approve_cancel_all))
         .route("/cancel-all/{kill_id}/reject", post(reject_cancel_all))
+        .route(
+            "/disconnect",
+            of_venue(|venue, reason| RequestDisconnect { venue, reason }),
+        )
+        .route("/disconnect/approve", of(approved_disconnect))
+        .route(
+            "/disconnect/reject",
+            of_venue(|venue, reason| RejectDisconnect { venue, reason }),
+        )
+        .route(
+            "/reconnect",
+            of_venue(|venue, reason| Reconnect { venue, reason }),
+        )
         .route("/market-phase", post(market_phase))
 }
 
@@ -52,6 +79,14 @@ pub struct Activation {
     trading_date: TradingDate,
     reason: Reason,
     outage_began_at: Time,
+}
+
+/// Of an activation whose book is not loaded.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WithoutBook {
+    /// Why it has to be all the same.
+    without_book: Reason,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +106,19 @@ pub struct Scoped {
 #[serde(deny_unknown_fields)]
 pub struct ScopeAlone {
     scope: Scope,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfVenue {
+    venue: Venue,
+    reason: Reason,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VenueAlone {
+    venue: Venue,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +154,9 @@ pub struct Shown {
     halts: Vec<Switch>,
     resumes: Vec<Pending>,
     cancel_alls: Vec<Pending>,
+    /// Venues that no session is connected to.
+    disconnects: Vec<Switch>,
+    disconnect_requests: Vec<Pending>,
     markets: Vec<Market>,
     version: u64,
     position: String,
@@ -176,6 +227,16 @@ async fn show(State(app): State<App>, _: Actor) -> Result<axum::Json<Shown>, Pro
             .iter()
             .map(|(id, wish)| pending(Some(id.0), wish))
             .collect(),
+        disconnects: platform
+            .disconnects
+            .iter()
+            .map(|(venue, halt)| switch((&HaltScope::Venue(*venue), halt)))
+            .collect(),
+        disconnect_requests: platform
+            .disconnect_wishes
+            .values()
+            .map(|wish| pending(None, wish))
+            .collect(),
         markets: markets
             .map(|((venue, segment), market)| Market {
                 venue: *venue,
@@ -237,12 +298,64 @@ fn done(request_id: RequestId, answer: Answer<PlatformEvent>) -> Result<Response
     Ok(accepted(&body, None, answer.replayed))
 }
 
-async fn request_activation(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Activation>,
-) -> Result<Response, Problem> {
+/// A request without a body.
+fn plain(wanted: fn() -> PlatformAsk) -> MethodRouter<App> {
+    post(
+        async move |State(app): State<App>, actor: Actor, key: IdempotencyKey, _: NoBody| {
+            ask(&app, &actor, &key, wanted()).await
+        },
+    )
+}
+
+/// A request that this body makes.
+fn of<B>(wanted: fn(B) -> Result<PlatformAsk, Problem>) -> MethodRouter<App>
+where
+    B: DeserializeOwned + Send + 'static,
+{
+    post(
+        async move |State(app): State<App>,
+                    actor: Actor,
+                    key: IdempotencyKey,
+                    Json(body): Json<B>| { ask(&app, &actor, &key, wanted(body)?).await },
+    )
+}
+
+fn why(wanted: fn(String) -> PlatformAsk) -> MethodRouter<App> {
+    post(
+        async move |State(app): State<App>,
+                    actor: Actor,
+                    key: IdempotencyKey,
+                    Json(body): Json<Why>| {
+            ask(&app, &actor, &key, wanted(body.reason.given()?)).await
+        },
+    )
+}
+
+fn scoped(wanted: fn(HaltScope, String) -> PlatformAsk) -> MethodRouter<App> {
+    post(
+        async move |State(app): State<App>,
+                    actor: Actor,
+                    key: IdempotencyKey,
+                    Json(body): Json<Scoped>| {
+            let wanted = wanted(body.scope.0, body.reason.given()?);
+            ask(&app, &actor, &key, wanted).await
+        },
+    )
+}
+
+fn of_venue(wanted: fn(Venue, String) -> PlatformAsk) -> MethodRouter<App> {
+    post(
+        async move |State(app): State<App>,
+                    actor: Actor,
+                    key: IdempotencyKey,
+                    Json(body): Json<OfVenue>| {
+            let wanted = wanted(body.venue, body.reason.given()?);
+            ask(&app, &actor, &key, wanted).await
+        },
+    )
+}
+
+fn requested_activation(body: Activation) -> Result<PlatformAsk, Problem> {
     let outage_began_at = body.outage_began_at.0;
     if outage_began_at > now() {
         return Err(Problem::malformed("`outage_began_at` is in the future"));
@@ -252,78 +365,31 @@ async fn request_activation(
         return Err(Problem::malformed("`trading_date` is in the future"));
     }
     let (trading_date, reason) = (body.trading_date, body.reason.given()?);
-    let wanted = PlatformAsk::RequestActivation {
+    Ok(PlatformAsk::RequestActivation {
         trading_date,
         reason,
         outage_began_at,
-    };
-    ask(&app, &actor, &key, wanted).await
+    })
 }
 
-async fn approve_activation(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    _: NoBody,
-) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, PlatformAsk::ApproveActivation).await
+fn approved_resume(body: ScopeAlone) -> Result<PlatformAsk, Problem> {
+    let scope = body.scope.0;
+    Ok(PlatformAsk::ApproveResume { scope })
 }
 
-async fn reject_activation(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Why>,
-) -> Result<Response, Problem> {
-    let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::RejectActivation { reason }).await
-}
-
-async fn start_loading(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    _: NoBody,
-) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, PlatformAsk::StartLoading).await
+fn approved_disconnect(body: VenueAlone) -> Result<PlatformAsk, Problem> {
+    let venue = body.venue;
+    Ok(PlatformAsk::ApproveDisconnect { venue })
 }
 
 async fn activate(
     State(app): State<App>,
     actor: Actor,
     key: IdempotencyKey,
-    _: NoBody,
+    OptionalJson(body): OptionalJson<WithoutBook>,
 ) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, PlatformAsk::Activate).await
-}
-
-async fn request_hand_back(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Why>,
-) -> Result<Response, Problem> {
-    let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::RequestHandback { reason }).await
-}
-
-async fn approve_hand_back(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    _: NoBody,
-) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, PlatformAsk::ApproveHandback).await
-}
-
-async fn reject_hand_back(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Why>,
-) -> Result<Response, Problem> {
-    let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::RejectHandback { reason }).await
+    let without_book = body.map(|body| body.without_book.given()).transpose()?;
+    ask(&app, &actor, &key, PlatformAsk::Activate { without_book }).await
 }
 
 async fn complete_hand_back(
@@ -337,69 +403,6 @@ async fn complete_hand_back(
     let package = hand_back::package(&app, &actor, request_id).await;
     let package = app.keep(&actor, &asked, package)?;
     let wanted = PlatformAsk::CompleteHandback { package };
-    ask(&app, &actor, &key, wanted).await
-}
-
-async fn stand_down(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Why>,
-) -> Result<Response, Problem> {
-    let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::StandDown { reason }).await
-}
-
-async fn halt(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Scoped>,
-) -> Result<Response, Problem> {
-    let (scope, reason) = (body.scope.0, body.reason.given()?);
-    ask(&app, &actor, &key, PlatformAsk::Halt { scope, reason }).await
-}
-
-async fn request_resume(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Scoped>,
-) -> Result<Response, Problem> {
-    let (scope, reason) = (body.scope.0, body.reason.given()?);
-    let wanted = PlatformAsk::RequestResume { scope, reason };
-    ask(&app, &actor, &key, wanted).await
-}
-
-async fn approve_resume(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<ScopeAlone>,
-) -> Result<Response, Problem> {
-    let scope = body.scope.0;
-    ask(&app, &actor, &key, PlatformAsk::ApproveResume { scope }).await
-}
-
-async fn reject_resume(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Scoped>,
-) -> Result<Response, Problem> {
-    let (scope, reason) = (body.scope.0, body.reason.given()?);
-    let wanted = PlatformAsk::RejectResume { scope, reason };
-    ask(&app, &actor, &key, wanted).await
-}
-
-async fn request_cancel_all(
-    State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
-    Json(body): Json<Scoped>,
-) -> Result<Response, Problem> {
-    let (scope, reason) = (body.scope.0, body.reason.given()?);
-    let wanted = PlatformAsk::RequestCancelAll { scope, reason };
     ask(&app, &actor, &key, wanted).await
 }
 

@@ -78,6 +78,8 @@ struct Accepted {
     stream: String,
     version: u64,
     position: String,
+    /// Where the receipt's proof is got, as soon as the log is sealed up to it.
+    proof: String,
 }
 
 #[derive(Serialize)]
@@ -174,6 +176,7 @@ fn accepted(request_id: Uuid, answer: Answer) -> Response {
         stream: answer.stream,
         version: answer.version,
         position: answer.position.to_string(),
+        proof: super::proofs::path(&answer.position.to_string()),
     };
     let first = body.order_ids.first().copied();
     decide::accepted(&body, first, answer.replayed)

@@ -3,7 +3,7 @@
 use super::positions::position_key;
 use super::{cursor, filter, next, one_of, outage, page_rows, rupees, wait_for};
 use crate::auth::Actor;
-use crate::decide::{accepted, check_knowing, first_answer, problem, unread};
+use crate::decide::{accepted, check_knowing, first_answer, problem};
 use crate::extract::{IdempotencyKey, Json, Query, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{self, Report};
 use squareoff_domain::suspense::{
-    self, SuspendedExecution, Suspense, SuspenseAsk, SuspenseEvent, SuspenseRefusal,
+    self, Settled, SuspendedExecution, Suspense, SuspenseAsk, SuspenseEvent, SuspenseRefusal,
     SuspenseRequest,
 };
 use squareoff_domain::{
@@ -31,9 +31,6 @@ use uuid::Uuid;
 
 /// Events of one read of a suspense stream.
 const PAGE: usize = 1_000;
-
-/// Matches are made one at a time: two people who match one execution to two positions must not both book it.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 pub fn router() -> Router<App> {
     Router::new()
@@ -169,11 +166,15 @@ async fn match_report(
         },
     };
     let asked = Asked::of_position("match-suspense", request.request_id, &position);
-    let _turn = TURN.lock().await;
     let answer = async {
         check_traded(&app, &position)?;
-        book(&app, &actor, &stream, &request, &position).await?;
-        settle(&app, &actor, &stream, request.clone()).await
+        if let Some(execution) = begin(&app, &actor, &stream, &request).await? {
+            book(&app, &actor, &stream, &request, (&position, execution)).await?;
+        }
+        settle(&app, &actor, &stream, &request, |held| {
+            Ok(suspense::conclude(held, request.clone()))
+        })
+        .await
     };
     app.keep(&actor, &asked, answer.await)
 }
@@ -193,8 +194,10 @@ async fn dismiss(
         ask: SuspenseAsk::Dismiss,
     };
     let asked = Asked::of_desk("dismiss-suspense", request.request_id);
-    let _turn = TURN.lock().await;
-    let answer = settle(&app, &actor, &stream, request).await;
+    let answer = settle(&app, &actor, &stream, &request, |held| {
+        suspense::decide(held, request.clone())
+    })
+    .await;
     app.keep(&actor, &asked, answer)
 }
 
@@ -212,24 +215,39 @@ fn check_traded(app: &App, position: &PositionKey) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The fact first, so that an execution that counts as matched is never missing from its position. Booked once, whatever is repeated.
+/// Begins the match, unless it is begun to that position already. Gives the execution that is to be booked; `None` when all is done.
+async fn begin(
+    app: &App,
+    actor: &Actor,
+    stream: &str,
+    request: &SuspenseRequest,
+) -> Result<Option<SuspendedExecution>, Problem> {
+    let caller = caller(app, actor, begin_id(request.request_id), request.request_id);
+    let decide = |state: &Suspense| {
+        let events = suspense::decide(state, request.clone())?;
+        let held = state.held.get(&request.report_key);
+        let open = held.filter(|held| !matches!(held.settled, Some(Settled::Matched { .. })));
+        let execution = open.and_then(|held| held.execution.clone());
+        Ok::<_, SuspenseRefusal>((events, execution))
+    };
+    let committed = app.suspense.transact(stream, &caller, decide).await;
+    let committed = committed.map_err(|error| problem(error, Problem::from))?;
+    Ok(committed.value)
+}
+
+/// The request's own id is that of its answer, which concludes.
+fn begin_id(request: RequestId) -> RequestId {
+    RequestId(Uuid::new_v5(&request.0, b"begin"))
+}
+
+/// Once, whatever is repeated: the position knows the execution by its key.
 async fn book(
     app: &App,
     actor: &Actor,
     stream: &str,
     request: &SuspenseRequest,
-    position: &PositionKey,
+    (position, execution): (&PositionKey, SuspendedExecution),
 ) -> Result<(), Problem> {
-    let held = app.suspense.load(stream).await.map_err(unread)?.state;
-    let events = suspense::decide(&held, request.clone())?;
-    let Some(execution) = held
-        .held
-        .get(&request.report_key)
-        .and_then(|report| report.execution.clone())
-        .filter(|_| !events.is_empty())
-    else {
-        return Ok(());
-    };
     let traded_at = told_at(app, stream, &request.report_key).await?;
     let report = trade(position, execution, traded_at, &request.report_key);
     let request_id = Uuid::new_v5(&request.request_id.0, b"fact");
@@ -278,6 +296,7 @@ async fn told_at(app: &App, stream: &str, report_key: &str) -> Result<Timestamp,
                     return Ok(stored.occurred_at);
                 }
                 SuspenseEvent::ReportSuspended(_)
+                | SuspenseEvent::SuspenseMatchBegun(_)
                 | SuspenseEvent::SuspenseMatched(_)
                 | SuspenseEvent::SuspenseDismissed(_)
                 | SuspenseEvent::SuspenseContradicted(_) => {}
@@ -286,26 +305,30 @@ async fn told_at(app: &App, stream: &str, report_key: &str) -> Result<Timestamp,
     }
 }
 
+/// Appends what ends the request, and answers.
 async fn settle(
     app: &App,
     actor: &Actor,
     stream: &str,
-    request: SuspenseRequest,
+    request: &SuspenseRequest,
+    decide: impl Fn(&Suspense) -> Result<Vec<SuspenseEvent>, SuspenseRefusal>,
 ) -> Result<Response, Problem> {
     let request_id = request.request_id;
     let caller = caller(app, actor, request_id, request_id);
-    let decide = |state: &Suspense| {
-        let events = suspense::decide(state, request.clone())?;
-        Ok::<_, SuspenseRefusal>((events, ()))
-    };
     let committed = app
         .suspense
-        .transact(stream, &caller, decide)
+        .transact(stream, &caller, |state: &Suspense| {
+            Ok::<_, SuspenseRefusal>((decide(state)?, ()))
+        })
         .await
         .map_err(|error| problem(error, Problem::from))?;
     let replayed = committed.appended == 0;
     let (version, position) = if replayed {
-        let first = first_answer::<SuspenseEvent>(app, stream, request_id).await?;
+        // Somebody else's match to the same position may have concluded it.
+        let mut first = first_answer::<SuspenseEvent>(app, stream, request_id).await?;
+        if first.is_none() {
+            first = first_answer(app, stream, begin_id(request_id)).await?;
+        }
         first.map_or((committed.version, Position::START), |first| {
             (first.version, first.position)
         })
@@ -315,7 +338,7 @@ async fn settle(
     };
     let body = Accepted {
         request_id: request_id.0,
-        report_key: request.report_key,
+        report_key: request.report_key.clone(),
         stream: stream.to_owned(),
         version,
         position: position.to_string(),

@@ -54,10 +54,10 @@ fn settings(venue_message_rate: u32) -> Settings {
 }
 
 /// A position and the phase it is to be closed in.
-type Line = (PositionKey, BulkPhase);
+pub type Line = (PositionKey, BulkPhase);
 
-struct Plan {
-    id: BulkId,
+pub struct Plan {
+    pub id: BulkId,
     bulks: Streams<Bulk>,
 }
 
@@ -108,7 +108,7 @@ impl Plan {
         plan
     }
 
-    async fn approved(desk: &Desk, lines: Vec<Line>) -> Self {
+    pub async fn approved(desk: &Desk, lines: Vec<Line>) -> Self {
         let plan = Self::propose(desk, lines).await;
         plan.ask("desk-ravi", BulkAsk::Approve).await;
         plan
@@ -140,7 +140,7 @@ impl Plan {
         self.ask("desk-asha", BulkAsk::Pause { reason }).await;
     }
 
-    async fn until(&self, book: &Book, there: impl Fn(&Summary) -> bool) -> Summary {
+    pub async fn until(&self, book: &Book, there: impl Fn(&Summary) -> bool) -> Summary {
         let mut changed = book.changed();
         let there = async {
             loop {
@@ -155,7 +155,7 @@ impl Plan {
         waited.unwrap_or_else(|_| panic!("{:?}", book.summary(self.id)))
     }
 
-    async fn completed(&self, book: &Book) -> Summary {
+    pub async fn completed(&self, book: &Book) -> Summary {
         self.until(book, |summary| summary.status == BulkStatus::Completed)
             .await
     }

@@ -1,14 +1,15 @@
 //! A desk on one trading day: its log in a temporary folder, and what the primary, the exchange and the platform told it.
 
 use squareoff_api::server::now;
+use squareoff_domain::client::{self, ClientReport, ClientState};
 use squareoff_domain::platform::{
-    self, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
+    self, BookLoaded, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
 };
 use squareoff_domain::position::{
     Execution, ExecutionReport, ExternalOrderObserved, Position, PositionEvent, Report, record,
 };
-use squareoff_domain::reference::{self, ContractList, InstrumentKind, Latest};
-use squareoff_domain::session::{self, Session, SessionReport};
+use squareoff_domain::reference::{self, ContractList, InstrumentKind};
+use squareoff_domain::session::{self, Session, SessionReport, Share};
 use squareoff_domain::suspense::{
     self, ReportSuspended, SuspendedExecution, Suspense, SuspenseReport,
 };
@@ -53,6 +54,10 @@ const BOOK: &[(&str, Venue, &str, Product, i64)] = &[
     // No whole number of lots.
     ("C00002", Venue::Nse, "NIFTY26NOVFUT", Product::Mis, 7),
 ];
+
+fn units(count: usize) -> u64 {
+    count.try_into().unwrap()
+}
 
 pub fn date() -> TradingDate {
     DATE.parse().unwrap()
@@ -105,9 +110,9 @@ impl Desk {
                 branch: "Pune".into(),
                 segments: vec![Segment::Cash, Segment::Derivatives],
             };
-            let stream = reference::client_stream(&client.client);
-            desk.tell(&stream, |latest: &Latest<Client>| {
-                latest.record(client.clone())
+            let stream = client::client_stream(&client.client);
+            desk.tell(&stream, |state: &ClientState| {
+                client::record(state, ClientReport::Registered(client.clone()))
             })
             .await;
         }
@@ -121,6 +126,17 @@ impl Desk {
             };
             desk.report(&key, bod).await;
         }
+        let book = PlatformReport::Book(BookLoaded {
+            trading_date: date(),
+            contracts: units(CONTRACTS.len()),
+            clients: 3,
+            positions: units(BOOK.len()),
+            source: "sample".into(),
+        });
+        desk.tell(platform::STREAM, |platform: &Platform| {
+            platform::record(platform, book.clone())
+        })
+        .await;
         desk
     }
 
@@ -128,7 +144,8 @@ impl Desk {
     pub async fn open() -> Self {
         let desk = Self::dormant().await;
         desk.activate().await;
-        desk.session(Venue::Bse, SessionReport::Claim).await;
+        desk.session(Venue::Bse, SessionReport::Claim { share: Share::ONLY })
+            .await;
         desk.connect_first_time().await;
         desk
     }
@@ -141,6 +158,7 @@ impl Desk {
         let activate = PlatformAsk::ActivateAlone {
             trading_date: date(),
             reason: "primary down".into(),
+            without_book: None,
         };
         self.platform(activate).await;
         self.market(MarketPhase::Open).await
@@ -199,7 +217,8 @@ impl Desk {
     }
 
     pub async fn connect_first_time(&self) -> LogPosition {
-        self.session(Venue::Nse, SessionReport::Claim).await;
+        self.session(Venue::Nse, SessionReport::Claim { share: Share::ONLY })
+            .await;
         self.connect().await
     }
 

@@ -4,9 +4,11 @@
 
 mod auditing;
 mod bad_input;
+mod bulk_pricing;
 mod bulk_work;
 mod cancelling;
 mod desk;
+mod identity;
 mod listing;
 mod node;
 mod of_bulk;
@@ -14,6 +16,7 @@ mod of_platform;
 mod of_positions;
 mod of_suspense;
 mod outages;
+mod proving;
 mod readable;
 mod reading;
 mod refusing;

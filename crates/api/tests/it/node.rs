@@ -8,6 +8,7 @@ use squareoff_api::bulk::SessionClose;
 use squareoff_api::problem::TYPE_PREFIX;
 use squareoff_api::{App, DevelopmentKey, Settings};
 use squareoff_domain::{OrderId, PositionKey};
+use squareoff_identity::{KeyStore, MasterKeySource, Vault};
 use squareoff_projections::Database;
 use squareoff_store::{EventStore, Position};
 use tokio::task::JoinHandle;
@@ -42,7 +43,12 @@ impl Node {
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
         let reads = database.pool(8);
         let key = DevelopmentKey::load_or_create(&desk.folder().join("development.key")).unwrap();
+        let keys = desk.folder().join("keys");
+        let store_of_keys = KeyStore::open(&keys, &keys.join("backup")).unwrap();
+        let master = MasterKeySource::FileMadeOnce(keys.join("master.key"));
         App::start(store, reads, key, settings())
+            .with_seal(&desk.folder().join("audit"))
+            .with_vault(Vault::new(store_of_keys, master))
     }
 
     pub async fn reading(desk: &Desk, database: &Database) -> Self {
@@ -94,6 +100,11 @@ impl Node {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         answer.body
+    }
+
+    /// What `/readyz` says, ready or not.
+    pub async fn read_ready(&self) -> Value {
+        answer(self.anonymous(Method::GET, "/readyz")).await.body
     }
 
     /// A square-off under a new key.
@@ -279,7 +290,7 @@ impl Answer {
         );
         check(self.header("x-request-id").is_some(), "no request id");
         check(
-            self.header("retry-after").is_some() == (status == 503),
+            self.header("retry-after").is_some() == (status == 503 || code == "not-sealed-yet"),
             "Retry-After",
         );
         check(

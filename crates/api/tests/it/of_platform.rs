@@ -1,7 +1,7 @@
 //! The platform's life and its kill switch over HTTP: who asks, who approves, and what is handed back.
 
 use crate::desk::{DATE, Desk, nifty, reliance};
-use crate::node::{ACTOR, Node, Refused, answer, assert_refused, close_all, position_path};
+use crate::node::{ACTOR, Node, Refused, answer, assert_refused, close_all, position_path, with};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -128,6 +128,31 @@ async fn the_platform_lives_its_whole_life_with_two_people() {
     node.accept("/v1/platform/activation", &activation()).await;
 }
 
+#[tokio::test]
+async fn a_day_whose_book_nobody_loaded_is_activated_only_with_a_reason() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let unknown_day = with(&activation(), &[("trading_date", json!("2026-11-19"))]);
+    node.accept("/v1/platform/activation", &unknown_day).await;
+    node.accept_as(RAVI, "/v1/platform/activation/approve", &NOTHING)
+        .await;
+    let activate = |body: &Value| node.ask("/v1/platform/activation/activate", body);
+    let word = "the book of 2026-11-19 is not loaded";
+    for nothing in [NOTHING, json!({})] {
+        let refused = answer(activate(&nothing)).await;
+        refused.assert_problem(409, "book-not-loaded", word);
+    }
+    let no_reason = answer(activate(&json!({ "without_book": " " }))).await;
+    no_reason.assert_problem(422, "reason-missing", "a reason");
+    let misspelt = answer(activate(&json!({ "without": "book" }))).await;
+    misspelt.assert_problem(400, "malformed-request", "unknown field `without`");
+    assert_eq!(node.read("/v1/platform").await["platform"], "approved");
+    let why = json!({ "without_book": "the primary's files are gone" });
+    let active = node.accept("/v1/platform/activation/activate", &why).await;
+    assert_eq!(active["data"]["without_book"], why["without_book"]);
+    assert_eq!(node.read("/v1/platform").await["platform"], "active");
+}
+
 async fn ended(
     desk: &Desk,
     order: squareoff_domain::OrderId,
@@ -180,6 +205,28 @@ async fn a_halt_takes_one_person_and_stops_its_scope_and_a_resume_takes_two() {
 }
 
 #[tokio::test]
+async fn a_request_of_an_activation_long_past_changes_nothing() {
+    let desk = Desk::open().await;
+    let node = Node::start(&desk).await;
+    let halt = json!({ "scope": "NSE/CM", "reason": "prices look wrong" });
+    let ask = || node.ask_as(ACTOR, "h1", "/v1/platform/halt", &halt);
+    assert_eq!(answer(ask()).await.status, 202);
+    let elsewhere = answer(node.square_off_as(ACTOR, "h1", &close_all(&reliance()))).await;
+    elsewhere.assert_problem(422, "idempotency-key-reused", "used before");
+    node.accept("/v1/platform/resume", &halt).await;
+    let scope = json!({ "scope": "NSE/CM" });
+    node.accept_as(RAVI, "/v1/platform/resume/approve", &scope)
+        .await;
+    node.accept("/v1/platform/stand-down", &reason()).await;
+    node.accept("/v1/platform/activation", &activation()).await;
+    // By now the state has forgotten the halt, and only the log knows it.
+    answer(ask())
+        .await
+        .assert_problem(422, "idempotency-key-reused", "used before");
+    assert_eq!(node.read("/v1/platform").await["halts"], json!([]));
+}
+
+#[tokio::test]
 async fn a_cancel_all_waits_for_another_person() {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
@@ -196,6 +243,36 @@ async fn a_cancel_all_waits_for_another_person() {
     assert_eq!(ordered["data"]["approved_by"], RAVI);
     let over = answer(node.ask(&path("reject"), &reason())).await;
     over.assert_problem(404, "unknown-cancel-all", kill_id);
+}
+
+#[tokio::test]
+async fn a_disconnect_needs_the_halt_and_another_person_and_a_reconnect_neither() {
+    let desk = Desk::open().await;
+    let node = Node::start(&desk).await;
+    let body = json!({ "venue": "NSE", "reason": "runaway" });
+    let path = |what: &str| format!("/v1/platform/{what}");
+    let early = answer(node.ask(&path("disconnect"), &body)).await;
+    early.assert_problem(409, "halt-first", "NSE");
+    let halt = json!({ "scope": "NSE", "reason": "runaway" });
+    node.accept(&path("halt"), &halt).await;
+    node.accept(&path("disconnect"), &body).await;
+    let shown = node.read("/v1/platform").await;
+    assert_eq!(shown["disconnect_requests"][0]["scope"], "NSE");
+    let venue = json!({ "venue": "NSE" });
+    let own = answer(node.ask(&path("disconnect/approve"), &venue)).await;
+    own.assert_problem(409, "own-request", ACTOR);
+    let done = node
+        .accept_as(RAVI, &path("disconnect/approve"), &venue)
+        .await;
+    assert_eq!(done["event"], "VenueDisconnected");
+    assert_eq!(done["data"]["approved_by"], RAVI);
+    let shown = node.read("/v1/platform").await;
+    assert_eq!(shown["disconnects"][0]["scope"], "NSE");
+    let back = node.accept(&path("reconnect"), &body).await;
+    assert_eq!(back["event"], "VenueReconnected");
+    let shown = node.read("/v1/platform").await;
+    assert_eq!(shown["disconnects"], json!([]));
+    assert_eq!(shown["halts"][0]["scope"], "NSE");
 }
 
 #[tokio::test]
@@ -258,6 +335,10 @@ async fn what_cannot_be_asked_of_the_platform_is_refused_by_name() {
         line("no resume to reject", "resume/reject", scope("all"), 409, "no-resume-pending", "all"),
         line("no cancel-all to approve", "cancel-all/00000000-0000-0000-0000-000000000007/approve", NOTHING, 404, "unknown-cancel-all", "0007"),
         line("a kill id that is none", "cancel-all/7/approve", NOTHING, 400, "invalid-parameter", "`kill_id`"),
+        line("a disconnect without a halt", "disconnect", json!({"venue": "NSE", "reason": "x"}), 409, "halt-first", "NSE"),
+        line("no disconnect to approve", "disconnect/approve", json!({"venue": "NSE"}), 409, "no-disconnect-pending", "NSE"),
+        line("no disconnect to reject", "disconnect/reject", json!({"venue": "NSE", "reason": "x"}), 409, "no-disconnect-pending", "NSE"),
+        line("a reconnect of what is connected", "reconnect", json!({"venue": "NSE", "reason": "x"}), 409, "not-disconnected", "NSE"),
         line("no reason", "stand-down", json!({"reason": ""}), 422, "reason-missing", "a reason"),
         line("no reason to halt", "halt", json!({"scope": "all", "reason": "  "}), 422, "reason-missing", "a reason"),
         malformed("no scope", "halt", reason(), "missing field `scope`"),

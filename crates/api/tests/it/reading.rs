@@ -16,7 +16,7 @@ async fn a_client_and_its_positions_are_shown_long_and_short() {
     let node = &readable.node;
     let client = node.read("/v1/clients/C00001").await;
     let head = desk.head().await.to_string();
-    let expected = json!({ "client_code": "C00001", "category": "retail", "branch": "Pune", "segments": ["CM", "FO"], "position": head });
+    let expected = json!({ "client_code": "C00001", "category": "retail", "branch": "Pune", "segments": ["CM", "FO"], "identity": { "state": "none" }, "position": head });
     assert_eq!(client, expected);
 
     let [first, second] = node.close(&nifty(), "all").await.orders[..] else {

@@ -18,9 +18,11 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Fill,
-    /// Acknowledges and leaves it in the book; cancels it when asked.
+    /// Acknowledges and leaves it in the book; cancels or changes it when asked.
     Rest,
     Reject,
+    /// Says nothing.
+    Hold,
     /// The message is lost; the next one arrives.
     LoseFirst,
 }
@@ -93,6 +95,7 @@ fn reports(
                     said(fill(key, placed.quantity, &placed.cl_ord_id)),
                 ],
                 Answer::Rest => vec![said(Execution::New)],
+                Answer::Hold => vec![],
                 Answer::Reject => vec![said(Execution::Rejected {
                     code: 99,
                     text: "not today".into(),
@@ -106,6 +109,14 @@ fn reports(
         }
         PositionEvent::CancelRequested(cancel) => {
             vec![report(&cancel.original_cl_ord_id, Execution::Canceled)]
+        }
+        // Whoever asks for a better price gets it, and is filled at it.
+        PositionEvent::ReplaceRequested(replace) => {
+            let (quantity, price) = (replace.quantity, replace.price);
+            vec![
+                report(&replace.cl_ord_id, Execution::Replaced { quantity, price }),
+                report(&replace.cl_ord_id, fill(key, quantity, &replace.cl_ord_id)),
+            ]
         }
         _ => vec![],
     }

@@ -31,7 +31,7 @@ pub use record::{BulkReport, record};
 pub use refusal::BulkRefusal;
 pub use state::{Bulk, BulkCounts, BulkStatus, evolve};
 
-use crate::id::{PositionKey, RequestId};
+use crate::id::{OrderId, PositionKey, RequestId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;
@@ -73,6 +73,8 @@ pub enum BulkStep {
     CancelAll,
     /// Close what is open, for the n-th time (from 1).
     SquareOff { attempt: u32 },
+    /// Price an order of it anew, for the n-th time (from 1).
+    Reprice { order: OrderId, number: u32 },
 }
 
 /// The id under which a worker asks: the same for every worker and after every restart.
@@ -81,6 +83,7 @@ pub fn item_request_id(bulk: BulkId, key: &PositionKey, step: BulkStep) -> Reque
     let name = match step {
         BulkStep::CancelAll => format!("{stream} cancel-all"),
         BulkStep::SquareOff { attempt } => format!("{stream} square-off {attempt}"),
+        BulkStep::Reprice { order, number } => format!("{stream} reprice {order} {number}"),
     };
     RequestId(Uuid::new_v5(&bulk.0, name.as_bytes()))
 }

@@ -40,13 +40,19 @@ pub enum PlatformAsk {
     },
     /// To Loading.
     StartLoading,
-    /// To Active, in a new epoch: the positions are loaded.
-    Activate,
+    /// To Active, in a new epoch: the day's book is loaded.
+    Activate {
+        /// Why it must be although the book is not loaded: the primary may be gone with its files, and what the exchange tells can
+        /// still be cancelled and closed.
+        without_book: Option<String>,
+    },
     /// From Dormant or HandedBack to Active by one person alone: for the machine's own command line, when there is nobody to ask and no
     /// interface to ask through.
     ActivateAlone {
         trading_date: TradingDate,
         reason: String,
+        /// As in `Activate`.
+        without_book: Option<String>,
     },
     /// Active to HandbackRequested.
     RequestHandback {
@@ -98,11 +104,32 @@ pub enum PlatformAsk {
         kill_id: RequestId,
         reason: String,
     },
+    /// Only where new orders are halted.
+    RequestDisconnect {
+        venue: Venue,
+        reason: String,
+    },
+    /// By another person than the one who asked.
+    ApproveDisconnect {
+        venue: Venue,
+    },
+    /// The sessions stay, by anybody.
+    RejectDisconnect {
+        venue: Venue,
+        reason: String,
+    },
+    /// By one person: the halt stays.
+    Reconnect {
+        venue: Venue,
+        reason: String,
+    },
 }
 
 /// What the platform is told. A fact: it can't be refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlatformReport {
+    /// A book was imported whole.
+    Book(BookLoaded),
     MarketPhase {
         venue: Venue,
         segment: Segment,
@@ -115,13 +142,23 @@ pub enum PlatformReport {
 
 /// What is told again, or of a day that is over, gives no event.
 pub fn record(platform: &Platform, report: PlatformReport) -> Vec<PlatformEvent> {
-    let PlatformReport::MarketPhase {
-        venue,
-        segment,
-        trading_date,
-        phase,
-        source,
-    } = report;
+    let (venue, segment, trading_date, phase, source) = match report {
+        PlatformReport::Book(book) => {
+            let known = platform.books.get(&book.trading_date) == Some(&book.source);
+            return if known {
+                vec![]
+            } else {
+                vec![PlatformEvent::BookLoaded(book)]
+            };
+        }
+        PlatformReport::MarketPhase {
+            venue,
+            segment,
+            trading_date,
+            phase,
+            source,
+        } => (venue, segment, trading_date, phase, source),
+    };
     let known = platform.markets.get(&(venue, segment)).is_some_and(|last| {
         trading_date < last.trading_date || (trading_date, phase) == (last.trading_date, last.phase)
     });
@@ -182,11 +219,12 @@ fn answer(platform: &Platform, request: PlatformRequest) -> Answer {
         PlatformAsk::ApproveActivation => asked.approve_activation(),
         PlatformAsk::RejectActivation { reason } => asked.reject_activation(reason),
         PlatformAsk::StartLoading => asked.start_loading(),
-        PlatformAsk::Activate => asked.activate(),
+        PlatformAsk::Activate { without_book } => asked.activate(without_book),
         PlatformAsk::ActivateAlone {
             trading_date,
             reason,
-        } => asked.activate_alone(trading_date, reason),
+            without_book,
+        } => asked.activate_alone(trading_date, reason, without_book),
         PlatformAsk::RequestHandback { reason } => asked.request_handback(reason),
         PlatformAsk::RejectHandback { reason } => asked.reject_handback(reason),
         PlatformAsk::ApproveHandback => asked.approve_handback(),
@@ -201,6 +239,10 @@ fn answer(platform: &Platform, request: PlatformRequest) -> Answer {
         PlatformAsk::RejectCancelAll { kill_id, reason } => {
             asked.reject_cancel_all(kill_id, reason)
         }
+        PlatformAsk::RequestDisconnect { venue, reason } => asked.request_disconnect(venue, reason),
+        PlatformAsk::ApproveDisconnect { venue } => asked.approve_disconnect(venue),
+        PlatformAsk::RejectDisconnect { venue, reason } => asked.reject_disconnect(venue, reason),
+        PlatformAsk::Reconnect { venue, reason } => asked.reconnect(venue, reason),
     }
 }
 

@@ -41,6 +41,20 @@ pub struct LoadingStarted {
     pub by: String,
 }
 
+/// The book of a trading day is in the log whole: contracts, clients and positions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookLoaded {
+    pub trading_date: TradingDate,
+    /// Instruments of its contract file.
+    pub contracts: u64,
+    /// Clients that it names.
+    pub clients: u64,
+    /// Positions that it opens the day with.
+    pub positions: u64,
+    /// The files' versions.
+    pub source: String,
+}
+
 /// The platform may accept square-offs for `trading_date`. Version 1 had only epoch, date and reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlatformActivated {
@@ -55,6 +69,9 @@ pub struct PlatformActivated {
     /// Who activated it once it was approved and loaded.
     pub activated_by: Option<String>,
     pub request_id: Option<RequestId>,
+    /// Why it had to be although the day's book was not loaded; left out when nobody asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_book: Option<String>,
 }
 
 /// The platform is dormant again at once; what is on its way at the exchange still comes in.
@@ -219,6 +236,44 @@ pub struct CancelAllRejected {
     pub by: String,
 }
 
+/// A person asked to disconnect from a venue: every session to it is to log out. Another one has to approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisconnectRequested {
+    pub request_id: RequestId,
+    pub venue: Venue,
+    pub reason: String,
+    pub by: String,
+}
+
+/// The sessions stay: refused by another person, or withdrawn by the one who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisconnectRejected {
+    pub request_id: RequestId,
+    pub venue: Venue,
+    pub reason: String,
+    pub by: String,
+}
+
+/// Every session to the venue logs out and stays away until `VenueReconnected`: approved by a second person. Where cancel-on-disconnect
+/// is set the venue cancels what works there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VenueDisconnected {
+    pub request_id: RequestId,
+    pub venue: Venue,
+    pub reason: String,
+    pub requested_by: String,
+    pub approved_by: String,
+}
+
+/// The sessions to the venue log on again. The halt that preceded the disconnect stays: nothing new goes by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VenueReconnected {
+    pub request_id: RequestId,
+    pub venue: Venue,
+    pub reason: String,
+    pub by: String,
+}
+
 /// Where a segment's trading day is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -269,6 +324,7 @@ pub enum PlatformEvent {
     ActivationApproved(ActivationApproved),
     ActivationRejected(ActivationRejected),
     LoadingStarted(LoadingStarted),
+    BookLoaded(BookLoaded),
     PlatformActivated(PlatformActivated),
     PlatformStoodDown(PlatformStoodDown),
     HandbackRequested(HandbackRequested),
@@ -282,5 +338,9 @@ pub enum PlatformEvent {
     CancelAllRequested(CancelAllRequested),
     CancelAllOrdered(CancelAllOrdered),
     CancelAllRejected(CancelAllRejected),
+    DisconnectRequested(DisconnectRequested),
+    DisconnectRejected(DisconnectRejected),
+    VenueDisconnected(VenueDisconnected),
+    VenueReconnected(VenueReconnected),
     MarketPhaseChanged(MarketPhaseChanged),
 }

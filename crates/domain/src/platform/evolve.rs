@@ -83,6 +83,27 @@ pub fn evolve(mut platform: Platform, event: &PlatformEvent) -> Platform {
         PlatformEvent::CancelAllRejected(event) => {
             platform.cancel_alls.remove(&event.kill_id);
         }
+        PlatformEvent::DisconnectRequested(event) => {
+            let wish = wish(HaltScope::Venue(event.venue), &event.reason, &event.by);
+            platform.disconnect_wishes.insert(event.venue, wish);
+        }
+        PlatformEvent::DisconnectRejected(event) => {
+            platform.disconnect_wishes.remove(&event.venue);
+        }
+        PlatformEvent::VenueDisconnected(event) => {
+            platform.disconnect_wishes.remove(&event.venue);
+            let (reason, by) = (event.reason.clone(), event.requested_by.clone());
+            platform
+                .disconnects
+                .insert(event.venue, Halt { reason, by });
+        }
+        PlatformEvent::VenueReconnected(event) => {
+            platform.disconnects.remove(&event.venue);
+        }
+        PlatformEvent::BookLoaded(event) => {
+            let source = event.source.clone();
+            platform.books.insert(event.trading_date, source);
+        }
         PlatformEvent::MarketPhaseChanged(event) => {
             let market = Market {
                 trading_date: event.trading_date,
@@ -105,6 +126,7 @@ fn forget_wishes(platform: &mut Platform) {
     platform.handback_requested_by = None;
     platform.resumes.clear();
     platform.cancel_alls.clear();
+    platform.disconnect_wishes.clear();
 }
 
 fn wish(scope: HaltScope, reason: &str, by: &str) -> Wish {
@@ -145,11 +167,13 @@ fn request_of(event: &PlatformEvent) -> Option<PlatformRequest> {
             asked(event.request_id, &event.by, PlatformAsk::StartLoading)
         }
         PlatformEvent::PlatformActivated(event) => {
+            let without_book = event.without_book.clone();
             let ask = match &event.approved_by {
-                Some(_) => PlatformAsk::Activate,
+                Some(_) => PlatformAsk::Activate { without_book },
                 None => PlatformAsk::ActivateAlone {
                     trading_date: event.trading_date,
                     reason: event.reason.clone(),
+                    without_book,
                 },
             };
             asked(event.request_id?, event.activated_by.as_ref()?, ask)
@@ -212,6 +236,26 @@ fn request_of(event: &PlatformEvent) -> Option<PlatformRequest> {
             let ask = PlatformAsk::RejectCancelAll { kill_id, reason };
             asked(event.request_id, &event.by, ask)
         }
-        PlatformEvent::MarketPhaseChanged(_) => None,
+        PlatformEvent::DisconnectRequested(event) => {
+            let (venue, reason) = (event.venue, event.reason.clone());
+            let ask = PlatformAsk::RequestDisconnect { venue, reason };
+            asked(event.request_id, &event.by, ask)
+        }
+        PlatformEvent::DisconnectRejected(event) => {
+            let (venue, reason) = (event.venue, event.reason.clone());
+            let ask = PlatformAsk::RejectDisconnect { venue, reason };
+            asked(event.request_id, &event.by, ask)
+        }
+        PlatformEvent::VenueDisconnected(event) => {
+            let venue = event.venue;
+            let ask = PlatformAsk::ApproveDisconnect { venue };
+            asked(event.request_id, &event.approved_by, ask)
+        }
+        PlatformEvent::VenueReconnected(event) => {
+            let (venue, reason) = (event.venue, event.reason.clone());
+            let ask = PlatformAsk::Reconnect { venue, reason };
+            asked(event.request_id, &event.by, ask)
+        }
+        PlatformEvent::BookLoaded(_) | PlatformEvent::MarketPhaseChanged(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::event::{HaltScope, MarketPhase};
 use super::state::Phase;
-use crate::id::RequestId;
+use crate::id::{RequestId, Venue};
 use crate::time::TradingDate;
 use thiserror::Error;
 
@@ -24,6 +24,11 @@ pub enum PlatformRefusal {
     /// Loading or activating what no second person has approved.
     #[error("no activation is approved (the platform's state is {})", phase.as_str())]
     NotApproved { phase: Phase },
+    /// Activating for a day of which nobody knows what is open and what may be traded.
+    #[error(
+        "the book of {date} is not loaded: import its contracts, clients and positions, or say why to activate without it"
+    )]
+    BookNotLoaded { date: TradingDate },
     /// Standing down or handing back what is not active.
     #[error("the platform is not active but {}", phase.as_str())]
     NotActive { phase: Phase },
@@ -54,6 +59,21 @@ pub enum PlatformRefusal {
     /// Approving or rejecting a cancel-all that does not wait: never asked for, or answered before.
     #[error("no cancel-all {kill_id} waits for approval")]
     UnknownCancelAll { kill_id: RequestId },
+    /// Disconnecting from a venue in which new orders still go: the kill switch comes first, so that a reconnect starts nothing.
+    #[error("new orders are not halted for {venue}: halt them first")]
+    HaltFirst { venue: Venue },
+    /// Disconnecting what is disconnected.
+    #[error("{venue} is already disconnected")]
+    AlreadyDisconnected { venue: Venue },
+    /// Asking to disconnect what somebody has asked to disconnect.
+    #[error("{requested_by} has asked to disconnect {venue} already")]
+    DisconnectPending { venue: Venue, requested_by: String },
+    /// Approving or rejecting a disconnect nobody asked for.
+    #[error("nobody has asked to disconnect {venue}")]
+    NoDisconnectPending { venue: Venue },
+    /// Reconnecting what is connected.
+    #[error("{venue} is not disconnected")]
+    NotDisconnected { venue: Venue },
     /// Nobody approves their own request.
     #[error("{by} has asked for this: another person has to approve")]
     OwnRequest { by: String },
@@ -68,6 +88,7 @@ impl PlatformRefusal {
             PlatformRefusal::ActivationPending { .. } => "activation-pending",
             PlatformRefusal::NoActivationPending { .. } => "no-activation-pending",
             PlatformRefusal::NotApproved { .. } => "activation-not-approved",
+            PlatformRefusal::BookNotLoaded { .. } => "book-not-loaded",
             PlatformRefusal::NotActive { .. } => "platform-not-active",
             PlatformRefusal::NoHandbackPending { .. } => "no-handback-pending",
             PlatformRefusal::NotDraining { .. } => "platform-not-draining",
@@ -77,6 +98,11 @@ impl PlatformRefusal {
             PlatformRefusal::NoResumePending { .. } => "no-resume-pending",
             PlatformRefusal::TooManyCancelAlls { .. } => "too-many-cancel-alls",
             PlatformRefusal::UnknownCancelAll { .. } => "unknown-cancel-all",
+            PlatformRefusal::HaltFirst { .. } => "halt-first",
+            PlatformRefusal::AlreadyDisconnected { .. } => "already-disconnected",
+            PlatformRefusal::DisconnectPending { .. } => "disconnect-pending",
+            PlatformRefusal::NoDisconnectPending { .. } => "no-disconnect-pending",
+            PlatformRefusal::NotDisconnected { .. } => "not-disconnected",
             PlatformRefusal::OwnRequest { .. } => "own-request",
         }
     }

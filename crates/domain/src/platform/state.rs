@@ -87,11 +87,17 @@ pub struct Platform {
     pub activation: Option<Activation>,
     /// Who asked for the hand-back that is under way.
     pub handback_requested_by: Option<String>,
+    /// Trading dates whose book is loaded, each with the source that was told last.
+    pub books: BTreeMap<TradingDate, String>,
     pub halts: BTreeMap<HaltScope, Halt>,
     /// Resumes that wait for a second person.
     pub resumes: BTreeMap<HaltScope, Wish>,
     /// Cancel-alls that wait for a second person.
     pub cancel_alls: BTreeMap<RequestId, Wish>,
+    /// Venues that no session may be connected to, each with who asked and why.
+    pub disconnects: BTreeMap<Venue, Halt>,
+    /// Disconnects that wait for a second person.
+    pub disconnect_wishes: BTreeMap<Venue, Wish>,
     pub markets: BTreeMap<(Venue, Segment), Market>,
     /// What was asked since the last request for an activation, to know a repetition.
     pub requests: BTreeMap<RequestId, PlatformRequest>,

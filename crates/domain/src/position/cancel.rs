@@ -8,6 +8,10 @@ use crate::id::{ClOrdId, OrderId, PositionKey};
 /// The number in a cancel's ClOrdID has two digits in base 36; a tenth of them is far beyond any sane number of tries.
 pub const MAX_CANCELS_PER_ORDER: u32 = 128;
 
+/// A cancel that the venue refused for its rate is asked again by itself until the order has had so many: each time the gateway has
+/// held back first, so that they take seconds, and a venue that refuses them all wants a person.
+pub const CANCELS_BEFORE_GIVING_UP: usize = 8;
+
 /// Whether a cancel of this order may go: one at a time.
 pub(super) fn check_cancel(order: &Order) -> Result<(), Refusal> {
     if order.leaves().is_zero() {

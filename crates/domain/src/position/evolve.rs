@@ -6,7 +6,7 @@ use super::order::{CancelState, Ended, Order, Origin, Replace, ReplaceState};
 use super::record::{bod_contradiction, execution_contradiction};
 use super::state::{Asked, Booked, Confirmation, Corrected, Position};
 use crate::amount::{NetQuantity, Quantity};
-use crate::id::OrderId;
+use crate::id::{OrderId, PositionKey};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[must_use]
@@ -48,9 +48,13 @@ fn apply(position: &mut Position, event: &PositionEvent) {
         }),
         PositionEvent::SquareOffAccepted(accepted) => {
             // No decision places more; an event that says so must not cost the memory of four thousand million ids.
-            let orders = (0..accepted.slices.min(MAX_SLICES))
-                .map(|index| OrderId::of_slice(accepted.request_id, index))
-                .collect();
+            let slices = 0..accepted.slices.min(MAX_SLICES);
+            let of = |key: &PositionKey| {
+                slices
+                    .map(|index| OrderId::of_slice(key, accepted.request_id, index))
+                    .collect()
+            };
+            let orders = position.key.as_ref().map(of).unwrap_or_default();
             let terms = accepted.terms.clone();
             let asked = Asked::SquareOff { terms, orders };
             position.requests.insert(accepted.request_id, asked);
@@ -88,15 +92,19 @@ fn apply(position: &mut Position, event: &PositionEvent) {
             settle(position);
         }
         PositionEvent::ExecutionCorrected(told) => {
-            let corrected = Corrected {
-                at: told.at,
-                quantity: told.quantity,
-                price: told.price,
-            };
             let corrections = position
                 .corrections
                 .entry(told.execution.clone())
                 .or_default();
+            let of_instant = |(key, to): &(&crate::ExecutionKey, &Corrected)| {
+                to.at == told.at && **key != told.correction
+            };
+            let corrected = Corrected {
+                at: told.at,
+                number: corrections.iter().filter(of_instant).count(),
+                quantity: told.quantity,
+                price: told.price,
+            };
             corrections.insert(told.correction.clone(), corrected);
             settle(position);
         }

@@ -26,7 +26,7 @@ mod state;
 mod tests;
 
 pub use cancel::MAX_CANCELS_PER_ORDER;
-pub use decide::{Context, MAX_REPLACES_PER_ORDER, MAX_SLICES, Request, decide};
+pub use decide::{Context, MAX_REPLACES_PER_ORDER, MAX_SLICES, Request, decide, price};
 pub use event::*;
 pub use evolve::evolve;
 pub use order::{CancelState, Ended, Order, OrderStatus, Origin, Replace, ReplaceState};

@@ -53,10 +53,14 @@ pub enum Report {
         code: i64,
         text: String,
     },
+    /// The venue refused a cancel because too many messages came, before it looked at it.
+    CancelThrottled { cl_ord_id: ClOrdId, text: String },
     /// The exchange proved that the message never reached it.
     NotDelivered { cl_ord_id: ClOrdId },
     /// The gateway can't tell whether the message reached the exchange.
     InDoubt { cl_ord_id: ClOrdId, reason: String },
+    /// Asked how the order stands, the venue says what can't be true beside what it told before; `reason` says both.
+    Differs { cl_ord_id: ClOrdId, reason: String },
     /// The position's market closed for the day: no order lives on.
     SessionEnded,
 }
@@ -114,3 +118,6 @@ pub enum Execution {
 
 /// CxlRejReason (FIX tag 102): the venue doesn't know the order.
 pub const UNKNOWN_ORDER: i64 = 1;
+
+/// CxlRejReason (FIX tag 102): another reason, which the text says.
+pub const OTHER_REASON: i64 = 99;

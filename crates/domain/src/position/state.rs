@@ -79,11 +79,14 @@ pub struct Booked {
 pub struct Corrected {
     /// When the venue made it.
     pub at: Timestamp,
+    /// How many corrections of the same execution came before it that the venue made in the same instant: of those the last to come holds.
+    /// A session tells them in the order in which they were made, and an ExecID says nothing of it.
+    pub number: usize,
     pub quantity: Quantity,
     pub price: Price,
 }
 
-/// What the drop copy said of an execution.
+/// What the drop copy said of an execution; of a quantity of zero: that the venue took it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Confirmation {
     pub side: Side,
@@ -204,9 +207,7 @@ impl Position {
             {
                 trade.status = TradeStatus::Busted;
             }
-            let latest = corrections
-                .and_then(|corrections| corrections.iter().max_by_key(|(key, to)| (to.at, *key)));
-            let Some((correction, to)) = latest else {
+            let Some((correction, to)) = self.latest_correction(link) else {
                 break;
             };
             (trade.quantity, trade.price) = (to.quantity, to.price);
@@ -222,6 +223,10 @@ impl Position {
         let Some(confirmed) = confirmed else {
             return Some(trade);
         };
+        if self.copy_voids(key) {
+            trade.status = TradeStatus::Contradicted;
+            return Some(trade);
+        }
         let (side, quantity, price) = (trade.side, trade.quantity, trade.price);
         let booked = Confirmation {
             side: booked.side,
@@ -239,6 +244,26 @@ impl Position {
             trade.status = TradeStatus::Contradicted;
         }
         Some(trade)
+    }
+
+    /// Whether the drop copy said that the venue took this execution back.
+    fn copy_voids(&self, key: &ExecutionKey) -> bool {
+        let said = self.confirmations.get(key);
+        said.is_some_and(|said| said.iter().any(|said| said.quantity.is_zero()))
+    }
+
+    /// Whether order session and drop copy disagree about a trade: in what it was, or whether it was taken back.
+    pub fn is_break(&self, key: &ExecutionKey) -> bool {
+        match self.trade(key).map(|trade| trade.status) {
+            None => self.unbooked().any(|(unbooked, _)| unbooked == key),
+            Some(TradeStatus::Contradicted) => true,
+            Some(TradeStatus::Busted) => {
+                self.confirmations.contains_key(key) && !self.copy_voids(key)
+            }
+            Some(TradeStatus::Provisional | TradeStatus::Confirmed | TradeStatus::Corrected) => {
+                false
+            }
+        }
     }
 
     /// Every execution as it stands, in the order of booking.
@@ -263,5 +288,25 @@ impl Position {
         self.confirmations
             .iter()
             .filter(|(key, _)| !self.executions.contains_key(*key) && !self.is_correction(key))
+    }
+
+    /// The correction of this execution, or of this correction, that holds.
+    fn latest_correction(&self, of: &ExecutionKey) -> Option<(&ExecutionKey, &Corrected)> {
+        let corrections = self.corrections.get(of)?;
+        corrections.iter().max_by_key(|(_, to)| (to.at, to.number))
+    }
+
+    /// What the drop copy says of an execution: of its last correction, or else of the execution itself; `None` while it says nothing.
+    pub fn confirmations_of(&self, key: &ExecutionKey) -> Option<&BTreeSet<Confirmation>> {
+        let (mut confirmed, mut link) = (self.confirmations.get(key), key);
+        // A chain longer than there are corrections is a circle.
+        for _ in 0..=self.corrections.len() {
+            let Some((correction, _)) = self.latest_correction(link) else {
+                break;
+            };
+            confirmed = self.confirmations.get(correction).or(confirmed);
+            link = correction;
+        }
+        confirmed
     }
 }

@@ -1,6 +1,6 @@
-//! A step is `<id> <person> match|dismiss <report> [<position>] -> <outcome>`, `held <report> [<ExecID> <symbol>] -> <outcome>`, or
-//! `row <ExecID> <position> -> <outcome>`. An outcome is the event's first letter small, `=` for nothing new, or `!` and a code. A
-//! position is `<venue>:<symbol>`.
+//! A step is `<id> <person> match|booked|dismiss <report> [<position>] -> <outcome>`, `held <report> [<ExecID> <symbol>] -> <outcome>`, or
+//! `row|booked-row <ExecID> <position> -> <outcome>`: a match and a row of the primary each come before and after the execution is booked.
+//! An outcome is the event's last word small, `=` for nothing new, or `!` and a code. A position is `<venue>:<symbol>`.
 
 use super::*;
 use crate::position::sample;
@@ -12,8 +12,12 @@ const SCENARIOS: &[(&str, &str)] = &[
         "an execution is held once and matched once, by a person",
         "held r1 E1 INFY -> suspended
          held r1 E1 INFY -> =
-         1 asha match r1 NSE:INFY -> matched
+         1 asha booked r1 NSE:INFY -> =
+         1 asha match r1 NSE:INFY -> begun
          1 asha match r1 NSE:INFY -> =
+         1 asha booked r1 NSE:INFY -> matched
+         1 asha match r1 NSE:INFY -> =
+         1 asha booked r1 NSE:INFY -> =
          1 ravi match r1 NSE:INFY -> !idempotency-key-reused
          1 asha match r1 NSE:TCS -> !idempotency-key-reused
          2 ravi match r1 NSE:INFY -> !already-matched
@@ -21,22 +25,51 @@ const SCENARIOS: &[(&str, &str)] = &[
          held r1 E1 INFY -> =",
     ),
     (
+        "while a match is begun nothing else is taken, and anybody may conclude it",
+        "held r1 E1 ? -> suspended
+         1 asha match r1 NSE:INFY -> begun
+         2 ravi match r1 NSE:TCS -> !match-begun
+         2 ravi dismiss r1 -> !match-begun
+         2 ravi booked r1 NSE:TCS -> =
+         3 ravi match r1 NSE:INFY -> =
+         3 ravi booked r1 NSE:INFY -> matched
+         1 asha match r1 NSE:INFY -> =
+         1 asha booked r1 NSE:INFY -> =
+         3 ravi match r1 NSE:INFY -> =",
+    ),
+    (
         "by a row of the primary, which may come again",
         "row E1 NSE:INFY -> =
+         booked-row E1 NSE:INFY -> =
          held r1 E1 INFY -> suspended
-         row E1 NSE:INFY -> matched
+         row E1 NSE:INFY -> begun
+         row E1 NSE:INFY -> =
+         1 asha dismiss r1 -> !match-begun
+         booked-row E1 NSE:INFY -> matched
+         booked-row E1 NSE:INFY -> =
          row E1 NSE:INFY -> =
          1 asha match r1 NSE:INFY -> !already-matched",
     ),
     (
+        "a row that was only booked concludes what a person began there, and contradicts what was begun elsewhere",
+        "held r1 E1 ? -> suspended
+         1 asha match r1 NSE:INFY -> begun
+         row E1 NSE:TCS -> =
+         booked-row E1 NSE:TCS -> contradicted
+         booked-row E1 NSE:TCS -> =
+         booked-row E1 NSE:INFY -> matched
+         1 asha match r1 NSE:INFY -> =",
+    ),
+    (
         "a row that says otherwise changes nothing and is said once",
         "held r1 E1 INFY -> suspended
-         1 asha match r1 NSE:INFY -> matched
-         row E1 NSE:INFY -> =
-         row E1 NSE:TCS -> contradicted
-         row E1 NSE:TCS -> =
-         row E1 NSE:WIPRO -> contradicted
-         row E1 NSE:INFY -> =
+         1 asha match r1 NSE:INFY -> begun
+         1 asha booked r1 NSE:INFY -> matched
+         booked-row E1 NSE:INFY -> =
+         booked-row E1 NSE:TCS -> contradicted
+         booked-row E1 NSE:TCS -> =
+         booked-row E1 NSE:WIPRO -> contradicted
+         booked-row E1 NSE:INFY -> =
          2 asha match r1 NSE:TCS -> !already-matched",
     ),
     (
@@ -45,9 +78,12 @@ const SCENARIOS: &[(&str, &str)] = &[
          1 asha dismiss r1 -> dismissed
          1 asha dismiss r1 -> =
          2 asha dismiss r1 -> !already-dismissed
-         row E1 NSE:INFY -> contradicted
          row E1 NSE:INFY -> =
-         3 ravi match r1 NSE:INFY -> matched
+         booked-row E1 NSE:INFY -> contradicted
+         booked-row E1 NSE:INFY -> =
+         3 ravi match r1 NSE:INFY -> begun
+         4 ravi dismiss r1 -> !match-begun
+         3 ravi booked r1 NSE:INFY -> matched
          4 ravi dismiss r1 -> !already-matched
          1 asha dismiss r1 -> =",
     ),
@@ -62,18 +98,22 @@ const SCENARIOS: &[(&str, &str)] = &[
          held r2 E2 INFY -> suspended
          6 asha match r2 NSE:TCS -> !other-instrument
          7 asha match r2 BSE:INFY -> !other-instrument
-         8 asha match r2 NSE:INFY -> matched
+         8 asha match r2 NSE:INFY -> begun
          held r3 E3 ? -> suspended
          9 asha match r3 BSE:INFY -> !other-instrument
-         10 asha match r3 NSE:TCS -> matched",
+         10 asha match r3 NSE:TCS -> begun",
     ),
     (
-        "two reports of one execution: a row settles the first",
-        "held r1 E1 INFY -> suspended
-         held r2 E1 INFY -> suspended
-         row E1 NSE:INFY -> matched
-         row E1 NSE:INFY -> =
-         1 asha dismiss r2 -> dismissed",
+        "two reports of one execution: a row settles the first, and the other goes nowhere else",
+        "held r1 E1 ? -> suspended
+         held r2 E1 ? -> suspended
+         row E1 NSE:INFY -> begun
+         1 asha match r2 NSE:TCS -> !match-begun
+         booked-row E1 NSE:INFY -> matched
+         booked-row E1 NSE:INFY -> =
+         2 asha match r2 NSE:TCS -> !already-matched
+         3 asha match r2 NSE:INFY -> begun
+         3 asha booked r2 NSE:INFY -> matched",
     ),
 ];
 
@@ -124,6 +164,14 @@ fn outcome(suspense: &Suspense, step: &str) -> Result<Vec<SuspenseEvent>, Suspen
         ["held", key] => Ok(record(suspense, held(key, None))),
         ["held", key, id, symbol] => Ok(record(suspense, held(key, Some((id, symbol))))),
         ["row", id, to] => {
+            let report = SuspenseReport::Syncing {
+                execution: execution_key(id),
+                position: position(to),
+                source: "trades.csv".into(),
+            };
+            Ok(record(suspense, report))
+        }
+        ["booked-row", id, to] => {
             let report = SuspenseReport::Synced {
                 execution: execution_key(id),
                 position: position(to),
@@ -131,10 +179,15 @@ fn outcome(suspense: &Suspense, step: &str) -> Result<Vec<SuspenseEvent>, Suspen
             };
             Ok(record(suspense, report))
         }
-        [id, by, "match", key, to] => {
+        [id, by, what @ ("match" | "booked"), key, to] => {
             let position = position(to);
             let ask = SuspenseAsk::Match { position };
-            decide(suspense, request(id, by, key, ask))
+            let request = request(id, by, key, ask);
+            if *what == "match" {
+                decide(suspense, request)
+            } else {
+                Ok(conclude(suspense, request))
+            }
         }
         [id, by, "dismiss", key] => decide(suspense, request(id, by, key, SuspenseAsk::Dismiss)),
         other => panic!("{other:?} is no step"),
@@ -154,6 +207,7 @@ fn every_scenario_goes_as_its_table_says() {
                     match events.as_slice() {
                         [] => "=",
                         [SuspenseEvent::ReportSuspended(_)] => "suspended",
+                        [SuspenseEvent::SuspenseMatchBegun(_)] => "begun",
                         [SuspenseEvent::SuspenseMatched(_)] => "matched",
                         [SuspenseEvent::SuspenseDismissed(_)] => "dismissed",
                         [SuspenseEvent::SuspenseContradicted(_)] => "contradicted",
@@ -169,26 +223,46 @@ fn every_scenario_goes_as_its_table_says() {
 
 #[test]
 fn a_match_says_who_and_why() {
-    let suspense = record(&Suspense::default(), held("r1", Some(("E1", "INFY"))))
+    let held = record(&Suspense::default(), held("r1", Some(("E1", "INFY"))))
         .iter()
         .fold(Suspense::default(), evolve);
-    let by_hand = outcome(&suspense, "7 asha match r1 NSE:INFY").unwrap();
-    let matched = SuspenseMatched {
-        report_key: "r1".into(),
-        position: position("NSE:INFY"),
-        by: "asha".into(),
-        reason: "looked into".into(),
-        request_id: Some(RequestId(Uuid::from_u128(7))),
-    };
-    assert_eq!(by_hand, [SuspenseEvent::SuspenseMatched(matched.clone())]);
-    let by_row = outcome(&suspense, "row E1 NSE:INFY").unwrap();
-    let by_row_too = SuspenseMatched {
-        by: "trades.csv".into(),
-        reason: "a row of the primary names the position".into(),
-        request_id: None,
-        ..matched
-    };
-    assert_eq!(by_row, [SuspenseEvent::SuspenseMatched(by_row_too)]);
+    let steps = [
+        (
+            ["7 asha match r1 NSE:INFY", "7 asha booked r1 NSE:INFY"],
+            "asha",
+            "looked into",
+            Some(RequestId(Uuid::from_u128(7))),
+        ),
+        (
+            ["row E1 NSE:INFY", "booked-row E1 NSE:INFY"],
+            "trades.csv",
+            "a row of the primary names the position",
+            None,
+        ),
+    ];
+    for ([before, after], by, reason, request_id) in steps {
+        let begun = outcome(&held, before).unwrap();
+        let (report_key, position) = ("r1".to_owned(), position("NSE:INFY"));
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        let matched = SuspenseMatched {
+            report_key: report_key.clone(),
+            position: position.clone(),
+            by: by.clone(),
+            reason: reason.clone(),
+            request_id,
+        };
+        let wanted = SuspenseMatchBegun {
+            report_key,
+            position,
+            by,
+            reason,
+            request_id,
+        };
+        assert_eq!(begun, [SuspenseEvent::SuspenseMatchBegun(wanted)]);
+        let suspense = begun.iter().fold(held.clone(), evolve);
+        let concluded = outcome(&suspense, after).unwrap();
+        assert_eq!(concluded, [SuspenseEvent::SuspenseMatched(matched)]);
+    }
 }
 
 fn step() -> impl Strategy<Value = String> {
@@ -198,13 +272,34 @@ fn step() -> impl Strategy<Value = String> {
         (0..4, 0..3, symbols()).prop_map(|(key, id, symbol)| format!("held r{key} E{id} {symbol}")),
         (0..4).prop_map(|key| format!("held r{key}")),
         (0..3, symbols()).prop_map(|(id, symbol)| format!("row E{id} NSE:{symbol}")),
+        (0..3, symbols()).prop_map(|(id, symbol)| format!("booked-row E{id} NSE:{symbol}")),
         (0..20, person(), 0..4, symbols())
             .prop_map(|(id, by, key, symbol)| format!("{id} {by} match r{key} NSE:{symbol}")),
+        (0..20, person(), 0..4, symbols())
+            .prop_map(|(id, by, key, symbol)| format!("{id} {by} booked r{key} NSE:{symbol}")),
         (0..20, person(), 0..4).prop_map(|(id, by, key)| format!("{id} {by} dismiss r{key}")),
     ]
 }
 
 proptest! {
+    /// What a person books is what a decision let through: whatever breaks off and comes again, no execution goes to two positions.
+    #[test]
+    fn people_book_an_execution_on_one_position(steps in prop::collection::vec(step(), 0..60)) {
+        let mut suspense = Suspense::default();
+        let mut booked: BTreeMap<ExecutionKey, PositionKey> = BTreeMap::new();
+        for step in steps {
+            let Ok(events) = outcome(&suspense, &step) else { continue };
+            suspense = events.iter().fold(suspense, evolve);
+            let words: Vec<_> = step.split_whitespace().collect();
+            if let [_, _, "match", key, to] = words.as_slice() {
+                let execution = suspense.held[*key].execution.clone().unwrap().execution;
+                let to = position(to);
+                let first = booked.entry(execution).or_insert_with(|| to.clone());
+                prop_assert_eq!(&*first, &to);
+            }
+        }
+    }
+
     #[test]
     fn a_report_is_matched_at_most_once_and_a_repetition_says_nothing_new(steps in prop::collection::vec(step(), 0..40)) {
         let mut suspense = Suspense::default();

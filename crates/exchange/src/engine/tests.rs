@@ -28,8 +28,8 @@ fn contracts() -> Contracts {
 fn rules() -> Rules {
     Rules {
         seed: 3,
-        quiet: HashSet::new(),
         trade_date: "2026-11-20".to_owned(),
+        ..Rules::default()
     }
 }
 
@@ -120,7 +120,7 @@ async fn a_restart_rebuilds_the_state_and_recognises_what_comes_again() {
     engine.submit((1..=50).map(order).collect()).await.unwrap();
     stop(engine, end).await;
     let (rebuilt, ledger, _) = rebuild(dir.path(), contracts(), &rules()).unwrap();
-    let mut live = Exchange::new(contracts(), 3, &HashSet::new(), "2026-11-20");
+    let mut live = Exchange::new(contracts(), rules());
     let facts = crate::ledger::read(ledger.path())
         .unwrap()
         .map(Result::unwrap)
@@ -153,6 +153,7 @@ async fn a_question_is_answered_with_the_ordinal_it_must_come_after() {
     question.request = Request::Query(Query::AllWorking {
         request_id: "M".to_owned(),
         account: None,
+        symbol: None,
     });
     let answers = engine.submit(vec![order(1), question]).await.unwrap();
     assert_eq!(answers.len(), 1);

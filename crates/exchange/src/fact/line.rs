@@ -3,10 +3,13 @@
 use serde::{Deserialize, Serialize};
 use squareoff_fix::Timestamp;
 
-use super::{Cause, Ended, Fact, Happening, OrderImage, TimeInForce, order_id};
+use super::{Cause, Ended, Fact, Happening, MassRefusal, OrderImage, TimeInForce, order_id};
 use crate::book::Side;
+use crate::fault::Fault;
 use crate::phase::Phase;
 use crate::price::Price;
+use crate::request::Scope;
+use crate::setting::Setting;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +28,15 @@ enum Name {
     TradeCorrected,
     PhaseChanged,
     FreezeArmed,
+    AcknowledgedLate,
+    ReportRepeated,
+    OrderVanished,
+    TradeDropped,
+    Throttled,
+    MassCanceled,
+    MassCancelRejected,
+    Set,
+    TailLost,
 }
 
 /// The line as written. `exec_id` is there for people and tools that read the file; reading takes the number.
@@ -97,6 +109,26 @@ pub(crate) struct Line {
     freeze_symbol: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     freeze_orders: Option<u32>,
+    /// Of a repeated report.
+    #[serde(default, skip_serializing_if = "is_false")]
+    to_copy: bool,
+    /// MsgType of a message that was one too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_kind: Option<String>,
+    /// Of a mass cancel: what it reaches, how many orders, and why it reaches none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    affected: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<MassRefusal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    setting: Option<Setting>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lost_from: Option<u64>,
+    /// The fault that the line shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault: Option<Fault>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -167,6 +199,14 @@ impl From<&Fact> for Line {
             phase: None,
             freeze_symbol: None,
             freeze_orders: None,
+            to_copy: false,
+            request_kind: None,
+            scope: None,
+            affected: None,
+            refused: None,
+            setting: None,
+            lost_from: None,
+            fault: fact.fault,
         };
         line.say(&fact.happening);
         line
@@ -179,7 +219,9 @@ impl Line {
             Happening::Accepted
             | Happening::Carried
             | Happening::Suspended
-            | Happening::Expired => {}
+            | Happening::Expired
+            | Happening::AcknowledgedLate
+            | Happening::Vanished => {}
             Happening::Rejected { reason, text } => {
                 (self.reason, self.text) = (Some(reason), Some(text));
             }
@@ -223,6 +265,33 @@ impl Line {
             Happening::FreezeArmed { symbol, orders } => {
                 (self.freeze_symbol, self.freeze_orders) = (symbol, Some(orders));
             }
+            Happening::Repeated { execution, to_copy } => {
+                (self.execution, self.to_copy) = (Some(execution), to_copy);
+            }
+            Happening::Dropped {
+                execution,
+                was_units,
+                was_price,
+            } => self.refer(execution, was_units, was_price),
+            Happening::Throttled {
+                request,
+                kind,
+                text,
+            } => {
+                (self.request_cl_ord_id, self.request_kind) = (Some(request), Some(kind));
+                self.text = Some(text);
+            }
+            Happening::MassCanceled {
+                request,
+                scope,
+                affected,
+                refused,
+            } => {
+                (self.request_cl_ord_id, self.scope) = (Some(request), Some(scope));
+                (self.affected, self.refused) = (Some(affected), refused);
+            }
+            Happening::Set(setting) => self.setting = Some(setting),
+            Happening::TailLost { from } => self.lost_from = Some(from),
         }
     }
 
@@ -278,6 +347,32 @@ impl Line {
                 symbol: self.freeze_symbol.take(),
                 orders: needed(self.freeze_orders, "freeze_orders")?,
             },
+            Name::AcknowledgedLate => Happening::AcknowledgedLate,
+            Name::ReportRepeated => Happening::Repeated {
+                execution: needed(self.execution, "execution")?,
+                to_copy: self.to_copy,
+            },
+            Name::OrderVanished => Happening::Vanished,
+            Name::TradeDropped => Happening::Dropped {
+                execution: needed(self.execution, "execution")?,
+                was_units: needed(self.was_units, "was_units")?,
+                was_price: Price(needed(self.was_price_e4, "was_price_e4")?),
+            },
+            Name::Throttled => Happening::Throttled {
+                request: needed(self.request_cl_ord_id.take(), "request_cl_ord_id")?,
+                kind: needed(self.request_kind.take(), "request_kind")?,
+                text: needed(self.text.take(), "text")?,
+            },
+            Name::MassCanceled | Name::MassCancelRejected => Happening::MassCanceled {
+                request: needed(self.request_cl_ord_id.take(), "request_cl_ord_id")?,
+                scope: needed(self.scope.take(), "scope")?,
+                affected: needed(self.affected, "affected")?,
+                refused: self.refused,
+            },
+            Name::Set => Happening::Set(needed(self.setting.take(), "setting")?),
+            Name::TailLost => Happening::TailLost {
+                from: needed(self.lost_from, "lost_from")?,
+            },
         })
     }
 }
@@ -302,6 +397,15 @@ fn name(happening: &Happening) -> Name {
         Happening::Corrected { .. } => Name::TradeCorrected,
         Happening::PhaseChanged { .. } => Name::PhaseChanged,
         Happening::FreezeArmed { .. } => Name::FreezeArmed,
+        Happening::AcknowledgedLate => Name::AcknowledgedLate,
+        Happening::Repeated { .. } => Name::ReportRepeated,
+        Happening::Vanished => Name::OrderVanished,
+        Happening::Dropped { .. } => Name::TradeDropped,
+        Happening::Throttled { .. } => Name::Throttled,
+        Happening::MassCanceled { refused: None, .. } => Name::MassCanceled,
+        Happening::MassCanceled { .. } => Name::MassCancelRejected,
+        Happening::Set(_) => Name::Set,
+        Happening::TailLost { .. } => Name::TailLost,
     }
 }
 
@@ -354,6 +458,7 @@ impl TryFrom<Line> for Fact {
             transact_time,
             order,
             happening,
+            fault: line.fault,
         })
     }
 }

@@ -3,9 +3,12 @@
 use squareoff_fix::Timestamp;
 
 use super::*;
-use crate::fact::{Cause, Ended, OrderImage, TimeInForce};
+use crate::fact::{Ended, MassRefusal, TimeInForce};
+use crate::fault::Fault;
 use crate::phase::Phase;
 use crate::price::Price;
+use crate::request::Scope;
+use crate::setting::Setting;
 
 /// One of each kind, in two messages: an order filled in part with its rest canceled, then refusals.
 fn facts() -> Vec<Fact> {
@@ -142,6 +145,7 @@ fn fact(ordinal: u64, msg_seq_num: u64, happening: Happening) -> Fact {
         transact_time: Timestamp(1_777_540_500_250_000_000),
         order,
         happening,
+        fault: None,
     }
 }
 
@@ -265,6 +269,118 @@ fn a_ledger_of_the_first_release_is_read_as_it_was_meant() {
 }
 
 #[test]
+fn what_faults_and_settings_write_is_read_back() {
+    let (was_units, was_price) = (65, Price(260_000_500));
+    let request = || "X9".to_owned();
+    let mut settings = vec![
+        Setting::Fault {
+            fault: Fault::OverFill,
+            symbol: Some("A".to_owned()),
+            times: 2,
+        },
+        Setting::NoFaults,
+        Setting::Seeded(BTreeMap::from([(Fault::PartialFill, 500)])),
+        Setting::Clock { ahead_ms: -5 },
+    ];
+    settings.push(Setting::Throttle {
+        session: None,
+        messages_per_second: None,
+    });
+    settings.push(Setting::CancelOnDisconnect {
+        session: "NSE:A".to_owned(),
+        on: true,
+    });
+    let mut happenings: Vec<Happening> = settings.into_iter().map(Happening::Set).collect();
+    happenings.extend([
+        Happening::AcknowledgedLate,
+        Happening::Vanished,
+        Happening::Repeated {
+            execution: 2,
+            to_copy: true,
+        },
+        Happening::Dropped {
+            execution: 2,
+            was_units,
+            was_price,
+        },
+        Happening::Throttled {
+            request: request(),
+            kind: "D".to_owned(),
+            text: "throttle: no".to_owned(),
+        },
+    ]);
+    for (scope, refused) in [
+        (Scope::All, None),
+        (
+            Scope::Symbol("A".to_owned()),
+            Some(MassRefusal::UnknownSymbol),
+        ),
+        (
+            Scope::Segment("FO".to_owned()),
+            Some(MassRefusal::Duplicate),
+        ),
+        (Scope::Unsupported(b'5'), Some(MassRefusal::Unsupported)),
+    ] {
+        happenings.push(Happening::MassCanceled {
+            request: request(),
+            scope,
+            affected: 3,
+            refused,
+        });
+    }
+    let facts = happenings.into_iter().zip(1..);
+    let facts = facts.map(|(happening, ordinal)| Fact {
+        completes: true,
+        fault: (ordinal == 7).then_some(Fault::FillBeforeAck),
+        ..fact(ordinal, ordinal, happening)
+    });
+    let facts: Vec<Fact> = facts.collect();
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = reopened(dir.path()).unwrap();
+    ledger.append(&facts).unwrap();
+    drop(ledger);
+    assert_eq!(reopened(dir.path()).unwrap().1, facts);
+    assert_eq!(
+        summary(&dir.path().join(FILE_NAME))
+            .unwrap()
+            .duplicate_cl_ord_ids,
+        1
+    );
+}
+
+#[test]
+fn a_tail_that_is_lost_again_and_again_leaves_a_ledger_without_a_second_use_of_an_ordinal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = reopened(dir.path()).unwrap();
+    let whole = |ordinal| Fact {
+        completes: true,
+        ..fact(ordinal, ordinal, Happening::Expired)
+    };
+    ledger
+        .append(&(1..=4).map(whole).collect::<Vec<_>>())
+        .unwrap();
+    drop(ledger);
+    // What is kept, and the one line that says what is not.
+    for (lines, expected) in [
+        (0, vec![1, 2, 3, 4]),
+        (1, vec![1, 2, 3, 5]),
+        (1, vec![1, 2, 3, 6]),
+        (2, vec![1, 2, 7]),
+        (9, vec![8]),
+        (1, vec![9]),
+    ] {
+        lose_tail(dir.path(), lines).unwrap();
+        let (_, found) = reopened(dir.path()).unwrap();
+        let ordinals: Vec<u64> = found.iter().map(|fact| fact.ordinal).collect();
+        assert_eq!(ordinals, expected);
+    }
+    let (mut ledger, _) = reopened(dir.path()).unwrap();
+    ledger.append(&[whole(10)]).unwrap();
+    drop(ledger);
+    assert_eq!(reopened(dir.path()).unwrap().1.len(), 2);
+}
+
+#[test]
 fn a_folder_has_one_exchange() {
     let dir = tempfile::tempdir().unwrap();
     let (_held, _) = reopened(dir.path()).unwrap();
@@ -290,6 +406,7 @@ fn the_summary_adds_up() {
         busts: 1,
         duplicate_cl_ord_ids: 1,
         executions: 2,
+        throttled: 0,
         executed_units: BTreeMap::from([(key, 130)]),
         cum_units: BTreeMap::from([("A".to_owned(), 130)]),
     };

@@ -7,6 +7,7 @@
 use squareoff_fix::Timestamp;
 
 use super::facts::{Facts, Owner, worth};
+use super::script::{check_rates, told};
 use super::{Exchange, Execution, Order};
 use crate::carried::CarriedOrder;
 use crate::command::{
@@ -17,6 +18,7 @@ use crate::fact::{Cause, Ended, Fact, HOUSE, Happening, OrderImage, TimeInForce,
 use crate::phase::Phase;
 use crate::price::Price;
 use crate::rules;
+use crate::setting::Setting;
 
 /// What a command leads to: facts to be applied in order and made durable together (none, when there is nothing to do),
 /// and the answer that may be given then.
@@ -42,10 +44,39 @@ impl Exchange {
                 let canceled = Happening::Canceled { request: None };
                 self.end(facts, &name.order_id, Ended::Canceled, canceled)?
             }
+            Command::Fill(asked) => self.fill(facts, asked)?,
+            Command::LateFill(asked) => self.late_fill(facts, asked)?,
+            Command::OverFill(asked) => self.over_fill(facts, asked)?,
+            Command::Repeat(asked) => self.repeat(facts, asked)?,
+            Command::Fault(wish) => self.wish(facts, wish)?,
+            Command::NoFaults(_) => told(facts, Setting::NoFaults),
+            Command::Seeded(rates) => {
+                check_rates(rates.values())?;
+                told(facts, Setting::Seeded(rates.clone()))
+            }
+            Command::Throttle(wish) => self.throttle(facts, wish)?,
+            Command::CancelOnDisconnect(wish) => {
+                self.check_session(&wish.session)?;
+                let (session, on) = (wish.session.clone(), wish.on);
+                told(facts, Setting::CancelOnDisconnect { session, on })
+            }
+            Command::Clock(moved) => {
+                let ahead_ms = moved.ahead_ms(now, self.clock_ahead_ms)?;
+                told(facts, Setting::Clock { ahead_ms })
+            }
+            Command::Outage(asked) => self.outage(facts, asked)?,
+            Command::Disaster(asked) => self.disaster(facts, asked)?,
+            Command::BustDropped(_) => self.bust_dropped(facts)?,
+            Command::SessionDropped { session, agreed } => {
+                self.session_dropped(facts, session, *agreed)
+            }
+            // These disturb a line, which the exchange does not know of.
+            Command::Disconnect(_) | Command::Hold(_) | Command::Replay(_) => Vec::new(),
+            Command::State(_) => return Ok((Vec::new(), Answer::State(Box::new(self.show(now))))),
             Command::Orders(_) => return Ok((Vec::new(), self.list_orders())),
             Command::Trades(_) => return Ok((Vec::new(), self.list_trades())),
             Command::Scheduled { segment, to, due } => {
-                self.keep_hours(facts, segment, *to, *due)?
+                self.keep_hours(facts, segment, *to, *due, now)?
             }
             Command::Carry(orders) => self.carry(facts, orders),
         };
@@ -64,12 +95,14 @@ impl Exchange {
         segment: &str,
         to: Phase,
         due: Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<Fact>, Refused> {
         let mut venues = self.venues_of(segment, None)?;
         venues.retain(|venue| {
             let turns = self.phases.get(*venue);
             let turn = turns.and_then(|turns| turns.get(segment));
-            turn.is_none_or(|turn| turn.since < due)
+            // A clock that was set back has phases behind it that are not due yet.
+            turn.is_none_or(|turn| turn.since < due || turn.since > now)
         });
         Ok(self.enter_phase(facts, &venues, segment, to))
     }
@@ -86,16 +119,11 @@ impl Exchange {
             facts.tell_all(venue, Happening::PhaseChanged { segment, to });
         }
         if to == Phase::Closed {
-            let mut left: Vec<&Order> = self.orders.values().collect();
-            left.retain(|order| {
+            let is_over = |order: &Order| {
                 let at = order.instrument.map(|at| &self.contracts.all()[at]);
-                order.image.leaves_units > 0
-                    && venues.contains(&order.venue.as_str())
-                    && at.is_some_and(|at| at.segment == segment)
-            });
-            // The map has no order of its own, and the same facts must come of the same ledger.
-            left.sort_by_key(|order| order.image.order);
-            for order in left {
+                venues.contains(&order.venue.as_str()) && at.is_some_and(|at| at.segment == segment)
+            };
+            for order in self.working(is_over) {
                 let image = order.image.clone().done(Ended::Expired);
                 facts.tell(order.owner(), image, Happening::Expired);
             }
@@ -104,12 +132,17 @@ impl Exchange {
     }
 
     /// The venues, or the one of them that is asked for, which have a segment.
-    fn venues_of(&self, segment: &str, asked: Option<&str>) -> Result<Vec<&str>, Refused> {
+    pub(super) fn venues_of(
+        &self,
+        segment: &str,
+        asked: Option<&str>,
+    ) -> Result<Vec<&str>, Refused> {
         let mut venues = self.contracts.venues_with(segment);
         venues.retain(|venue| asked.is_none_or(|asked| asked == *venue));
         if venues.is_empty() {
             let at = asked.unwrap_or("any venue");
-            return Err(Refused(format!("segment: {segment:?} is not at {at}")));
+            let text = format!("segment: {segment:?} is not at {at}");
+            return Err(Refused::unknown(text));
         }
         Ok(venues)
     }
@@ -117,7 +150,10 @@ impl Exchange {
     fn bust(&self, mut facts: Facts<'_>, named: &str) -> Result<Vec<Fact>, Refused> {
         for (ordinal, execution) in self.trade(named)? {
             let order = self.owner_of(execution)?;
-            let image = revised(&order.image, execution, 0, Price(0))?;
+            let image = match execution.dropped {
+                false => revised(&order.image, execution, 0, Price(0))?,
+                true => order.image.clone(),
+            };
             let busted = Happening::Busted {
                 execution: ordinal,
                 was_units: execution.units,
@@ -129,15 +165,22 @@ impl Exchange {
     }
 
     fn correct(&self, mut facts: Facts<'_>, to: &Correction) -> Result<Vec<Fact>, Refused> {
-        let price = Price::parse(&to.price).map_err(|error| Refused(format!("price: {error}")))?;
+        let price =
+            Price::parse(&to.price).map_err(|error| Refused::invalid(format!("price: {error}")))?;
         if price <= Price(0) {
-            return Err(Refused(format!("price: {price} is not above zero")));
+            return Err(Refused::invalid(format!(
+                "price: {price} is not above zero"
+            )));
         }
         if to.quantity <= 0 {
             let text = format!("quantity: {} is not above zero", to.quantity);
-            return Err(Refused(text));
+            return Err(Refused::invalid(text));
         }
         for (ordinal, execution) in self.trade(&to.exec_id)? {
+            if execution.dropped {
+                let text = format!("exec_id: {} was lost and can only be busted", to.exec_id);
+                return Err(Refused::conflict(text));
+            }
             let order = self.owner_of(execution)?;
             let image = revised(&order.image, execution, to.quantity, price)?;
             let corrected = Happening::Corrected {
@@ -154,17 +197,11 @@ impl Exchange {
 
     /// The sides of the trade that an execution belongs to, the named one first.
     fn trade(&self, named: &str) -> Result<Vec<(u64, &Execution)>, Refused> {
-        let unknown = || Refused(format!("exec_id: {named:?} is not an execution of today"));
-        let ordinal = named.rsplit_once('-').map(|(_, ordinal)| ordinal);
-        let ordinal: u64 = ordinal
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(unknown)?;
-        let execution = self.executions.get(&ordinal).ok_or_else(unknown)?;
-        if exec_id(&self.owner_of(execution)?.venue, ordinal) != named {
-            return Err(unknown());
-        }
+        let (ordinal, execution) = self.execution(named)?;
         if execution.busted {
-            return Err(Refused(format!("exec_id: {named} is busted already")));
+            return Err(Refused::conflict(format!(
+                "exec_id: {named} is busted already"
+            )));
         }
         let other = execution
             .counterpart
@@ -175,16 +212,30 @@ impl Exchange {
             .collect())
     }
 
-    fn owner_of(&self, execution: &Execution) -> Result<&Order, Refused> {
+    pub(super) fn execution(&self, named: &str) -> Result<(u64, &Execution), Refused> {
+        let unknown =
+            || Refused::unknown(format!("exec_id: {named:?} is not an execution of today"));
+        let ordinal = named.rsplit_once('-').map(|(_, ordinal)| ordinal);
+        let ordinal: u64 = ordinal
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(unknown)?;
+        let execution = self.executions.get(&ordinal).ok_or_else(unknown)?;
+        if exec_id(&self.owner_of(execution)?.venue, ordinal) != named {
+            return Err(unknown());
+        }
+        Ok((ordinal, execution))
+    }
+
+    pub(super) fn owner_of(&self, execution: &Execution) -> Result<&Order, Refused> {
         let order = self.orders.get(&execution.order);
-        order.ok_or_else(|| Refused("exec_id: its order is not of today".to_owned()))
+        order.ok_or_else(|| Refused::unknown("exec_id: its order is not of today".to_owned()))
     }
 
     fn release(&self, mut facts: Facts<'_>, release: &Release) -> Result<Vec<Fact>, Refused> {
         let order = self.named(&release.order_id)?;
         if !order.image.frozen {
             let text = format!("order_id: {} is not frozen", release.order_id);
-            return Err(Refused(text));
+            return Err(Refused::conflict(text));
         }
         if !release.accept {
             let rejected = Happening::Rejected {
@@ -198,21 +249,17 @@ impl Exchange {
             );
             return Ok(facts.whole());
         }
-        let at = order.instrument.ok_or_else(|| {
-            Refused(format!(
-                "symbol: {} is no longer listed",
-                order.image.symbol
-            ))
-        })?;
-        self.check_open(&self.contracts.all()[at])
-            .map_err(|refusal| Refused(refusal.text))?;
+        self.check_open(self.listed(order)?)
+            .map_err(|refusal| Refused::conflict(refusal.text))?;
         let image = OrderImage {
             frozen: false,
             priority: facts.next_ordinal(),
             ..order.image.clone()
         };
         facts.tell(order.owner(), image.clone(), Happening::Accepted);
-        facts.enter(order.owner(), at, image);
+        if let Some(at) = order.instrument {
+            facts.enter(order.owner(), at, image);
+        }
         Ok(facts.whole())
     }
 
@@ -225,13 +272,15 @@ impl Exchange {
     ) -> Result<Vec<Fact>, Refused> {
         let order = self.named(order_id)?;
         if order.image.leaves_units == 0 {
-            return Err(Refused(format!("order_id: {order_id} is done already")));
+            return Err(Refused::conflict(format!(
+                "order_id: {order_id} is done already"
+            )));
         }
         facts.tell(order.owner(), order.image.clone().done(ended), happening);
         Ok(facts.whole())
     }
 
-    fn named(&self, order_id: &str) -> Result<&Order, Refused> {
+    pub(super) fn named(&self, order_id: &str) -> Result<&Order, Refused> {
         let given = self.given.range((order_id.to_owned(), String::new())..);
         let given: Vec<u64> = given
             .take_while(|((of, _), _)| of == order_id)
@@ -244,19 +293,20 @@ impl Exchange {
             [number] => Some(number),
             [..] => {
                 let text = format!("order_id: {order_id:?} is an order of several venues");
-                return Err(Refused(text));
+                return Err(Refused::conflict(text));
             }
         };
         number
             .and_then(|number| self.orders.get(&number))
             .filter(|order| order.image.order_id(&order.venue) == order_id)
-            .ok_or_else(|| Refused(format!("order_id: {order_id:?} is not an order of today")))
+            .ok_or_else(|| {
+                Refused::unknown(format!("order_id: {order_id:?} is not an order of today"))
+            })
     }
 
     fn carry(&self, mut facts: Facts<'_>, orders: &[CarriedOrder]) -> Vec<Fact> {
         for carried in orders {
-            let used = self.sessions.get(&carried.session).map(|known| &known.used);
-            if used.is_some_and(|used| used.contains_key(&carried.cl_ord_id)) {
+            if self.has_used(&carried.session, &carried.cl_ord_id) {
                 continue;
             }
             let order = facts.next_ordinal();
@@ -289,9 +339,7 @@ impl Exchange {
     }
 
     fn list_orders(&self) -> Answer {
-        let mut working: Vec<&Order> = self.orders.values().collect();
-        working.retain(|order| order.image.leaves_units > 0);
-        working.sort_by_key(|order| order.image.order);
+        let working = self.working(|_| true);
         let total = working.len();
         let rows = working[total.saturating_sub(ROWS_MAX)..].iter();
         let row = |order: &&Order| OrderRow {
@@ -329,6 +377,8 @@ impl Exchange {
                 quantity: execution.units,
                 price: execution.price.to_string(),
                 busted: execution.busted,
+                dropped: execution.dropped,
+                fault: execution.fault,
                 counterpart_exec_id: execution.counterpart.map(named),
             })
         });
@@ -347,14 +397,14 @@ fn arm(mut facts: Facts<'_>, wish: &FreezeNext) -> Result<Vec<Fact>, Refused> {
     };
     if orders > FREEZES_MAX || (orders == 0 && *wish != FreezeNext::Any(false)) {
         let text = format!("orders: {orders} is not from 1 to {FREEZES_MAX}");
-        return Err(Refused(text));
+        return Err(Refused::invalid(text));
     }
     facts.tell_all(HOUSE, Happening::FreezeArmed { symbol, orders });
     Ok(facts.whole())
 }
 
 /// The order after one of its executions became `units` at `price`. One that is done stays done.
-fn revised(
+pub(super) fn revised(
     image: &OrderImage,
     was: &Execution,
     units: i64,
@@ -364,17 +414,18 @@ fn revised(
         .cum_units
         .checked_sub(was.units)
         .and_then(|cum| cum.checked_add(units))
-        .filter(|cum| *cum <= image.quantity_units);
+        // An order that was over-filled may stay so, but not get worse.
+        .filter(|cum| *cum <= image.quantity_units.max(image.cum_units));
     let Some(cum_units) = cum_units else {
         let text = format!(
             "quantity: {} of order {} can't become {units}: more would have filled than was ordered",
             was.units, image.cl_ord_id
         );
-        return Err(Refused(text));
+        return Err(Refused::conflict(text));
     };
     let leaves_units = match image.leaves_units {
         0 => 0,
-        _ => image.quantity_units - cum_units,
+        _ => (image.quantity_units - cum_units).max(0),
     };
     let notional = image
         .notional

@@ -2,12 +2,16 @@
 
 use squareoff_fix::Timestamp;
 
-use super::facts::{Facts, Owner};
+use super::facts::{Facts, Owner, half_lots};
 use super::{Exchange, Order, resting};
+use crate::book::{Against, Fill};
 use crate::contracts::Instrument;
-use crate::fact::{Cause, Ended, Fact, Happening, OrderImage, REASON_DUPLICATE};
+use crate::fact::{Cause, Ended, Fact, Happening, MassRefusal, OrderImage, REASON_DUPLICATE};
+use crate::fault::Fault;
 use crate::phase::Phase;
-use crate::request::{Cancel, Inbound, NewOrder, Query, Replace, Request, StatusReport};
+use crate::request::{
+    Cancel, Inbound, MassCancel, NewOrder, Query, Replace, Request, Scope, StatusReport,
+};
 use crate::rules::{self, Refusal};
 
 /// CxlRejReason(102), FIX 4.4.
@@ -37,13 +41,20 @@ impl Exchange {
             Request::New(NewOrder { cl_ord_id, .. })
             | Request::Cancel(Cancel { cl_ord_id, .. })
             | Request::Replace(Replace { cl_ord_id, .. })
+            | Request::MassCancel(MassCancel { cl_ord_id, .. })
                 if self.has_recorded(&inbound.cause, cl_ord_id) =>
             {
                 return Decision::Redelivered;
             }
+            Request::New(_) | Request::Cancel(_) | Request::Replace(_) | Request::MassCancel(_)
+                if let Some(text) = self.too_many(&inbound.cause.session, now) =>
+            {
+                throttled(facts, inbound, text)
+            }
             Request::New(order) => self.place(facts, inbound, order),
             Request::Cancel(cancel) => self.cancel(facts, inbound, cancel),
             Request::Replace(replace) => self.replace(facts, inbound, replace),
+            Request::MassCancel(asked) => self.cancel_all(facts, inbound, asked),
         })
     }
 
@@ -67,6 +78,16 @@ impl Exchange {
                 return facts.whole();
             }
         };
+        let contract = &self.contracts.all()[instrument];
+        for fault in Fault::REFUSALS {
+            if facts.strikes(fault, &contract.symbol)
+                && let Some(Refusal { reason, text }) = fault.refusal(contract)
+            {
+                facts.tell(owner, asked, Happening::Rejected { reason, text });
+                facts.mark(fault);
+                return facts.whole();
+            }
+        }
         let order = facts.next_ordinal();
         let image = OrderImage {
             order,
@@ -81,8 +102,7 @@ impl Exchange {
             };
             facts.tell(owner, frozen, Happening::Suspended);
         } else {
-            facts.tell(owner, image.clone(), Happening::Accepted);
-            facts.enter(owner, instrument, image);
+            facts.place(owner, instrument, image);
         }
         facts.whole()
     }
@@ -108,45 +128,143 @@ impl Exchange {
         let found = self
             .check_unused(&inbound.cause, &request)
             .and_then(|()| known(order, &cancel.orig_cl_ord_id));
-        match found {
-            Ok(order) => {
-                let image = order.image.clone().done(Ended::Canceled);
-                let request = Some(request);
-                facts.tell(owner(inbound), image, Happening::Canceled { request });
-            }
-            Err(Refusal { reason, text }) => {
+        let order = match found {
+            Ok(order) => order,
+            Err(refusal) => {
                 let image =
                     order.map_or_else(|| cancel.unknown_order(), |order| order.image.clone());
-                let refused = Happening::CancelRejected {
-                    request,
-                    reason,
-                    text,
-                    of_replace: false,
-                };
+                let refused = refused(request, refusal, false);
                 facts.tell(owner(inbound), image, refused);
+                return facts.whole();
             }
+        };
+        if let Some(filled) = self.race(&mut facts, order) {
+            let refused = refused(request, too_late(), false);
+            facts.tell(owner(inbound), filled, refused);
+            return facts.whole();
+        }
+        let mut image = order.image.clone();
+        let symbol = image.symbol.clone();
+        let lot_units = self.lot_units(order);
+        let by_liquidity = |price, units| Fill {
+            against: Against::Liquidity,
+            price,
+            units,
+        };
+        let half = half_lots(image.leaves_units, lot_units);
+        if half > 0 && !image.frozen && facts.strikes(Fault::FillBeforeCancel, &symbol) {
+            let fill = by_liquidity(image.price, half);
+            image = facts.fill(order.owner(), image, fill);
+            facts.mark(Fault::FillBeforeCancel);
+        }
+        let (leaves_units, was_frozen) = (image.leaves_units, image.frozen);
+        let image = image.done(Ended::Canceled);
+        let request = Some(request);
+        facts.tell(
+            order.owner(),
+            image.clone(),
+            Happening::Canceled { request },
+        );
+        if !was_frozen && facts.strikes(Fault::FillAfterCancel, &symbol) {
+            let fill = by_liquidity(image.price, lot_units.min(leaves_units));
+            facts.fill(order.owner(), image, fill);
+            facts.mark(Fault::FillAfterCancel);
         }
         facts.whole()
     }
 
+    fn cancel_all(&self, mut facts: Facts<'_>, inbound: &Inbound, asked: &MassCancel) -> Vec<Fact> {
+        let refused = self.check_scope(inbound, asked).err();
+        let segment_of = |order: &Order| {
+            let at = order.instrument.map(|at| &self.contracts.all()[at]);
+            at.map(|instrument| instrument.segment.as_str())
+        };
+        let is_meant = |order: &Order| {
+            let image = &order.image;
+            let is_in_scope = match &asked.scope {
+                Scope::All => true,
+                Scope::Symbol(symbol) => image.symbol == *symbol,
+                Scope::Segment(segment) => segment_of(order) == Some(segment),
+                Scope::Unsupported(_) => false,
+            };
+            is_in_scope
+                && refused.is_none()
+                && order.session == inbound.cause.session
+                && asked.side.is_none_or(|side| side == image.side)
+        };
+        let meant = self.working(is_meant);
+        let canceled = Happening::MassCanceled {
+            request: asked.cl_ord_id.clone(),
+            scope: asked.scope.clone(),
+            affected: meant.len() as u64,
+            refused,
+        };
+        facts.tell(owner(inbound), OrderImage::none(), canceled);
+        for order in meant {
+            let image = order.image.clone().done(Ended::Canceled);
+            facts.tell(order.owner(), image, Happening::Canceled { request: None });
+        }
+        facts.whole()
+    }
+
+    fn check_scope(&self, inbound: &Inbound, asked: &MassCancel) -> Result<(), MassRefusal> {
+        if self.has_used(&inbound.cause.session, &asked.cl_ord_id) {
+            return Err(MassRefusal::Duplicate);
+        }
+        let venue = &inbound.venue;
+        match &asked.scope {
+            Scope::All => Ok(()),
+            Scope::Symbol(symbol) => {
+                let found = self.contracts.find(venue, symbol);
+                found.map(|_| ()).ok_or(MassRefusal::UnknownSymbol)
+            }
+            Scope::Segment(segment) => {
+                let is_here = self.contracts.segments(venue).contains(&segment.as_str());
+                is_here.then_some(()).ok_or(MassRefusal::UnknownSegment)
+            }
+            Scope::Unsupported(_) => Err(MassRefusal::Unsupported),
+        }
+    }
+
+    /// The order, where a fault fills it in the instant in which a request about it comes.
+    fn race(&self, facts: &mut Facts<'_>, order: &Order) -> Option<OrderImage> {
+        let image = order.image.clone();
+        if image.frozen || !facts.strikes(Fault::FillBeatsCancel, &image.symbol) {
+            return None;
+        }
+        let fill = Fill {
+            against: Against::Liquidity,
+            price: image.price,
+            units: image.leaves_units,
+        };
+        let filled = facts.fill(order.owner(), image, fill);
+        facts.mark(Fault::FillBeatsCancel);
+        Some(filled)
+    }
+
+    /// The lot of what an order is in; a unit where it is no longer listed.
+    fn lot_units(&self, order: &Order) -> i64 {
+        let instrument = order.instrument.map(|at| &self.contracts.all()[at]);
+        instrument.map_or(1, |instrument| instrument.lot_units)
+    }
+
     fn replace(&self, mut facts: Facts<'_>, inbound: &Inbound, replace: &Replace) -> Vec<Fact> {
-        let owner = owner(inbound);
         let order = self.order_of(&inbound.cause.session, &replace.orig_cl_ord_id);
-        let (instrument, before) = match self.check_replace(inbound, replace, order) {
+        let (instrument, owner, before) = match self.check_replace(inbound, replace, order) {
             Ok(found) => found,
-            Err(Refusal { reason, text }) => {
+            Err(refusal) => {
                 let image =
                     order.map_or_else(|| replace.unknown_order(), |order| order.image.clone());
-                let refused = Happening::CancelRejected {
-                    request: replace.cl_ord_id.clone(),
-                    reason,
-                    text,
-                    of_replace: true,
-                };
-                facts.tell(owner, image, refused);
+                let refused = refused(replace.cl_ord_id.clone(), refusal, true);
+                facts.tell(self::owner(inbound), image, refused);
                 return facts.whole();
             }
         };
+        if let Some(filled) = order.and_then(|order| self.race(&mut facts, order)) {
+            let refused = refused(replace.cl_ord_id.clone(), too_late(), true);
+            facts.tell(self::owner(inbound), filled, refused);
+            return facts.whole();
+        }
         let replaced = Happening::Replaced {
             previous: before.cl_ord_id.clone(),
         };
@@ -169,12 +287,12 @@ impl Exchange {
         facts.whole()
     }
 
-    fn check_replace(
+    fn check_replace<'a>(
         &self,
         inbound: &Inbound,
         replace: &Replace,
-        order: Option<&Order>,
-    ) -> Result<(usize, OrderImage), Refusal> {
+        order: Option<&'a Order>,
+    ) -> Result<(usize, Owner<'a>, OrderImage), Refusal> {
         self.check_unused(&inbound.cause, &replace.cl_ord_id)?;
         let order = known(order, &replace.orig_cl_ord_id)?;
         let image = &order.image;
@@ -201,12 +319,11 @@ impl Exchange {
         self.check_open(instrument)
             .and_then(|()| rules::check(instrument, replace.quantity_units, replace.price))
             .map_err(|refusal| other(refusal.text))?;
-        Ok((at, image.clone()))
+        Ok((at, order.owner(), image.clone()))
     }
 
     fn check_unused(&self, cause: &Cause, cl_ord_id: &str) -> Result<(), Refusal> {
-        let session = self.sessions.get(&cause.session);
-        if session.is_some_and(|session| session.used.contains_key(cl_ord_id)) {
+        if self.has_used(&cause.session, cl_ord_id) {
             let text = format!("duplicate: ClOrdID {cl_ord_id} was used today");
             return Err(Refusal::new(REASON_DUPLICATE, text));
         }
@@ -241,39 +358,45 @@ impl Exchange {
             Query::AllWorking {
                 request_id,
                 account,
+                symbol,
             } => {
-                let of_session = self
-                    .orders
-                    .values()
-                    .filter(|order| order.session == session);
-                let mut working: Vec<&OrderImage> = of_session
-                    .map(|order| &order.image)
-                    .filter(|image| {
-                        image.leaves_units > 0
-                            && account
-                                .as_ref()
-                                .is_none_or(|account| *account == image.account)
-                    })
-                    .collect();
-                working.sort_by_key(|image| image.order);
-                StatusReport::all(request_id, &working)
+                let is = |asked: &Option<String>, found: &str| {
+                    asked.as_ref().is_none_or(|asked| asked == found)
+                };
+                let working = self.working(|order| {
+                    order.session == session
+                        && is(account, &order.image.account)
+                        && is(symbol, &order.image.symbol)
+                });
+                let images: Vec<_> = working.into_iter().map(|order| &order.image).collect();
+                StatusReport::all(request_id, &images)
             }
         }
     }
 
+    /// A low number alone proves nothing: a session whose journal was lost counts from 1 again.
     fn has_recorded(&self, cause: &Cause, cl_ord_id: &str) -> bool {
-        let session = self.sessions.get(&cause.session);
-        session.is_some_and(|session| session.has_recorded(cause, cl_ord_id))
+        let session = self.recorded.get(&cause.session);
+        let last = session.and_then(|session| session.reached.get(&cause.generation));
+        let ids = self.firms.get(self.firm_of(&cause.session));
+        last.is_some_and(|last| cause.msg_seq_num <= *last)
+            && ids.is_some_and(|ids| {
+                ids.used.contains_key(cl_ord_id)
+                    || ids.earlier.contains(cl_ord_id)
+                    || ids.throttled.contains(cl_ord_id)
+            })
     }
 
+    /// Whether the session's firm used the id today.
+    pub(super) fn has_used(&self, session: &str, cl_ord_id: &str) -> bool {
+        let ids = self.firms.get(self.firm_of(session));
+        ids.is_some_and(|ids| ids.used.contains_key(cl_ord_id))
+    }
+
+    /// An order of the session's firm.
     fn order_of(&self, session: &str, cl_ord_id: &str) -> Option<&Order> {
-        let number = self
-            .sessions
-            .get(session)?
-            .used
-            .get(cl_ord_id)
-            .copied()
-            .flatten()?;
+        let ids = self.firms.get(self.firm_of(session))?;
+        let number = ids.used.get(cl_ord_id).copied().flatten()?;
         self.orders.get(&number)
     }
 }
@@ -296,8 +419,39 @@ fn known<'a>(order: Option<&'a Order>, asked: &str) -> Result<&'a Order, Refusal
         return Err(Refusal::new(UNKNOWN_ORDER, text));
     };
     if order.image.leaves_units == 0 {
-        let text = "order: is done already".to_owned();
-        return Err(Refusal::new(TOO_LATE, text));
+        return Err(too_late());
     }
     Ok(order)
+}
+
+fn too_late() -> Refusal {
+    Refusal::new(TOO_LATE, "order: is done already".to_owned())
+}
+
+fn refused(request: String, refusal: Refusal, of_replace: bool) -> Happening {
+    let Refusal { reason, text } = refusal;
+    Happening::CancelRejected {
+        request,
+        reason,
+        text,
+        of_replace,
+    }
+}
+
+/// The message was not looked at. Its ClOrdID stays free, so that the same request may come again.
+fn throttled(mut facts: Facts<'_>, inbound: &Inbound, text: String) -> Vec<Fact> {
+    let (cl_ord_id, kind) = match &inbound.request {
+        Request::New(order) => (&order.cl_ord_id, "D"),
+        Request::Cancel(cancel) => (&cancel.cl_ord_id, "F"),
+        Request::Replace(replace) => (&replace.cl_ord_id, "G"),
+        Request::MassCancel(asked) => (&asked.cl_ord_id, "q"),
+        Request::Query(_) => return Vec::new(),
+    };
+    let throttled = Happening::Throttled {
+        request: cl_ord_id.clone(),
+        kind: kind.to_owned(),
+        text,
+    };
+    facts.tell(owner(inbound), OrderImage::none(), throttled);
+    facts.whole()
 }

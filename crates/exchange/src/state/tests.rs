@@ -5,13 +5,15 @@ use squareoff_fix::Timestamp;
 
 use super::*;
 use crate::book::Side;
-use crate::fact::TimeInForce;
+use crate::fact::{Cause, TimeInForce};
 use crate::price::Price;
 use crate::request::{Answers, Cancel, Inbound, NewOrder, OrderQuery, Query, Replace, Request};
 
 mod lives;
 
 const SESSION: &str = "NSE:SQUAREOFF";
+/// Another session of the same firm.
+const SECOND: &str = "NSE:SQUAREOFF2";
 
 fn contracts() -> Contracts {
     let mut contracts = Contracts::default();
@@ -34,7 +36,19 @@ fn contracts() -> Contracts {
 
 pub fn exchange() -> Exchange {
     let quiet = ["QUIET", "FUTURE"].map(|symbol| ("NSE".to_owned(), symbol.to_owned()));
-    Exchange::new(contracts(), 42, &quiet.into(), "2026-11-20")
+    Exchange::new(contracts(), rules("2026-11-20", quiet.into()))
+}
+
+fn rules(trade_date: &str, quiet: HashSet<(String, String)>) -> Rules {
+    Rules {
+        seed: 42,
+        quiet,
+        trade_date: trade_date.to_owned(),
+        firms: [SESSION, SECOND]
+            .map(|session| (session.to_owned(), SESSION.to_owned()))
+            .into(),
+        ..Rules::default()
+    }
 }
 
 fn inbound(msg_seq_num: u64, request: Request) -> Inbound {
@@ -160,6 +174,18 @@ fn shown(fact: &Fact) -> String {
         ),
         Happening::PhaseChanged { segment, to } => format!("{segment} {to:?}"),
         Happening::FreezeArmed { orders, .. } => format!("armed {orders}"),
+        Happening::AcknowledgedLate => format!("late ack {cl_ord_id}"),
+        Happening::Repeated { execution, .. } => format!("again {cl_ord_id} {execution}"),
+        Happening::Vanished => format!("gone {cl_ord_id}"),
+        Happening::Dropped { execution, .. } => {
+            format!("lost {cl_ord_id} of {execution} cum {cum_units}")
+        }
+        Happening::Throttled { request, .. } => format!("throttled {request}"),
+        Happening::MassCanceled {
+            request, affected, ..
+        } => format!("all {request} {affected}"),
+        Happening::Set(setting) => format!("set {setting:?}"),
+        Happening::TailLost { from } => format!("tail lost from {from}"),
     }
 }
 
@@ -300,6 +326,39 @@ fn a_message_delivered_again_leads_to_nothing_and_a_fresh_one_is_a_duplicate() {
 }
 
 #[test]
+fn sessions_of_one_firm_share_their_ids_and_may_cancel_each_others_orders() {
+    let mut exchange = exchange();
+    let from = |session: &str, seq, line| {
+        let mut inbound = inbound(seq, request(line));
+        inbound.cause.session = session.to_owned();
+        inbound
+    };
+    apply(
+        &mut exchange,
+        &from(SESSION, 5, "new A QUIET buy 5 1000000"),
+    );
+    let again = apply(&mut exchange, &from(SECOND, 2, "new A QUIET buy 5 1000000"));
+    assert!(
+        again[0].is_duplicate_cl_ord_id(),
+        "sent on the other session it is sent twice"
+    );
+    let stranger = apply(&mut exchange, &from("NSE:OTHER", 2, "cancel X A"));
+    assert_eq!(shown(&stranger[0]), "cxlrej X of A 1");
+    let replaced = apply(
+        &mut exchange,
+        &from(SECOND, 3, "replace R A QUIET buy 5 999500"),
+    );
+    let canceled = apply(&mut exchange, &from(SECOND, 4, "cancel C R"));
+    for facts in [replaced, canceled] {
+        assert_eq!(facts[0].session, SESSION, "the order's session is told");
+        assert!(facts[0].answers(SECOND), "and so is the one that asked");
+    }
+    let late = apply(&mut exchange, &from(SESSION, 6, "cancel D A"));
+    assert_eq!(shown(&late[0]), "cxlrej D of R 0");
+    assert!(!late[0].answers(SECOND));
+}
+
+#[test]
 fn status_reports_show_one_order_or_every_working_one() {
     let mut exchange = exchange();
     let lines = [
@@ -319,6 +378,7 @@ fn status_reports_show_one_order_or_every_working_one() {
     let all = ask(Query::AllWorking {
         request_id: "M".to_owned(),
         account: None,
+        symbol: None,
     });
     let seen: Vec<_> = all
         .iter()
@@ -337,7 +397,8 @@ fn status_reports_show_one_order_or_every_working_one() {
     assert_eq!(
         ask(Query::AllWorking {
             request_id: "M".to_owned(),
-            account: Some("C2".to_owned())
+            account: Some("C2".to_owned()),
+            symbol: None,
         })[0]
             .order
             .order,
@@ -365,7 +426,7 @@ fn orders_of_another_day_are_gone_but_numbers_go_on() {
         &mut yesterday,
         &inbound(1, request("new A QUIET buy 5 1000000")),
     );
-    let mut today = Exchange::new(contracts(), 42, &HashSet::new(), "2026-11-23");
+    let mut today = Exchange::new(contracts(), rules("2026-11-23", HashSet::new()));
     facts.iter().for_each(|fact| today.evolve(fact));
     assert_eq!(
         apply(&mut today, &inbound(1, request("new A QUIET buy 5 950000"))),
@@ -402,7 +463,7 @@ fn line() -> impl Strategy<Value = String> {
             }
         });
     let cancel = (0..20, 0..60).prop_map(|(id, of)| format!("cancel X{id} O{of}"));
-    let named = (0..7, 1_u64..200, 1_i64..60).prop_map(|(what, number, lots)| match what {
+    let named = (0..15, 1_u64..200, 1_i64..60).prop_map(|(what, number, lots)| match what {
         0 => format!(r#"{{"bust":{{"exec_id":"NSE-{number}"}}}}"#),
         1 => format!(
             r#"{{"correct":{{"exec_id":"NSE-{number}","quantity":{},"price":"100.5"}}}}"#,
@@ -415,6 +476,30 @@ fn line() -> impl Strategy<Value = String> {
         3 => format!(r#"{{"expire":{{"order_id":"NSE-O{number}"}}}}"#),
         4 => format!(r#"{{"cancel":{{"order_id":"NSE-O{number}"}}}}"#),
         5 => r#"{"freeze_next":true}"#.to_owned(),
+        // Fills out of nothing are of the market that is made: the other one's buys and sells balance.
+        6 => format!(
+            r#"{{"disaster":{{"venue":"NSE","trades":{}}}}}"#,
+            1 + lots / 20
+        ),
+        7 => r#"{"bust_dropped":true}"#.to_owned(),
+        8 => r#"{"outage":{"segment":"CM"}}"#.to_owned(),
+        9 => format!(r#"{{"repeat":{{"exec_id":"NSE-{number}"}}}}"#),
+        10..=12 => {
+            let kinds = [
+                "partial_fill",
+                "fill_before_ack",
+                "over_fill",
+                "fill_beats_cancel",
+            ];
+            let more = [
+                "fill_before_cancel",
+                "fill_after_cancel",
+                "duplicate_report",
+            ];
+            let kind = kinds.iter().chain(&more).nth(lots as usize % 7).unwrap();
+            format!(r#"{{"fault":{{"kind":"{kind}","symbol":"MADE","times":3}}}}"#)
+        }
+        13 => r#"{"seeded":{"withhold_report":2000,"reject_tick":500}}"#.to_owned(),
         _ => {
             let to = if lots < 10 { "closed" } else { "open" };
             format!(r#"{{"phase":{{"segment":"CM","to":"{to}"}}}}"#)
@@ -454,12 +539,17 @@ proptest! {
         // Ordinals have no holes, and what was filled is what was taken off: buys and sells on the unmade book balance,
         // busts and corrections included.
         prop_assert!(facts.iter().map(|fact| fact.ordinal).eq(1..=facts.len() as u64));
+        let lost: HashSet<u64> = facts.iter().filter_map(|fact| match fact.happening {
+            Happening::Dropped { execution, .. } => Some(execution),
+            _ => None,
+        }).collect();
         let mut net = 0;
         for fact in facts.iter().filter(|fact| fact.order.symbol == "QUIET") {
-            prop_assert_eq!(fact.order.cum_units > fact.order.quantity_units, false);
+            prop_assert!(fact.order.cum_units <= fact.order.quantity_units);
             let units = match fact.happening {
                 Happening::Executed { last_units, .. } => last_units,
-                Happening::Busted { was_units, .. } => -was_units,
+                Happening::Dropped { was_units, .. } => -was_units,
+                Happening::Busted { execution, was_units, .. } if !lost.contains(&execution) => -was_units,
                 Happening::Corrected { was_units, last_units, .. } => last_units - was_units,
                 _ => 0,
             };
@@ -468,7 +558,9 @@ proptest! {
         prop_assert_eq!(net, 0);
         // An order's cumulative quantity is the sum of its executions that stand.
         for (number, order) in &live.orders {
-            let standing = live.executions.values().filter(|execution| execution.order == *number && !execution.busted);
+            let standing = live.executions.values().filter(|execution| {
+                execution.order == *number && !execution.busted && !execution.dropped
+            });
             prop_assert_eq!(order.image.cum_units, standing.map(|execution| execution.units).sum::<i64>());
         }
     }

@@ -42,6 +42,7 @@ fn fact(order: OrderImage, happening: Happening) -> Fact {
         transact_time: Timestamp(0),
         order,
         happening,
+        fault: None,
     }
 }
 
@@ -458,6 +459,7 @@ fn what_the_exchange_does_not_do_is_refused_and_complaints_are_not_answered() {
         mass_status_req_id: "M".to_owned(),
         mass_status_req_type: 1,
         account: None,
+        symbol: None,
     };
     let canceled = told(image(3, 0, 0), Happening::Canceled { request: None });
     for message in [

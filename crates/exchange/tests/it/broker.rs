@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use squareoff_fix::message::{
-    CxlRejResponseTo, ExecType, ExecutionReport, NewOrderSingle, OrdType,
-    OrderCancelReplaceRequest, OrderCancelRequest, OrderMassStatusRequest, OrderStatusRequest,
-    Side, TimeInForce, TradingSessionStatus,
+    CxlRejResponseTo, ExecType, ExecutionReport, MassCancelRequestType, NewOrderSingle, OrdType,
+    OrderCancelReplaceRequest, OrderCancelRequest, OrderMassCancelRequest, OrderMassStatusRequest,
+    OrderStatusRequest, Side, TimeInForce, TradingSessionStatus,
 };
 use squareoff_fix::{
     AppMessage, Application, Endpoint, Inbound, Journal, NotRecorded, OutboundMessage, PriceE4,
@@ -173,7 +173,7 @@ impl Broker {
     }
 }
 
-/// Reads `ID buy|sell UNITS SYMBOL PRICE [ioc|market|fok]`, `ID replace OF buy|sell UNITS SYMBOL PRICE`, `ID cancel OF`, `status of ID` or `ID working`.
+/// Reads `ID cancel all [of SYMBOL|at SEGMENT|type|buys]`, `ID working in SYMBOL`, `ID buy|sell UNITS SYMBOL PRICE [ioc|market|fok]`, `ID replace OF buy|sell UNITS SYMBOL PRICE`, `ID cancel OF`, `status of ID` or `ID working`.
 pub fn message(line: &str) -> AppMessage {
     let words: Vec<&str> = line.split(' ').collect();
     let transact_time = Timestamp::now();
@@ -191,7 +191,36 @@ pub fn message(line: &str) -> AppMessage {
             mass_status_req_id: id.to_owned(),
             mass_status_req_type: OrderMassStatusRequest::ALL_ORDERS,
             account: None,
+            symbol: None,
         }),
+        [id, "working", "in", symbol] => {
+            AppMessage::OrderMassStatusRequest(OrderMassStatusRequest {
+                mass_status_req_id: id.to_owned(),
+                mass_status_req_type: OrderMassStatusRequest::SECURITY,
+                account: None,
+                symbol: Some(symbol.to_owned()),
+            })
+        }
+        [id, "cancel", "all", ref rest @ ..] => {
+            AppMessage::OrderMassCancelRequest(OrderMassCancelRequest {
+                cl_ord_id: id.to_owned(),
+                scope: match rest {
+                    ["of", _] => MassCancelRequestType::Security,
+                    ["at", _] => MassCancelRequestType::TradingSession,
+                    ["type"] => MassCancelRequestType::SecurityType,
+                    _ => MassCancelRequestType::AllOrders,
+                },
+                trading_session_id: (rest.first() == Some(&"at")).then(|| rest[1].to_owned()),
+                symbol: (rest.first() == Some(&"of")).then(|| rest[1].to_owned()),
+                security_exchange: None,
+                side: match rest {
+                    ["buys"] => Some(Side::Buy),
+                    _ => None,
+                },
+                transact_time,
+                text: None,
+            })
+        }
         [id, "cancel", of] => AppMessage::OrderCancelRequest(OrderCancelRequest {
             cl_ord_id: id.to_owned(),
             orig_cl_ord_id: of.to_owned(),
@@ -263,6 +292,12 @@ pub fn shown(message: &AppMessage) -> String {
                 reject.reason.unwrap()
             )
         }
+        AppMessage::OrderMassCancelReport(report) => format!(
+            "all {} {:?} {}",
+            report.cl_ord_id.as_deref().unwrap(),
+            report.response,
+            report.total_affected_orders.unwrap()
+        ),
         AppMessage::BusinessMessageReject(reject) => {
             format!("refused {} {:?}", reject.ref_kind, reject.reason)
         }

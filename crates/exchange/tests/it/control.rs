@@ -1,50 +1,19 @@
-//! Market control over its socket, as the broker hears of it over FIX.
+//! Market control over HTTP, as the broker hears of it over FIX.
 
-use std::path::Path;
-
-use serde_json::{Value, json};
+use serde_json::json;
+use squareoff_exchange::config::Options;
 use squareoff_exchange::server::Server;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use crate::broker::{Broker, patiently};
+use crate::desk::Desk;
 use crate::floor::Floor;
-
-/// One connection to the control socket.
-struct Desk {
-    stream: BufReader<UnixStream>,
-}
-
-impl Desk {
-    async fn open(data: &Path) -> Self {
-        let stream = UnixStream::connect(data.join("control")).await.unwrap();
-        Self {
-            stream: BufReader::new(stream),
-        }
-    }
-
-    async fn send(&mut self, bytes: &[u8]) -> Value {
-        self.stream.get_mut().write_all(bytes).await.unwrap();
-        let mut line = String::new();
-        patiently("an answer", self.stream.read_line(&mut line))
-            .await
-            .unwrap();
-        serde_json::from_str(&line).unwrap()
-    }
-
-    async fn ask(&mut self, command: &str) -> Value {
-        self.send(format!("{command}\n").as_bytes()).await
-    }
-
-    async fn done(&mut self, command: &str) {
-        assert_eq!(self.ask(command).await, json!({"ok": true}), "{command}");
-    }
-}
 
 async fn open(floor: &Floor) -> (Server, Broker, Desk) {
     let server = floor.start().await;
     let broker = Broker::dial(floor.dir.path(), "NSE", server.address());
-    let desk = Desk::open(&floor.data()).await;
+    let desk = Desk::open(&floor.data());
     (server, broker, desk)
 }
 
@@ -54,9 +23,9 @@ async fn close(server: Server, broker: Broker) {
 }
 
 #[tokio::test]
-async fn a_line_that_is_no_command_is_an_error_and_the_next_one_is_served() {
+async fn what_is_no_command_is_one_sentence_and_changes_nothing() {
     let floor = Floor::new();
-    let (server, broker, mut desk) = open(&floor).await;
+    let (server, broker, desk) = open(&floor).await;
     for line in [
         "",
         "closed",
@@ -72,42 +41,205 @@ async fn a_line_that_is_no_command_is_an_error_and_the_next_one_is_served() {
         r#"{"bust":{"exec_id":5}}"#,
         r#"{"correct":{"exec_id":"NSE-1","quantity":1.5,"price":"1"}}"#,
         r#"{"freeze_next":5}"#,
+        r#"{"fault":{"kind":"rain"}}"#,
+        r#"{"seeded":{"over_fill":-1}}"#,
         r#"{"scheduled":{"segment":"CM","to":"open","due":0}}"#,
         r#"{"carry":[]}"#,
+        r#"{"session_dropped":{"session":"NSE:SQUAREOFF","agreed":true}}"#,
         r#"{"orders":true} {"orders":true}"#,
     ] {
-        let answer = desk.ask(line).await;
-        let error = answer["error"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{line}: {answer}"));
-        assert!(error.starts_with("not a command: "), "{line}: {error}");
+        desk.refused(line, 400, "not a command: ").await;
     }
-    let answer = desk.send(b"\xff\xfe\n").await;
-    assert!(answer["error"].is_string(), "{answer}");
-    let answer = desk.ask(r#"{"bust":{"exec_id":"NSE-1"}}"#).await;
+    assert_eq!(desk.send(&b"\xff\xfe"[..]).await.0, 400);
+    let answer = desk.send(vec![b'x'; 4_097]).await;
     assert_eq!(
         answer,
-        json!({"error": "exec_id: \"NSE-1\" is not an execution of today"})
+        (400, json!({"error": "a command has at most 4096 bytes"}))
     );
+    for (command, status, begins) in [
+        (
+            r#"{"bust":{"exec_id":"NSE-1"}}"#,
+            404,
+            "exec_id: \"NSE-1\" is not",
+        ),
+        (
+            r#"{"outage":{"segment":"CD"}}"#,
+            404,
+            "segment: \"CD\" is not",
+        ),
+        (
+            r#"{"disaster":{"venue":"MCX","trades":1}}"#,
+            404,
+            "venue: \"MCX\"",
+        ),
+        (
+            r#"{"disaster":{"venue":"NSE","trades":1}}"#,
+            409,
+            "trades: NSE has 0",
+        ),
+        (r#"{"bust_dropped":true}"#, 409, "trades: none was lost"),
+        (
+            r#"{"fault":{"kind":"over_fill","times":0}}"#,
+            400,
+            "times: 0",
+        ),
+        (
+            r#"{"fault":{"kind":"over_fill","symbol":"X"}}"#,
+            404,
+            "symbol: \"X\"",
+        ),
+        (r#"{"seeded":{"over_fill":10001}}"#, 400, "seeded: 10001"),
+        (
+            r#"{"throttle":{"messages_per_second":0}}"#,
+            400,
+            "messages_per_second: 0",
+        ),
+        (
+            r#"{"throttle":{"session":"NSE:X","messages_per_second":1}}"#,
+            404,
+            "session: \"NSE:X\"",
+        ),
+        (
+            r#"{"cancel_on_disconnect":{"session":"X","on":true}}"#,
+            404,
+            "session: \"X\"",
+        ),
+        (
+            r#"{"hold":{"session":"X","held":true}}"#,
+            404,
+            "session: \"X\" is not here",
+        ),
+        (
+            r#"{"disconnect":{"session":"BSE:SQUAREOFF"}}"#,
+            409,
+            "session: BSE:SQUAREOFF is not connected",
+        ),
+        (
+            r#"{"replay":{"session":"BSE:SQUAREOFF"}}"#,
+            409,
+            "session: BSE:SQUAREOFF",
+        ),
+        (r#"{"clock":{"to":"noon"}}"#, 400, "to: \"noon\" is not"),
+        (
+            r#"{"clock":{"forward_s":9999999}}"#,
+            400,
+            "clock: that is more",
+        ),
+        (
+            r#"{"fill":{"order_id":"NSE-O1","quantity":5}}"#,
+            404,
+            "order_id: \"NSE-O1\"",
+        ),
+    ] {
+        desk.refused(command, status, begins).await;
+    }
+    assert_eq!(desk.get("/ledger?since=5").await.status().as_u16(), 400);
+    assert_eq!(desk.get("/lunch").await.status().as_u16(), 404);
+    assert_eq!(desk.get("/control").await.status().as_u16(), 405);
     let empty = json!({"ok": true, "total": 0, "orders": []});
-    assert_eq!(desk.ask(r#"{"orders":true}"#).await, empty);
-    let answer = desk.send(&[b'x'; 4_096]).await;
-    assert_eq!(answer, json!({"error": "a line has at most 4096 bytes"}));
-    let mut desk = Desk::open(&floor.data()).await;
-    assert_eq!(
-        desk.ask(r#"{"orders":true}"#).await,
-        empty,
-        "others are served"
-    );
+    assert_eq!(desk.read("/orders").await, empty);
     assert_eq!(floor.summary().facts, 0);
     close(server, broker).await;
-    assert!(!floor.data().join("control").exists());
+    for door in ["control", "control.http"] {
+        assert!(!floor.data().join(door).exists());
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_json_is_not_taken() {
+    let floor = Floor::new();
+    let (server, broker, _) = open(&floor).await;
+    let address = std::fs::read_to_string(floor.data().join("control.http")).unwrap();
+    let request = reqwest::Client::new().post(format!("http://{address}/control"));
+    let answer = request
+        .header("content-type", "text/plain")
+        .body(r#"{"no_faults":true}"#);
+    assert_eq!(answer.send().await.unwrap().status().as_u16(), 400);
+    close(server, broker).await;
+}
+
+#[tokio::test]
+async fn the_socket_takes_the_same_commands_a_line_each() {
+    let floor = Floor::new();
+    let (server, broker, desk) = open(&floor).await;
+    let stream = UnixStream::connect(floor.data().join("control")).await;
+    let mut stream = BufReader::new(stream.unwrap());
+    let unknown = "exec_id: \"NSE-1\" is not an execution of today";
+    for (command, expected) in [
+        (
+            r#"{"bust":{"exec_id":"NSE-1"}}"#.to_owned(),
+            json!({"error": unknown}),
+        ),
+        (r#"{"orders":true}"#.to_owned(), desk.read("/orders").await),
+        (
+            r#"{"fault":{"kind":"over_fill"}}"#.to_owned(),
+            json!({"ok": true}),
+        ),
+        (
+            "x".repeat(4_096),
+            json!({"error": "a line has at most 4096 bytes"}),
+        ),
+    ] {
+        let stream_in = stream.get_mut();
+        stream_in.write_all(command.as_bytes()).await.unwrap();
+        if command.len() < 4_096 {
+            stream_in.write_all(b"\n").await.unwrap();
+        }
+        let mut line = String::new();
+        patiently("an answer", stream.read_line(&mut line))
+            .await
+            .unwrap();
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&line).unwrap(),
+            expected
+        );
+    }
+    close(server, broker).await;
+}
+
+#[tokio::test]
+async fn control_is_of_this_machine_alone() {
+    let floor = Floor::new();
+    let options = Options {
+        control: "0.0.0.0:0".parse().unwrap(),
+        ..Options::default()
+    };
+    let refused = Server::start_with(floor.config(), options).await;
+    let refused = refused.err().unwrap().to_string();
+    assert_eq!(refused, "control: 0.0.0.0:0 is not on this machine alone");
+}
+
+#[tokio::test]
+async fn the_state_and_the_ledger_can_be_read_while_it_runs() {
+    let floor = Floor::new();
+    let (server, mut broker, desk) = open(&floor).await;
+    broker.say("A buy 15 QUIET 100").await;
+    broker.say("B sell 5 QUIET 100").await;
+    assert_eq!(broker.hear(4).await.len(), 4);
+    let state = desk.read("/state").await;
+    let counts =
+        ["facts", "orders", "orders_working", "executions"].map(|name| &state["state"][name]);
+    assert_eq!(counts, [4, 2, 1, 2]);
+    assert_eq!(state["state"]["phases"][1]["segment"], "CM");
+    let line = state["lines"].as_array().unwrap().iter();
+    let up: Vec<_> = line.filter(|line| line["connected"] == true).collect();
+    assert_eq!(up[0]["session"], "NSE:SQUAREOFF");
+    let text = desk.get("/ledger?after=2").await.text().await.unwrap();
+    let file = std::fs::read_to_string(floor.ledger()).unwrap();
+    let last: Vec<&str> = file.lines().skip(2).collect();
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        last,
+        "line by line as in the file"
+    );
+    assert_eq!(desk.get("/ledger?after=4").await.text().await.unwrap(), "");
+    close(server, broker).await;
 }
 
 #[tokio::test]
 async fn a_session_is_told_the_phases_at_its_log_on_and_every_change() {
     let floor = Floor::new();
-    let (server, mut broker, mut desk) = open(&floor).await;
+    let (server, mut broker, desk) = open(&floor).await;
     assert_eq!(broker.hear_phases(1).await, ["CM Open"]);
     broker.say("A buy 5 QUIET 100").await;
     assert_eq!(broker.hear(1).await, ["ack A"]);
@@ -127,7 +259,7 @@ async fn a_session_is_told_the_phases_at_its_log_on_and_every_change() {
     bse.hang_up().await;
     close(server, broker).await;
 
-    let (server, mut broker, mut desk) = open(&floor).await;
+    let (server, mut broker, desk) = open(&floor).await;
     assert_eq!(
         broker.hear_phases(1).await,
         ["CM Closed"],
@@ -144,7 +276,7 @@ async fn a_session_is_told_the_phases_at_its_log_on_and_every_change() {
 #[tokio::test]
 async fn trades_are_busted_and_corrected_and_the_ledger_adds_up() {
     let floor = Floor::new();
-    let (server, mut broker, mut desk) = open(&floor).await;
+    let (server, mut broker, desk) = open(&floor).await;
     broker.say("A buy 15 QUIET 100").await;
     broker.say("B sell 10 QUIET 100").await;
     assert_eq!(broker.hear(4).await[2], "fill A 10@100 cum 10 leaves 5");
@@ -173,7 +305,7 @@ async fn trades_are_busted_and_corrected_and_the_ledger_adds_up() {
 #[tokio::test]
 async fn orders_are_frozen_released_replaced_and_ended() {
     let floor = Floor::new();
-    let (server, mut broker, mut desk) = open(&floor).await;
+    let (server, mut broker, desk) = open(&floor).await;
     desk.done(r#"{"freeze_next":{"symbol":"QUIET","orders":2}}"#)
         .await;
     broker.say("A buy 15 QUIET 100").await;
@@ -182,7 +314,7 @@ async fn orders_are_frozen_released_replaced_and_ended() {
     assert_eq!(broker.hear(2).await, frozen);
     close(server, broker).await;
 
-    let (server, mut broker, mut desk) = open(&floor).await;
+    let (server, mut broker, desk) = open(&floor).await;
     let orders = desk.ask(r#"{"orders":true}"#).await;
     assert_eq!(orders["total"], 2);
     let id = |at: usize| {
@@ -259,7 +391,7 @@ async fn orders_from_before_the_outage_rest_here_and_are_the_sessions_own() {
     );
     close(server, broker).await;
 
-    let (server, mut broker, mut desk) = open(&floor).await;
+    let (server, mut broker, desk) = open(&floor).await;
     broker.say("A buy 5 QUIET 100").await;
     let expected = [
         "ack A",

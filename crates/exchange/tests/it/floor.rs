@@ -48,6 +48,7 @@ impl Floor {
             sessions: ["NSE:SQUAREOFF", "BSE:SQUAREOFF"]
                 .map(|name| name.parse().unwrap())
                 .to_vec(),
+            drop_copies: None,
             seed: 7,
             quiet: HashSet::from([("NSE".to_owned(), "QUIET".to_owned())]),
             trade_date: "2026-11-20".parse().unwrap(),

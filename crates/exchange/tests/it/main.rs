@@ -7,7 +7,12 @@
 
 mod broker;
 mod control;
+mod copies;
+mod desk;
+mod faults;
 mod floor;
+mod market;
 mod orders;
 mod process;
 mod restart;
+mod wire;

@@ -133,6 +133,77 @@ const SCENARIOS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("nothing works", &["M working"], &["none NONE"]),
+    (
+        "what works in one symbol",
+        &[
+            "A buy 5 QUIET 95",
+            "B buy 5 MADE 95",
+            "M working in MADE",
+            "N working in NONE",
+        ],
+        &[
+            "ack A",
+            "ack B",
+            "stands B New cum 0 leaves 5 last",
+            "none NONE",
+        ],
+    ),
+    (
+        "a mass cancel reaches every order of the session",
+        &[
+            "A buy 5 QUIET 95",
+            "B buy 5 MADE 95",
+            "C cancel all",
+            "D cancel A",
+        ],
+        &[
+            "ack A",
+            "ack B",
+            "all C AllOrders 2",
+            "can itself by A",
+            "can itself by B",
+            "cxlrej D of A 0",
+        ],
+    ),
+    (
+        "a mass cancel of a symbol, of a segment, of a side",
+        &[
+            "A buy 5 QUIET 95",
+            "B buy 5 MADE 95",
+            "C cancel all of MADE",
+            "D sell 5 MADE 110",
+            "E cancel all buys",
+            "F cancel all at CM",
+        ],
+        &[
+            "ack A",
+            "ack B",
+            "all C Security 1",
+            "can itself by B",
+            "ack D",
+            "all E AllOrders 1",
+            "can itself by A",
+            "all F TradingSession 1",
+            "can itself by D",
+        ],
+    ),
+    (
+        "a mass cancel that can't be reaches nothing",
+        &[
+            "A buy 5 QUIET 95",
+            "A cancel all",
+            "B cancel all of NONE",
+            "C cancel all at FO",
+            "D cancel all type",
+        ],
+        &[
+            "ack A",
+            "all A Rejected 0",
+            "all B Rejected 0",
+            "all C Rejected 0",
+            "all D Rejected 0",
+        ],
+    ),
 ];
 
 #[tokio::test]

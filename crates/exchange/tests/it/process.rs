@@ -7,8 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use squareoff_exchange::ledger;
-use squareoff_fix::AppMessage;
 use squareoff_fix::message::ExecType;
+use squareoff_fix::{AppMessage, Reset};
 
 use crate::broker::Broker;
 use crate::floor::Floor;
@@ -128,6 +128,31 @@ fn a_mistake_at_start_is_one_sentence_and_a_failure() {
         "{said}"
     );
 
+    for (flag, value, expected) in [
+        (
+            "--cancel-on-disconnect",
+            "NSE:NOBODY",
+            "cancel on disconnect: NSE:NOBODY is no session",
+        ),
+        (
+            "--control",
+            "0.0.0.0:0",
+            "control: 0.0.0.0:0 is not on this machine alone",
+        ),
+        (
+            "--drop-copy",
+            "NSE:COPY",
+            "drop copy NSE:COPY: no session is of firm NSE:COPY",
+        ),
+    ] {
+        let said = refusal({
+            let mut command = program(&floor, "127.0.0.1:0");
+            command.args([flag, value]);
+            command
+        });
+        assert_eq!(said, format!("squareoff-exchange: {expected}"));
+    }
+
     let running = start(&floor, "127.0.0.1:0");
     let said = refusal(program(&floor, "127.0.0.1:0"));
     assert!(said.contains("is in use by another exchange"), "{said}");
@@ -173,6 +198,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_says_nothing_twice() {
     let mut running = start(&floor, "127.0.0.1:0");
     let address = running.address;
     let mut broker = Broker::dial(floor.dir.path(), "NSE", address);
+    let dir = floor.dir.path();
+    let mut copy = Broker::dial_with("SQUAREOFF-DC", Reset::WhenFresh, dir, "NSE", address);
     let mut heard = BTreeMap::new();
     let mut done = 0;
     for round in 0..ROUNDS {
@@ -201,6 +228,16 @@ async fn killed_at_any_moment_it_loses_nothing_and_says_nothing_twice() {
     let rest = broker.hear_all().await;
     assert!(rest.is_empty(), "{rest:?}");
     broker.hang_up().await;
+    let mut copied = BTreeMap::new();
+    let executions: BTreeMap<_, _> = heard.iter().filter(|(_, units)| **units > 0).collect();
+    while copied.len() < executions.len() {
+        take(&copy.receive().await.message, &mut copied, &mut done);
+    }
+    assert!(
+        copied.iter().eq(executions),
+        "the drop copy was told every execution, each once"
+    );
+    copy.hang_up().await;
     drop(running);
     compare(&floor.ledger(), &heard);
     assert_eq!(floor.summary().duplicate_cl_ord_ids, 0);

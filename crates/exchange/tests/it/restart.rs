@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use squareoff_exchange::book::Side;
+use squareoff_exchange::config::Rules;
 use squareoff_exchange::contracts::Contracts;
-use squareoff_exchange::engine::{Engine, Rules};
+use squareoff_exchange::engine::Engine;
 use squareoff_exchange::fact::{Cause, TimeInForce};
 use squareoff_exchange::ledger;
 use squareoff_exchange::price::Price;
@@ -25,6 +26,7 @@ async fn crash_after_the_ledger_commit(floor: &Floor) {
         seed: 7,
         quiet: HashSet::from([("NSE".to_owned(), "QUIET".to_owned())]),
         trade_date: "2026-11-20".to_owned(),
+        ..Rules::default()
     };
     let (engine, end) = Engine::start(&floor.data(), contracts, &rules).unwrap();
     let request = Request::New(NewOrder {

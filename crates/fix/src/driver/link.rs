@@ -11,14 +11,16 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
+use super::faults::{self, Point};
 use super::{
     Application, DriverError, Endpoint, OUTBOUND_BATCH_MAX, RESEND_BATCH_MAX, SentRecord,
     SessionState, Why, stopped,
 };
 use crate::codec::{Decoder, Frame};
-use crate::journal::{Kind, Record};
+use crate::journal::{Batch, Kind, Record, Written};
 use crate::session::{Inbound, Numbers, Output, Reason, Replay};
 use crate::value::Timestamp;
 
@@ -78,7 +80,7 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
             endpoint,
             reader,
             writer,
-            decoder: Decoder { buffer: already },
+            decoder: Decoder::with(already),
             waiting: BytesMut::new(),
             sends: Vec::new(),
             deliveries: Vec::new(),
@@ -111,6 +113,7 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
             next_out: self.endpoint.journal.last_seq() + 1,
             next_in: self.endpoint.journal.next_inbound(),
             fresh: !self.endpoint.journal.has_app() && self.endpoint.journal.next_inbound() == 1,
+            since: self.endpoint.journal.created(),
         };
         let now = self.now();
         self.endpoint.session.connected(numbers, now);
@@ -188,7 +191,10 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
         let now = self.now();
         while let Some(frame) = self.decoder.next() {
             match frame {
-                Frame::Message(message) => self.endpoint.session.received(&message, now),
+                Frame::Message(message) => {
+                    self.endpoint.session.received(&message, now);
+                    self.decoder.done_with(message);
+                }
                 Frame::Garbled(garbled) => self.endpoint.session.garbled(garbled),
             }
         }
@@ -237,11 +243,12 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
                     self.state(SessionState::NumbersReset { generation })
                         .await?;
                 }
-                Output::LoggedOn => {
+                Output::LoggedOn(terms) => {
                     self.was_logged_on = true;
                     self.flush().await?;
                     let target = &self.endpoint.session.config().identity.target;
                     tracing::info!(fix.target = %target, "logged on");
+                    self.endpoint.app.agreed(&terms).await?;
                     self.state(SessionState::LoggedOn).await?;
                 }
                 Output::Disconnect(reason) => {
@@ -267,13 +274,13 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
         if self.sends.is_empty() {
             return Ok(());
         }
-        let sends = std::mem::take(&mut self.sends);
+        let mut sends = std::mem::take(&mut self.sends);
+        let has_app = sends.iter().any(|record| record.kind == Kind::App);
+        reached(Point::BeforeJournal, has_app).await;
         let batch = self.endpoint.journal.prepare(&sends).map_err(failed)?;
-        // Waiting for the disk takes a tenth of a millisecond or a second; other sessions share this thread.
-        let written = tokio::task::spawn_blocking(move || batch.write())
-            .await
-            .map_err(|_| End::Error(DriverError::Writer))?;
-        self.endpoint.journal.complete(written.map_err(failed)?);
+        let written = write_blocking(batch).await?;
+        self.endpoint.journal.complete(written);
+        reached(Point::AfterJournal, has_app).await;
         for record in &sends {
             self.waiting.extend_from_slice(&record.bytes);
         }
@@ -281,13 +288,15 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
             return Err(Why::NotReading.into());
         }
         let wrote = self.write_what_fits().await;
-        let sent = sends.into_iter().filter(|record| record.kind == Kind::App);
+        reached(Point::AfterSocketWrite, has_app).await;
+        let sent = sends.drain(..).filter(|record| record.kind == Kind::App);
         self.endpoint.untold.extend(sent.map(|record| SentRecord {
             id: record.id,
             position: record.position,
             seq: record.seq,
             sending_time: record.sending_time,
         }));
+        self.sends = sends;
         self.tell_sent().await?;
         wrote.map_err(|error| Why::Io(error.to_string()).into())
     }
@@ -318,8 +327,10 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
     async fn deliver(&mut self) -> Result<(), End> {
         if let Some(last) = self.deliveries.last().map(|inbound| inbound.seq) {
             let batch = std::mem::take(&mut self.deliveries);
+            faults::at(Point::BeforeReceive).await;
             self.endpoint.app.receive(batch).await?;
             self.endpoint.session.recorded_through(last);
+            faults::at(Point::BeforeInboundAdvance).await;
         }
         let next = self.endpoint.session.inbound_to_record();
         self.endpoint.journal.record_inbound(next).map_err(failed)
@@ -370,6 +381,27 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
         let drained = async { while matches!(self.reader.read(&mut rest).await, Ok(1..)) {} };
         let _ = tokio::time::timeout(CLOSE_TIME_LIMIT, drained).await;
     }
+}
+
+/// Only messages of the application are worth a crash: a session's own are made again at the next log-on.
+async fn reached(point: Point, has_app: bool) {
+    if has_app {
+        faults::at(point).await;
+    }
+}
+
+/// Waiting for the disk takes a twentieth of a millisecond or a second, and other sessions share this thread: they are
+/// taken over by another one meanwhile. This one waits itself, because being woken by yet another thread takes
+/// about as long as the disk.
+async fn write_blocking(batch: Batch) -> Result<Written, End> {
+    let written = match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| batch.write()),
+        // There is no other thread to take them over.
+        _ => tokio::task::spawn_blocking(|| batch.write())
+            .await
+            .map_err(|_| End::Error(DriverError::Writer))?,
+    };
+    written.map_err(failed)
 }
 
 fn failed(error: crate::journal::JournalError) -> End {

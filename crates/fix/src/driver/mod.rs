@@ -1,6 +1,6 @@
 //! A session on tokio: one connection's whole life, and the loops that dial and accept.
 //!
-//! Called by `gateway` ([`connect_loop`]) and `exchange` ([`accept_loop`]); [`Endpoint::run`] takes any
+//! Called by `gateway` ([`connect_loop`]) and `exchange` ([`accept_loop_with`]); [`Endpoint::run`] takes any
 //! byte stream. One task per connection does everything in turn, so nothing is locked.
 //!
 //! 1. Bytes are written only after their records are durable in the journal.
@@ -14,7 +14,9 @@
 
 mod accept;
 mod connect;
+pub mod faults;
 mod link;
+pub mod tls;
 
 use std::future::Future;
 
@@ -23,12 +25,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
 use crate::journal::{Journal, JournalError, Record};
-use crate::message::OutboundMessage;
+use crate::message::{Logon, OutboundMessage};
 use crate::session::{Inbound, Reason, Resend, Session, SessionConfig};
 use crate::value::Timestamp;
 
-pub use accept::{PENDING_CONNECTIONS_MAX, Registry, accept_loop};
-pub use connect::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, connect_loop, connect_loop_with};
+pub use accept::{
+    PENDING_CONNECTIONS_MAX, Registry, accept_loop, accept_loop_tls, accept_loop_with,
+};
+pub use connect::{
+    BACKOFF_MS_MAX, BACKOFF_MS_MIN, connect_loop, connect_loop_tls, connect_loop_with,
+};
 use link::Link;
 
 /// Outbound messages that go into one journal batch and one socket write.
@@ -95,6 +101,13 @@ pub trait Application: Send {
         &mut self,
         batch: &[SentRecord],
     ) -> impl Future<Output = Result<(), NotRecorded>> + Send;
+
+    /// What both sides agreed on at log-on, told just before [`SessionState::LoggedOn`]: the heartbeat, and whether the
+    /// acceptor cancels working orders when the connection is lost.
+    fn agreed(&mut self, terms: &Logon) -> impl Future<Output = Result<(), NotRecorded>> + Send {
+        let _ = terms;
+        std::future::ready(Ok(()))
+    }
 
     /// The session's state changed.
     fn state(
@@ -169,6 +182,10 @@ impl<A: Application> Endpoint<A> {
             untold: Vec::new(),
             queue_closed: false,
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     /// The journal, to be read.

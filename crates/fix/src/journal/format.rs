@@ -2,10 +2,12 @@
 //!
 //! Head: magic, length u32, crc32 u32, then generation u64, created i64, base position u64, sender, target
 //! (each u16 length and bytes). Record: length u32, crc32 u32, then seq u64, kind u8, position u64, sending
-//! time i64, id (u16 length and bytes), message. The crc covers what the length counts.
+//! time i64, id (u16 length and bytes), message. The crc covers what the length counts. Behind the last record there may be
+//! zeros, which are room for more.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bytes::{Buf, Bytes};
@@ -39,8 +41,10 @@ pub struct Scan {
     pub end: u64,
     pub last_position: u64,
     pub has_app: bool,
-    /// Bytes behind `end` that are no whole record.
+    /// Bytes behind `end` that are no whole record, up to the last that is not zero.
     pub torn_bytes: u64,
+    /// The file's length; what is behind the torn bytes is room for records, all of it zeros.
+    pub size: u64,
 }
 
 pub fn head_bytes(head: &Head) -> Vec<u8> {
@@ -87,6 +91,17 @@ pub fn put(buffer: &mut Vec<u8>, record: &Record) {
     let crc = crc32fast::hash(&buffer[payload..]);
     buffer[start..start + 4].copy_from_slice(&length.to_le_bytes());
     buffer[start + 4..payload].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Reads the one record between two offsets.
+pub fn read(file: &File, path: &Path, start: u64, end: u64) -> Result<Record, JournalError> {
+    let mut bytes = vec![0; (end - start) as usize];
+    file.read_exact_at(&mut bytes, start).map_err(at(path))?;
+    let mut records = take_all(bytes.into()).unwrap_or_default();
+    records.pop().ok_or(JournalError::Damaged {
+        file: path.to_owned(),
+        what: "a record in the middle is unreadable",
+    })
 }
 
 /// Reads bytes that hold whole records and nothing else.
@@ -174,6 +189,7 @@ pub fn scan(file: &File, path: &Path) -> Result<Scan, JournalError> {
         last_position: head.base_position,
         has_app: false,
         torn_bytes: 0,
+        size,
         head,
     };
     while let Some(payload) = next_payload(&mut reader, size - scan.end) {
@@ -189,8 +205,23 @@ pub fn scan(file: &File, path: &Path) -> Result<Scan, JournalError> {
         scan.starts.push(scan.end);
         scan.end += length;
     }
-    scan.torn_bytes = size - scan.end;
+    scan.torn_bytes = written_bytes(file, scan.end, size).map_err(at(path))?;
     Ok(scan)
+}
+
+/// How many bytes from `start` there are up to the last one that is not zero.
+fn written_bytes(file: &File, start: u64, end: u64) -> std::io::Result<u64> {
+    let mut piece = vec![0; 64 * 1024];
+    let (mut done, mut written) = (0, 0);
+    while start + done < end {
+        let n = (end - start - done).min(piece.len() as u64) as usize;
+        file.read_exact_at(&mut piece[..n], start + done)?;
+        if let Some(last) = piece[..n].iter().rposition(|byte| *byte != 0) {
+            written = done + last as u64 + 1;
+        }
+        done += n as u64;
+    }
+    Ok(written)
 }
 
 /// The next length-and-crc framed piece, or `None` when what is left is not one.

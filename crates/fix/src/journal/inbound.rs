@@ -34,6 +34,10 @@ impl InboundNumber {
             .write(true)
             .open(path)
             .map_err(at(path))?;
+        Ok(InboundNumber::of(file, path, generation))
+    }
+
+    fn of(file: File, path: &Path, generation: u64) -> InboundNumber {
         let mut number = InboundNumber {
             file,
             path: path.to_owned(),
@@ -50,7 +54,13 @@ impl InboundNumber {
                 number.next = if of == generation { next } else { 1 };
             }
         }
-        Ok(number)
+        number
+    }
+
+    /// The number that a journal of this generation expects next, without taking hold of it; `None` without the file.
+    pub fn peek(path: &Path, generation: u64) -> Option<u64> {
+        let number = InboundNumber::of(File::open(path).ok()?, path, generation);
+        Some(number.next)
     }
 
     pub fn next(&self) -> u64 {

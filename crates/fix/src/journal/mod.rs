@@ -11,18 +11,24 @@
 //!    again is a duplicate, what is skipped would be lost.
 //! 4. Nothing is deleted: a reset starts a new generation beside the old file, a torn tail is kept aside.
 //! 5. After a failed write the journal refuses everything until it is opened again.
+//! 6. Records mostly overwrite zeros that are durable already: a sync of a file that grows waits for the file
+//!    system's own journal as well, one of a file that does not waits for the data alone.
 //!
 //! Files: `outbound.log` (this generation), `outbound-<generation>-<nanos>.log` (older ones),
 //! `outbound-<generation>-<nanos>.torn` (tails cut off), `inbound.num`, `lock`.
 
 mod folder;
 mod format;
+mod history;
 mod inbound;
+mod print;
+
+pub use print::print;
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,10 +36,17 @@ use bytes::Bytes;
 use crate::value::Timestamp;
 use folder::{CURRENT, NEXT, at, create, finish_reset, hold, open_file, set_aside, sync_folder};
 use format::Head;
+pub use history::History;
 use inbound::InboundNumber;
 
 /// The longest CompID; venues give out some ten characters.
 const COMP_ID_BYTES_MAX: usize = 256;
+/// Zeros written ahead at least: room for some hundred messages, so that a quiet session's file stays small.
+const ROOM_BYTES_MIN: u64 = 64 * 1024;
+/// Zeros written ahead at most, as many as the file has records otherwise. They are synced with the batch that they
+/// follow, which so takes a few milliseconds once in ten thousand messages.
+const ROOM_BYTES_MAX: u64 = 4 * 1024 * 1024;
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// Records read at a time when walking through the journal.
 const WALK_RECORDS: u64 = 512;
 
@@ -88,13 +101,19 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
+    /// Of `file`, for its errors.
+    path: Arc<Path>,
     file: Arc<File>,
     head: Head,
     /// Where each record of this generation starts; record `seq` is at index `seq - 1`.
     starts: Vec<u64>,
     end: u64,
+    /// The file's length: zeros from `end` on.
+    size: u64,
     last_position: u64,
     has_app: bool,
+    /// The last batch's buffers, to be used again.
+    spare: (Vec<u8>, Vec<u64>),
     inbound: InboundNumber,
     /// A batch was handed out and has not come back: it may or may not be in the file.
     in_doubt: bool,
@@ -108,9 +127,11 @@ pub struct Batch {
     /// Held while the batch may still be written, even when the journal is dropped meanwhile: whoever opens
     /// it next must not find records appearing.
     _lock: Arc<File>,
-    path: PathBuf,
+    path: Arc<Path>,
     at: u64,
     bytes: Vec<u8>,
+    /// How many zeros are to be written behind it, where the file grows; then, how many were.
+    room: u64,
     starts: Vec<u64>,
     /// The highest position of its application messages; `None` without any.
     last_position: Option<u64>,
@@ -125,16 +146,41 @@ impl Batch {
     ///
     /// # Errors
     /// [`JournalError::Io`]: the batch must be taken as not sent and the journal as unusable.
-    pub fn write(self) -> Result<Written, JournalError> {
+    pub fn write(mut self) -> Result<Written, JournalError> {
         let written = self.file.write_all_at(&self.bytes, self.at);
-        let synced = written.and_then(|()| self.file.sync_data());
+        let synced = written.and_then(|()| {
+            self.room = self.write_room();
+            self.file.sync_data()
+        });
         match synced {
             Ok(()) => Ok(Written(self)),
             Err(source) => Err(JournalError::Io {
-                file: self.path,
+                file: self.path.to_path_buf(),
                 source,
             }),
         }
+    }
+
+    /// How many of the zeros could be written: a disk that is nearly full may still have room for the records.
+    fn write_room(&self) -> u64 {
+        let mut done = 0;
+        while done < self.room {
+            let n = (self.room - done).min(ZEROS.len() as u64) as usize;
+            if self
+                .file
+                .write_all_at(&ZEROS[..n], self.end() + done)
+                .is_err()
+            {
+                break;
+            }
+            done += n as u64;
+        }
+        done
+    }
+
+    /// Where the next batch goes.
+    fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64
     }
 }
 
@@ -190,12 +236,19 @@ impl Journal {
         let inbound = InboundNumber::open(&folder.join("inbound.num"), scan.head.generation)?;
         Ok(Journal {
             folder,
+            path: path.into(),
             file: Arc::new(file),
             head: scan.head,
             starts: scan.starts,
             end: scan.end,
+            size: if scan.torn_bytes > 0 {
+                scan.end
+            } else {
+                scan.size
+            },
             last_position: scan.last_position,
             has_app: scan.has_app,
+            spare: Default::default(),
             inbound,
             in_doubt: false,
             lock: Arc::new(lock),
@@ -272,15 +325,19 @@ impl Journal {
                 folder: self.folder.clone(),
             });
         }
+        let (bytes, starts) = std::mem::take(&mut self.spare);
         let mut batch = Batch {
             file: Arc::clone(&self.file),
             _lock: Arc::clone(&self.lock),
-            path: self.folder.join(CURRENT),
+            path: Arc::clone(&self.path),
             at: self.end,
-            bytes: Vec::with_capacity(records.iter().map(format::size_hint).sum()),
-            starts: Vec::with_capacity(records.len()),
+            bytes,
+            room: 0,
+            starts,
             last_position: None,
         };
+        batch.bytes.clear();
+        batch.starts.clear();
         for record in records {
             let last = self.last_seq() + batch.starts.len() as u64;
             if record.seq != last + 1 {
@@ -298,17 +355,22 @@ impl Journal {
                 batch.last_position = batch.last_position.max(Some(record.position));
             }
         }
+        if batch.end() > self.size {
+            batch.room = batch.end().clamp(ROOM_BYTES_MIN, ROOM_BYTES_MAX);
+        }
         self.in_doubt = true;
         Ok(batch)
     }
 
     /// Takes a written batch into the index.
     pub fn complete(&mut self, Written(batch): Written) {
-        self.end = batch.at + batch.bytes.len() as u64;
-        self.starts.extend(batch.starts);
+        self.end = batch.end();
+        self.size = self.size.max(self.end + batch.room);
+        self.starts.extend_from_slice(&batch.starts);
         self.last_position = self.last_position.max(batch.last_position.unwrap_or(0));
         self.has_app |= batch.last_position.is_some();
         self.in_doubt = false;
+        self.spare = (batch.bytes, batch.starts);
     }
 
     /// The records from `from` through `to` that exist, in order, with one read.
@@ -363,6 +425,7 @@ impl Journal {
             ..self.head.clone()
         };
         create(&self.folder, &head)?;
+        self.give_back_room();
         let path = self.folder.join(CURRENT);
         let old = format!("outbound-{:06}-{}.log", self.head.generation, now.0);
         std::fs::rename(&path, self.folder.join(old)).map_err(at(&path))?;
@@ -370,11 +433,31 @@ impl Journal {
         self.file = Arc::new(open_file(&path)?);
         self.inbound.restart(head.generation)?;
         self.end = format::head_size(&head);
+        self.size = self.end;
         self.head = head;
         self.starts.clear();
         self.has_app = false;
         self.in_doubt = false;
         Ok(())
+    }
+
+    /// Cuts off the zeros behind the last record of a file that takes no more for now. When that is forgotten with the
+    /// power, they are there again and mean the same.
+    fn give_back_room(&self) {
+        if self.size > self.end
+            && let Err(error) = self.file.set_len(self.end)
+        {
+            tracing::warn!(journal.folder = %self.folder.display(), %error, "could not cut the room off a journal");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // A batch in doubt may be written still.
+        if !self.in_doubt {
+            self.give_back_room();
+        }
     }
 }
 

@@ -94,6 +94,61 @@ fn a_tail_torn_at_any_byte_loses_only_the_torn_record() {
 }
 
 #[test]
+fn zeros_behind_the_last_record_are_room_for_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = mixed(4);
+    let mut journal = open(folder.path());
+    journal.append(&records[..2]).unwrap();
+    let length = || std::fs::metadata(log(folder.path())).unwrap().len();
+    let room = length();
+    assert!(room >= ROOM_BYTES_MIN, "{room}");
+    journal.append(&records[2..3]).unwrap();
+    assert_eq!(length(), room, "the file did not grow");
+    // Killed: nothing is cut off.
+    let killed = tempfile::tempdir().unwrap();
+    std::fs::copy(log(folder.path()), log(killed.path())).unwrap();
+    drop(journal);
+    assert!(length() < ROOM_BYTES_MIN, "the room was given back");
+    for folder in [folder, killed] {
+        let mut journal = open(folder.path());
+        assert_eq!(all(&journal), records[..3]);
+        journal.append(&records[3..]).unwrap();
+        drop(journal);
+        assert_eq!(all(&open(folder.path())), records);
+        let torn = std::fs::read_dir(folder.path()).unwrap();
+        let mut torn = torn.map(|entry| entry.unwrap().path());
+        assert!(!torn.any(|path| path.extension().is_some_and(|e| e == "torn")));
+    }
+}
+
+#[test]
+fn a_record_torn_in_the_middle_of_the_room_loses_only_itself() {
+    let records = mixed(4);
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).append(&records).unwrap();
+    let whole = std::fs::read(log(folder.path())).unwrap();
+    let last = whole.len() - format::size_hint(&records[3]);
+    for zeroed in last..whole.len() - 1 {
+        for reach in [1, 7, whole.len()] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut torn = whole.clone();
+            let until = torn.len().min(zeroed + reach);
+            torn[zeroed..until].fill(0);
+            if torn == whole {
+                continue;
+            }
+            torn.resize(whole.len() + 10_000, 0);
+            std::fs::write(log(folder.path()), &torn).unwrap();
+            let mut journal = open(folder.path());
+            assert_eq!(all(&journal), records[..3], "{zeroed} and {reach}");
+            journal.append(&records[3..]).unwrap();
+            drop(journal);
+            assert_eq!(all(&open(folder.path())), records, "{zeroed} and {reach}");
+        }
+    }
+}
+
+#[test]
 fn a_flipped_byte_in_the_tail_cuts_it_off_and_keeps_it_aside() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).append(&mixed(2)).unwrap();
@@ -270,4 +325,66 @@ fn a_batch_still_being_written_keeps_the_journal_held() {
     assert!(matches!(error, JournalError::InUse { .. }), "{error}");
     drop(batch.write().unwrap());
     assert_eq!(open(folder.path()).last_seq(), 1);
+}
+
+#[test]
+fn a_journal_prints_its_messages_by_name_and_says_what_is_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let fix = |seq, kind, id: &str, fields: &str| Record {
+        seq,
+        kind,
+        id: id.to_owned(),
+        position: seq * 10,
+        sending_time: NOW,
+        bytes: crate::encode::frame_for_tests(fields).into(),
+    };
+    {
+        let mut journal = open(folder.path());
+        journal
+            .append(&[fix(1, Kind::Admin, "", "35=A|34=1|49=US|98=0|108=30|")])
+            .unwrap();
+        journal.reset(NOW.plus(1_000_000_000)).unwrap();
+        let order = "35=D|34=1|49=US|11=C1|38=65|54=2|58=two\nlines|9001=x|";
+        journal.append(&[fix(1, Kind::App, "C1", order)]).unwrap();
+        journal.record_inbound(4).unwrap();
+    }
+    let path = folder.path().join(CURRENT);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend_from_slice(b"torn");
+    std::fs::write(&path, bytes).unwrap();
+    let mut printed = Vec::new();
+    print(folder.path(), &mut printed).unwrap();
+    assert_eq!(
+        String::from_utf8(printed).unwrap(),
+        "US -> THEM, generation 1 of 20260430-09:15:00.000, 1 messages\n\
+         #1 20260430-09:15:00.000 Logon (A) EncryptMethod=0 HeartBtInt=30\n\
+         US -> THEM, generation 2 of 20260430-09:15:01.000, 1 messages, expects number 4 next\n\
+         #1 20260430-09:15:00.000 NewOrderSingle (D) id C1 at 10: ClOrdID=C1 OrderQty=65 Side=2 Text=two\\nlines 9001=x\n\
+         4 bytes behind it are no whole record\n"
+    );
+    let nothing = print(&folder.path().join("elsewhere"), &mut Vec::new());
+    assert!(matches!(nothing, Err(JournalError::Io { .. })));
+}
+
+#[test]
+fn the_history_tells_of_all_generations_and_whether_one_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(folder.path());
+    journal.append(&mixed(1_200)).unwrap();
+    journal.reset(NOW).unwrap();
+    journal.reset(NOW).unwrap();
+    journal.append(&[record(1, Kind::App)]).unwrap();
+    let apps = mixed(1_200);
+    let apps = apps.into_iter().filter(|record| record.kind == Kind::App);
+    let mut ids = Vec::from_iter(apps.map(|record| record.id));
+    ids.push("C1".into());
+    let history = journal.history().unwrap();
+    assert_eq!((history.ids, history.complete), (ids, true));
+    let first = format!("outbound-000001-{}.log", NOW.0);
+    std::fs::remove_file(folder.path().join(first)).unwrap();
+    let history = journal.history().unwrap();
+    assert_eq!(
+        (history.ids, history.complete),
+        (vec!["C1".to_owned()], false)
+    );
 }

@@ -15,6 +15,9 @@ pub struct Logon {
     pub heart_bt_int_s: u64,
     /// ResetSeqNumFlag (141).
     pub reset: bool,
+    /// CancelOnDisconnect (8013, user-defined): the venue is to cancel our working orders when the connection is
+    /// lost; in the acceptor's answer, that it will.
+    pub cancel_on_disconnect: bool,
 }
 
 impl Logon {
@@ -35,6 +38,7 @@ impl Logon {
         Ok(Logon {
             heart_bt_int_s,
             reset: message.flagged(tag::RESET_SEQ_NUM_FLAG)?,
+            cancel_on_disconnect: message.flagged(tag::CANCEL_ON_DISCONNECT)?,
         })
     }
 
@@ -43,6 +47,9 @@ impl Logon {
         body.count(tag::HEART_BT_INT, self.heart_bt_int_s);
         if self.reset {
             body.flag(tag::RESET_SEQ_NUM_FLAG, true);
+        }
+        if self.cancel_on_disconnect {
+            body.flag(tag::CANCEL_ON_DISCONNECT, true);
         }
     }
 }

@@ -69,10 +69,35 @@ codes! {
     }
 }
 codes! {
-    /// BusinessRejectReason (380).
+    /// BusinessRejectReason (380); 8 is of a later extension, which venues send in 4.4 too.
     BusinessRejectReason {
         Other = b'0', UnknownId = b'1', UnknownSecurity = b'2', UnsupportedMessageType = b'3',
         ApplicationNotAvailable = b'4', ConditionallyRequiredFieldMissing = b'5', NotAuthorized = b'6',
-        DeliverToFirmNotAvailable = b'7',
+        DeliverToFirmNotAvailable = b'7', ThrottleLimitExceeded = b'8',
+    }
+}
+codes! {
+    /// MassCancelRequestType (530): the scope of a mass cancel.
+    MassCancelRequestType {
+        Security = b'1', UnderlyingSecurity = b'2', Product = b'3', CfiCode = b'4', SecurityType = b'5',
+        TradingSession = b'6', AllOrders = b'7',
+    }
+}
+codes! {
+    /// MassCancelResponse (531): the scope that is being cancelled.
+    MassCancelResponse {
+        Rejected = b'0', Security = b'1', UnderlyingSecurity = b'2', Product = b'3', CfiCode = b'4',
+        SecurityType = b'5', TradingSession = b'6', AllOrders = b'7',
+    }
+}
+codes! {
+    /// TradeReportTransType (487); absent means New.
+    TradeReportTransType { New = b'0', Cancel = b'1', Replace = b'2', Release = b'3', Reverse = b'4' }
+}
+codes! {
+    /// DKReason (127): why an execution is not accepted as ours.
+    DkReason {
+        UnknownSymbol = b'A', WrongSide = b'B', QuantityExceedsOrder = b'C', NoMatchingOrder = b'D',
+        PriceExceedsLimit = b'E', CalculationDifference = b'F', Other = b'Z',
     }
 }

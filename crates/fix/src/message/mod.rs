@@ -7,29 +7,38 @@
 //!    kept in the raw message and otherwise ignored: venues add their own.
 //!
 //! One file per group: `order` (what we ask), `report` (what the exchange tells of orders), `market` (what it tells of
-//! itself), `admin`, `kind` (codes).
+//! itself), `mass` (many orders at once), `trade` (drop copy), `admin`, `kind` (codes),
+//! `dialect` (FIX 4.2).
 
 mod admin;
+mod dialect;
 mod kind;
 mod market;
+mod mass;
 mod order;
 mod read;
 mod report;
+mod trade;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
 pub use admin::{Logon, Reject, ResendRequest, SequenceReset};
+pub use dialect::Dialect;
 pub use kind::{
-    BusinessRejectReason, CxlRejResponseTo, ExecType, OrdStatus, OrdType, Side, TimeInForce,
-    TradSesStatus,
+    BusinessRejectReason, CxlRejResponseTo, DkReason, ExecType, MassCancelRequestType,
+    MassCancelResponse, OrdStatus, OrdType, Side, TimeInForce, TradSesStatus, TradeReportTransType,
 };
 pub use market::TradingSessionStatus;
+pub use mass::{AffectedOrder, OrderMassCancelReport, OrderMassCancelRequest};
 pub use order::{
     NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrderMassStatusRequest,
     OrderStatusRequest,
 };
 pub use read::{Malformed, RejectReason};
 pub use report::{BusinessMessageReject, ExecutionReport, OrderCancelReject};
+pub use trade::{DontKnowTrade, TradeCaptureReport, TradeSide};
 
 use crate::codec::Message;
 pub use crate::encode::{Body, EncodeError};
@@ -45,8 +54,12 @@ pub enum AppMessage {
     OrderCancelReplaceRequest(OrderCancelReplaceRequest),
     OrderStatusRequest(OrderStatusRequest),
     OrderMassStatusRequest(OrderMassStatusRequest),
+    OrderMassCancelRequest(OrderMassCancelRequest),
+    OrderMassCancelReport(Box<OrderMassCancelReport>),
     ExecutionReport(Box<ExecutionReport>),
     OrderCancelReject(OrderCancelReject),
+    TradeCaptureReport(Box<TradeCaptureReport>),
+    DontKnowTrade(DontKnowTrade),
     TradingSessionStatus(TradingSessionStatus),
     BusinessMessageReject(BusinessMessageReject),
     /// Inbound only: the peer refused one of *our* messages at session level, `ref_seq_num` says which.
@@ -79,8 +92,14 @@ impl AppMessage {
             }
             b"H" => AppMessage::OrderStatusRequest(OrderStatusRequest::read(message)?),
             b"AF" => AppMessage::OrderMassStatusRequest(OrderMassStatusRequest::read(message)?),
+            b"q" => AppMessage::OrderMassCancelRequest(OrderMassCancelRequest::read(message)?),
+            b"r" => {
+                AppMessage::OrderMassCancelReport(Box::new(OrderMassCancelReport::read(message)?))
+            }
             b"8" => AppMessage::ExecutionReport(Box::new(ExecutionReport::read(message)?)),
             b"9" => AppMessage::OrderCancelReject(OrderCancelReject::read(message)?),
+            b"AE" => AppMessage::TradeCaptureReport(Box::new(TradeCaptureReport::read(message)?)),
+            b"Q" => AppMessage::DontKnowTrade(DontKnowTrade::read(message)?),
             b"h" => AppMessage::TradingSessionStatus(TradingSessionStatus::read(message)?),
             b"j" => AppMessage::BusinessMessageReject(BusinessMessageReject::read(message)?),
             b"3" => AppMessage::Reject(Reject::read(message)?),
@@ -98,41 +117,87 @@ impl AppMessage {
 
     /// MsgType (35).
     pub fn kind(&self) -> &str {
-        match self {
+        self.known_kind().unwrap_or_else(|raw| &raw.kind)
+    }
+
+    /// MsgType of a message that has a struct here.
+    fn known_kind(&self) -> Result<&'static str, &RawMessage> {
+        Ok(match self {
             AppMessage::NewOrderSingle(_) => "D",
             AppMessage::OrderCancelRequest(_) => "F",
             AppMessage::OrderCancelReplaceRequest(_) => "G",
             AppMessage::OrderStatusRequest(_) => "H",
             AppMessage::OrderMassStatusRequest(_) => "AF",
+            AppMessage::OrderMassCancelRequest(_) => "q",
+            AppMessage::OrderMassCancelReport(_) => "r",
             AppMessage::ExecutionReport(_) => "8",
             AppMessage::OrderCancelReject(_) => "9",
+            AppMessage::TradeCaptureReport(_) => "AE",
+            AppMessage::DontKnowTrade(_) => "Q",
             AppMessage::TradingSessionStatus(_) => "h",
             AppMessage::BusinessMessageReject(_) => "j",
             AppMessage::Reject(_) => "3",
-            AppMessage::Other(raw) => &raw.kind,
-        }
+            AppMessage::Other(raw) => return Err(raw),
+        })
     }
 
-    /// The body on the wire.
+    /// The body on the wire, in FIX 4.4.
     ///
     /// # Errors
     /// [`EncodeError`] when a value can't stand in a field or the message is too long.
     pub fn write(&self) -> Result<Bytes, EncodeError> {
-        let mut body = Body::new();
-        match self {
-            AppMessage::NewOrderSingle(order) => order.write(&mut body),
-            AppMessage::OrderCancelRequest(request) => request.write(&mut body),
-            AppMessage::OrderCancelReplaceRequest(request) => request.write(&mut body),
-            AppMessage::OrderStatusRequest(request) => request.write(&mut body),
-            AppMessage::OrderMassStatusRequest(request) => request.write(&mut body),
-            AppMessage::ExecutionReport(report) => report.write(&mut body),
-            AppMessage::OrderCancelReject(reject) => reject.write(&mut body),
-            AppMessage::TradingSessionStatus(status) => status.write(&mut body),
-            AppMessage::BusinessMessageReject(reject) => reject.write(&mut body),
-            AppMessage::Reject(reject) => reject.write(&mut body),
-            AppMessage::Other(raw) => return Ok(raw.body.clone()),
+        self.write_in(Dialect::Fix44)
+    }
+
+    /// The body on the wire. What the dialect has no field for is left out.
+    ///
+    /// # Errors
+    /// As [`AppMessage::write`]; also when the dialect does not have the message type.
+    pub fn write_in(&self, dialect: Dialect) -> Result<Bytes, EncodeError> {
+        if let AppMessage::Other(raw) = self {
+            self.check_dialect(dialect)?;
+            return Ok(raw.body.clone());
         }
+        let mut body = Body::new();
+        self.write_to(&mut body, dialect)?;
         body.finish()
+    }
+
+    /// The same behind what `body` holds already, which then says whether all of it can go on the wire ([`Body::written`]). Allocates
+    /// nothing where there is room for it.
+    ///
+    /// # Errors
+    /// When the dialect does not have the message type.
+    pub fn write_to(&self, body: &mut Body, dialect: Dialect) -> Result<(), EncodeError> {
+        self.check_dialect(dialect)?;
+        match self {
+            AppMessage::NewOrderSingle(order) => order.write(body, dialect),
+            AppMessage::OrderCancelRequest(request) => request.write(body),
+            AppMessage::OrderCancelReplaceRequest(request) => request.write(body, dialect),
+            AppMessage::OrderStatusRequest(request) => request.write(body, dialect),
+            AppMessage::OrderMassStatusRequest(request) => request.write(body),
+            AppMessage::OrderMassCancelRequest(request) => request.write(body),
+            AppMessage::OrderMassCancelReport(report) => report.write(body),
+            AppMessage::ExecutionReport(report) => report.write(body, dialect),
+            AppMessage::OrderCancelReject(reject) => reject.write(body),
+            AppMessage::TradeCaptureReport(report) => report.write(body),
+            AppMessage::DontKnowTrade(doubt) => doubt.write(body),
+            AppMessage::TradingSessionStatus(status) => status.write(body),
+            AppMessage::BusinessMessageReject(reject) => reject.write(body),
+            AppMessage::Reject(reject) => reject.write(body),
+            AppMessage::Other(raw) => body.fields(&raw.body),
+        }
+        Ok(())
+    }
+
+    fn check_dialect(&self, dialect: Dialect) -> Result<(), EncodeError> {
+        if dialect.has(self.kind()) {
+            return Ok(());
+        }
+        Err(EncodeError::NotInDialect {
+            kind: self.kind().to_owned(),
+            begin_string: dialect.begin_string(),
+        })
     }
 }
 
@@ -141,7 +206,7 @@ impl AppMessage {
 pub struct OutboundMessage {
     id: String,
     position: u64,
-    kind: String,
+    kind: Cow<'static, str>,
     body: Bytes,
     poss_resend: bool,
 }
@@ -157,6 +222,19 @@ impl OutboundMessage {
         position: u64,
         message: &AppMessage,
     ) -> Result<OutboundMessage, EncodeError> {
+        OutboundMessage::new_in(Dialect::Fix44, id, position, message)
+    }
+
+    /// The same for a session of another dialect, which must be the session's ([`Dialect::of`] its BeginString).
+    ///
+    /// # Errors
+    /// [`EncodeError`] when it can't be written; nothing was sent.
+    pub fn new_in(
+        dialect: Dialect,
+        id: impl Into<String>,
+        position: u64,
+        message: &AppMessage,
+    ) -> Result<OutboundMessage, EncodeError> {
         let id = id.into();
         if id.len() > ID_BYTES_MAX {
             return Err(EncodeError::IdTooLong { bytes: id.len() });
@@ -164,8 +242,11 @@ impl OutboundMessage {
         Ok(OutboundMessage {
             id,
             position,
-            kind: message.kind().to_owned(),
-            body: message.write()?,
+            kind: match message.known_kind() {
+                Ok(kind) => Cow::Borrowed(kind),
+                Err(raw) => Cow::Owned(raw.kind.clone()),
+            },
+            body: message.write_in(dialect)?,
             poss_resend: false,
         })
     }

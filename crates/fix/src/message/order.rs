@@ -2,6 +2,7 @@
 
 use crate::codec::Message;
 use crate::encode::Body;
+use crate::message::dialect::Dialect;
 use crate::message::kind::{OrdType, Side, TimeInForce};
 use crate::message::read::Malformed;
 use crate::tag;
@@ -45,9 +46,10 @@ impl NewOrderSingle {
         })
     }
 
-    pub(crate) fn write(&self, body: &mut Body) {
+    pub(crate) fn write(&self, body: &mut Body, dialect: Dialect) {
         body.maybe(tag::ACCOUNT, self.account.as_deref());
         body.text(tag::CL_ORD_ID, &self.cl_ord_id);
+        dialect.write_handl_inst(body);
         body.number(tag::ORDER_QTY, self.order_qty);
         body.code(tag::ORD_TYPE, self.ord_type.code());
         if let Some(price) = self.price {
@@ -148,9 +150,10 @@ impl OrderCancelReplaceRequest {
         })
     }
 
-    pub(crate) fn write(&self, body: &mut Body) {
+    pub(crate) fn write(&self, body: &mut Body, dialect: Dialect) {
         body.maybe(tag::ACCOUNT, self.account.as_deref());
         body.text(tag::CL_ORD_ID, &self.cl_ord_id);
+        dialect.write_handl_inst(body);
         body.maybe(tag::ORDER_ID, self.order_id.as_deref());
         body.number(tag::ORDER_QTY, self.order_qty);
         body.code(tag::ORD_TYPE, self.ord_type.code());
@@ -193,14 +196,16 @@ impl OrderStatusRequest {
         })
     }
 
-    pub(crate) fn write(&self, body: &mut Body) {
+    pub(crate) fn write(&self, body: &mut Body, dialect: Dialect) {
         body.maybe(tag::ACCOUNT, self.account.as_deref());
         body.text(tag::CL_ORD_ID, &self.cl_ord_id);
         body.maybe(tag::ORDER_ID, self.order_id.as_deref());
         body.code(tag::SIDE, self.side.code());
         body.text(tag::SYMBOL, &self.symbol);
         body.maybe(tag::SECURITY_EXCHANGE, self.security_exchange.as_deref());
-        body.maybe(tag::ORD_STATUS_REQ_ID, self.ord_status_req_id.as_deref());
+        if dialect == Dialect::Fix44 {
+            body.maybe(tag::ORD_STATUS_REQ_ID, self.ord_status_req_id.as_deref());
+        }
     }
 }
 
@@ -208,25 +213,31 @@ impl OrderStatusRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderMassStatusRequest {
     pub mass_status_req_id: String,
-    /// MassStatusReqType (585); 7 is all orders.
+    /// MassStatusReqType (585); 7 is all orders, 1 those in one security.
     pub mass_status_req_type: u64,
     pub account: Option<String>,
+    /// Symbol (55), for the orders in one security.
+    pub symbol: Option<String>,
 }
 
 impl OrderMassStatusRequest {
     /// MassStatusReqType of a request for every order.
     pub const ALL_ORDERS: u64 = 7;
+    /// MassStatusReqType of a request for the orders in one security.
+    pub const SECURITY: u64 = 1;
 
     pub(crate) fn read(message: &Message) -> Result<OrderMassStatusRequest, Malformed> {
         Ok(OrderMassStatusRequest {
             mass_status_req_id: message.required(tag::MASS_STATUS_REQ_ID)?,
             mass_status_req_type: message.required(tag::MASS_STATUS_REQ_TYPE)?,
             account: message.optional(tag::ACCOUNT)?,
+            symbol: message.optional(tag::SYMBOL)?,
         })
     }
 
     pub(crate) fn write(&self, body: &mut Body) {
         body.maybe(tag::ACCOUNT, self.account.as_deref());
+        body.maybe(tag::SYMBOL, self.symbol.as_deref());
         body.text(tag::MASS_STATUS_REQ_ID, &self.mass_status_req_id);
         body.count(tag::MASS_STATUS_REQ_TYPE, self.mass_status_req_type);
     }

@@ -2,9 +2,11 @@
 
 use crate::codec::Message;
 use crate::encode::Body;
+use crate::message::dialect::Dialect;
 use crate::message::kind::{
     BusinessRejectReason, CxlRejResponseTo, ExecType, OrdStatus, OrdType, Side, TimeInForce,
 };
+use crate::message::order::NewOrderSingle;
 use crate::message::read::{Malformed, RejectReason};
 use crate::tag;
 use crate::value::{LocalMktDate, PriceE4, Timestamp, parse_average};
@@ -58,7 +60,67 @@ pub struct ExecutionReport {
 }
 
 impl ExecutionReport {
+    /// How no order stands (FIX 4.4, OrderID "NONE"): what a report is made of by saying what it has.
+    pub fn none() -> ExecutionReport {
+        let none = || "NONE".to_owned();
+        ExecutionReport {
+            order_id: none(),
+            cl_ord_id: None,
+            orig_cl_ord_id: None,
+            exec_id: "0".to_owned(),
+            exec_ref_id: None,
+            secondary_exec_id: None,
+            exec_type: ExecType::OrderStatus,
+            ord_status: OrdStatus::Rejected,
+            ord_rej_reason: None,
+            account: None,
+            symbol: none(),
+            security_exchange: None,
+            side: Side::Buy,
+            order_qty: None,
+            ord_type: None,
+            price: None,
+            time_in_force: None,
+            last_qty: None,
+            last_px: None,
+            leaves_qty: 0,
+            cum_qty: 0,
+            avg_px: PriceE4(0),
+            transact_time: None,
+            trade_date: None,
+            text: None,
+            mass_status_req_id: None,
+            ord_status_req_id: None,
+            copy: None,
+            tot_num_reports: None,
+            last_rpt_requested: None,
+        }
+    }
+
+    /// The acknowledgement of an order as it was placed, with the venue's numbers of order and report.
+    pub fn accepted(order: &NewOrderSingle, order_id: String, exec_id: String) -> ExecutionReport {
+        ExecutionReport {
+            order_id,
+            cl_ord_id: Some(order.cl_ord_id.clone()),
+            exec_id,
+            exec_type: ExecType::New,
+            ord_status: OrdStatus::New,
+            account: order.account.clone(),
+            symbol: order.symbol.clone(),
+            security_exchange: order.security_exchange.clone(),
+            side: order.side,
+            order_qty: Some(order.order_qty),
+            ord_type: Some(order.ord_type),
+            price: order.price,
+            time_in_force: order.time_in_force,
+            leaves_qty: order.order_qty,
+            transact_time: Some(order.transact_time),
+            ..ExecutionReport::none()
+        }
+    }
+
     pub(crate) fn read(message: &Message) -> Result<ExecutionReport, Malformed> {
+        let dialect = Dialect::of(message.get(tag::BEGIN_STRING).unwrap_or_default());
         let average = message
             .get(tag::AVG_PX)
             .ok_or_else(|| Malformed::tag(RejectReason::RequiredTagMissing, tag::AVG_PX))?;
@@ -69,7 +131,7 @@ impl ExecutionReport {
             exec_id: message.required(tag::EXEC_ID)?,
             exec_ref_id: message.optional(tag::EXEC_REF_ID)?,
             secondary_exec_id: message.optional(tag::SECONDARY_EXEC_ID)?,
-            exec_type: message.required(tag::EXEC_TYPE)?,
+            exec_type: dialect.read_exec_type(message)?,
             ord_status: message.required(tag::ORD_STATUS)?,
             ord_rej_reason: message.optional(tag::ORD_REJ_REASON)?,
             account: message.optional(tag::ACCOUNT)?,
@@ -97,13 +159,14 @@ impl ExecutionReport {
         })
     }
 
-    pub(crate) fn write(&self, body: &mut Body) {
+    pub(crate) fn write(&self, body: &mut Body, dialect: Dialect) {
         body.maybe(tag::ACCOUNT, self.account.as_deref());
         body.price(tag::AVG_PX, self.avg_px);
         body.maybe(tag::CL_ORD_ID, self.cl_ord_id.as_deref());
         body.number(tag::CUM_QTY, self.cum_qty);
         body.text(tag::EXEC_ID, &self.exec_id);
         body.maybe(tag::EXEC_REF_ID, self.exec_ref_id.as_deref());
+        dialect.write_exec_trans_type(body, self.exec_type);
         if let Some(price) = self.last_px {
             body.price(tag::LAST_PX, price);
         }
@@ -137,9 +200,13 @@ impl ExecutionReport {
         if let Some(reason) = self.ord_rej_reason {
             body.count(tag::ORD_REJ_REASON, reason);
         }
-        body.code(tag::EXEC_TYPE, self.exec_type.code());
+        let exec_type = dialect.exec_type_code(self.exec_type, self.leaves_qty, self.ord_status);
+        body.code(tag::EXEC_TYPE, exec_type);
         body.number(tag::LEAVES_QTY, self.leaves_qty);
         body.maybe(tag::SECURITY_EXCHANGE, self.security_exchange.as_deref());
+        if dialect == Dialect::Fix42 {
+            return;
+        }
         body.maybe(tag::SECONDARY_EXEC_ID, self.secondary_exec_id.as_deref());
         body.maybe(tag::MASS_STATUS_REQ_ID, self.mass_status_req_id.as_deref());
         body.maybe(tag::ORD_STATUS_REQ_ID, self.ord_status_req_id.as_deref());

@@ -118,6 +118,38 @@ fn a_report_or_phase_with_a_code_that_fix_does_not_know_is_malformed_with_the_ta
 }
 
 #[test]
+fn a_group_whose_entries_are_not_as_many_as_stated_is_malformed() {
+    const TRADE: &str = "35=AE|34=2|571=t|570=N|55=X|32=5|31=1|75=20261120|60=20261120-09:15:00|552=2|54=1|37=a|54=2|37=b|";
+    let Ok(AppMessage::TradeCaptureReport(trade)) = read(TRADE) else {
+        panic!("a trade with both sides");
+    };
+    let orders: Vec<_> = trade.sides.iter().map(|side| &side.order_id).collect();
+    assert_eq!(orders, ["a", "b"]);
+    for (from, to, reason, tag) in [
+        ("552=2", "552=1", RejectReason::GroupCount, "552"),
+        ("552=2", "552=3", RejectReason::GroupCount, "552"),
+        (
+            "552=2|54=1|37=a",
+            "552=2|37=a|54=1",
+            RejectReason::GroupOrder,
+            "37",
+        ),
+        ("552=2", "552=two", RejectReason::Format, "552"),
+        ("37=b|", "", RejectReason::RequiredTagMissing, "37"),
+        (
+            "552=2|54=1|37=a|54=2|37=b|",
+            "",
+            RejectReason::RequiredTagMissing,
+            "552",
+        ),
+    ] {
+        let malformed = read(&TRADE.replace(from, to)).expect_err(to);
+        let found = (malformed.reason, malformed.tag.as_deref());
+        assert_eq!(found, (reason, Some(tag)), "{from} -> {to}");
+    }
+}
+
+#[test]
 fn an_unknown_type_is_kept_by_its_fields() {
     let Ok(AppMessage::Other(raw)) = read("35=d|34=2|320=a|323=1|") else {
         panic!("a security definition has no type of ours");
@@ -141,11 +173,98 @@ fn a_message_that_can_not_be_written_is_refused_before_it_is_queued() {
         mass_status_req_id: "a\x01b".into(),
         mass_status_req_type: OrderMassStatusRequest::ALL_ORDERS,
         account: None,
+        symbol: None,
     });
     assert_eq!(
         OutboundMessage::new("", 0, &request),
         Err(EncodeError::Value { tag: 584 })
     );
+}
+
+/// A report as FIX 4.2 has it, read and written again.
+#[test]
+fn a_report_of_either_dialect_means_the_same() {
+    const REPORT: &str = "35=8|34=2|6=1|11=c|14=1|17=e|31=1|32=1|37=1|38=3|54=1|55=X|";
+    use crate::message::ExecType::*;
+    for (fix42, fix44, exec_type) in [
+        ("20=0|39=0|150=0|151=3|", "39=0|150=0|151=3|", New),
+        ("20=0|39=1|150=1|151=2|", "39=1|150=F|151=2|", Trade),
+        ("20=0|39=2|150=2|151=0|", "39=2|150=F|151=0|", Trade),
+        ("20=1|39=0|150=0|151=3|", "39=0|150=H|151=3|", TradeCancel),
+        ("20=2|39=1|150=1|151=2|", "39=1|150=G|151=2|", TradeCorrect),
+        ("20=3|39=2|150=2|151=0|", "39=2|150=I|151=0|", OrderStatus),
+        ("20=0|39=4|150=4|151=0|", "39=4|150=4|151=0|", Canceled),
+        ("20=0|39=5|150=5|151=3|", "39=5|150=5|151=3|", Replaced),
+    ] {
+        for (version, dialect, fields) in [
+            ("FIX.4.2", Dialect::Fix42, fix42),
+            ("FIX.4.4", Dialect::Fix44, fix44),
+        ] {
+            let wire = crate::encode::frame_of_version(version, &format!("{REPORT}{fields}"));
+            let message = Message::decode(wire.into()).expect("a whole message");
+            let read = AppMessage::read(&message).expect(fields);
+            let AppMessage::ExecutionReport(report) = &read else {
+                panic!("{read:?}");
+            };
+            assert_eq!(report.exec_type, exec_type, "{version} {fields}");
+            let body = read.write_in(dialect).expect("printable values");
+            let body = String::from_utf8(body.to_vec()).expect("printable values");
+            let mut written: Vec<_> = body.split_terminator('\x01').collect();
+            let wanted = format!("{REPORT}{fields}").replace("35=8|34=2|", "");
+            let mut wanted: Vec<_> = wanted.split_terminator('|').collect();
+            written.sort_unstable();
+            wanted.sort_unstable();
+            assert_eq!(written, wanted, "{version}");
+        }
+    }
+    for (fields, reason, tag) in [
+        ("39=0|150=0|151=3|", RejectReason::RequiredTagMissing, "20"),
+        (
+            "20=4|39=0|150=0|151=3|",
+            RejectReason::ValueOutOfRange,
+            "20",
+        ),
+        (
+            "20=0|39=1|150=F|151=3|",
+            RejectReason::ValueOutOfRange,
+            "150",
+        ),
+    ] {
+        let wire = crate::encode::frame_of_version("FIX.4.2", &format!("{REPORT}{fields}"));
+        let message = Message::decode(wire.into()).expect("a whole message");
+        let malformed = AppMessage::read(&message).expect_err(fields);
+        let found = (malformed.reason, malformed.tag.as_deref());
+        assert_eq!(found, (reason, Some(tag)), "{fields}");
+    }
+}
+
+#[test]
+fn an_order_says_how_it_is_handled_in_4_2_and_what_4_2_does_not_have_is_refused() {
+    let order =
+        read("35=D|34=2|11=a|38=100|40=1|54=1|55=X|60=20260430-09:15:00|").expect("an order");
+    let body = |dialect| {
+        let body = order.write_in(dialect).expect("printable values");
+        String::from_utf8(body.to_vec())
+            .expect("printable values")
+            .replace('\x01', "|")
+    };
+    assert!(body(Dialect::Fix42).contains("|21=1|"));
+    assert!(!body(Dialect::Fix44).contains("|21="));
+    let mass = read("35=AF|34=2|584=a|585=7|").expect("a request");
+    let refused = OutboundMessage::new_in(Dialect::Fix42, "", 0, &mass).expect_err("not in 4.2");
+    assert_eq!(refused.to_string(), "FIX.4.2 has no message of type AF");
+}
+
+/// What we write passes the dictionary of the dialect it is written in.
+fn passes(message: &AppMessage, dialect: Dialect) -> Result<(), Malformed> {
+    let body = message.write_in(dialect).expect("printable values");
+    let body = String::from_utf8(body.to_vec()).expect("printable values");
+    let head = "34=2|49=A|52=20261120-09:15:00|56=B|".replace('|', "\x01");
+    let fields = format!("35={}\x01{head}{body}", message.kind());
+    let wire = crate::encode::frame_of_version(dialect.begin_string(), &fields);
+    let whole = Message::decode(wire.into()).expect("a whole message");
+    let dictionary = crate::Dictionary::of(dialect.begin_string().as_bytes()).expect("known");
+    dictionary.check(&whole, crate::UserDefined::Refused)
 }
 
 prop_compose! {
@@ -254,15 +373,82 @@ prop_compose! {
                 ref_seq_num: seq, ref_kind: order_id, ref_id: account, reason: business, text,
             }),
             _ => AppMessage::OrderMassStatusRequest(OrderMassStatusRequest {
-                mass_status_req_id: order_id, mass_status_req_type: 7, account,
+                mass_status_req_id: order_id, mass_status_req_type: 7, account, symbol: text,
             }),
         }
     }
 }
 
+prop_compose! {
+    fn mass_cancel()(
+        ids in proptest::array::uniform2(text()), maybes in proptest::array::uniform4(maybe()),
+        scope in select(MassCancelRequestType::ALL), response in select(MassCancelResponse::ALL),
+        side in proptest::option::of(select(Side::ALL)), transact_time in time(), numbers: [Option<u32>; 2],
+        affected in proptest::collection::vec((text(), maybe()), 0..4), report: bool,
+    ) -> AppMessage {
+        let [cl_ord_id, order_id] = ids;
+        let [trading_session_id, symbol, security_exchange, text] = maybes;
+        if !report {
+            return AppMessage::OrderMassCancelRequest(OrderMassCancelRequest {
+                cl_ord_id, scope, trading_session_id, symbol, security_exchange, side, transact_time, text,
+            });
+        }
+        let affected = affected.into_iter().map(|(orig_cl_ord_id, order_id)| AffectedOrder { orig_cl_ord_id, order_id });
+        AppMessage::OrderMassCancelReport(Box::new(OrderMassCancelReport {
+            cl_ord_id: security_exchange, order_id, scope, response, reason: numbers[0].map(u64::from),
+            total_affected_orders: numbers[1].map(u64::from), affected: affected.collect(), trading_session_id, symbol,
+            side, transact_time: Some(transact_time), text,
+        }))
+    }
+}
+
+prop_compose! {
+    fn trade()(
+        ids in proptest::array::uniform3(text()), maybes in proptest::array::uniform5(maybe()),
+        sides in proptest::collection::vec((select(Side::ALL), text(), maybe(), maybe()), 1..3),
+        trans_type in select(TradeReportTransType::ALL), reason in select(DkReason::ALL), side in select(Side::ALL),
+        exec_type in proptest::option::of(select(ExecType::ALL)), previously_reported: bool, last_qty: i64, last_px: i64,
+        trade_date in (0_u16..9999, 1_u8..13, 1_u8..29), transact_time in time(), doubt: bool,
+    ) -> AppMessage {
+        let [trade_report_id, symbol, order_id] = ids;
+        let [trade_report_ref_id, exec_id, secondary_exec_id, security_exchange, text] = maybes;
+        let (year, month, day) = trade_date;
+        if doubt {
+            return AppMessage::DontKnowTrade(DontKnowTrade {
+                order_id, exec_id: trade_report_id, reason, symbol, security_exchange, side, order_qty: None,
+                last_qty: Some(last_qty), last_px: Some(PriceE4(last_px)), text,
+            });
+        }
+        let sides = sides.into_iter();
+        let sides = sides.map(|(side, order_id, cl_ord_id, account)| TradeSide { side, order_id, cl_ord_id, account });
+        AppMessage::TradeCaptureReport(Box::new(TradeCaptureReport {
+            trade_report_id, trans_type, trade_report_ref_id, exec_type, exec_id, secondary_exec_id,
+            previously_reported, symbol, security_exchange, last_qty, last_px: PriceE4(last_px),
+            trade_date: LocalMktDate::new(year, month, day).expect("a day of every month"),
+            transact_time, sides: sides.collect(),
+        }))
+    }
+}
+
 proptest! {
     #[test]
-    fn a_message_reads_back_as_it_was_written(message in prop_oneof![order(), cancel(), replace(), report(), refusal()]) {
+    fn a_message_reads_back_as_it_was_written(
+        message in prop_oneof![order(), cancel(), replace(), report(), refusal(), mass_cancel(), trade()],
+    ) {
         prop_assert_eq!(through_the_wire(&message), message);
+    }
+
+    #[test]
+    fn an_order_or_report_of_ours_passes_the_dictionary(
+        message in prop_oneof![order(), cancel(), report(), mass_cancel(), trade()],
+    ) {
+        // Venues have codes of their own for reasons, and 4.2 knows fewer sides of things.
+        let own = |malformed: &Malformed| malformed.reason == RejectReason::ValueOutOfRange;
+        for dialect in [Dialect::Fix44, Dialect::Fix42] {
+            if dialect.has(message.kind()) {
+                let answer = passes(&message, dialect);
+                prop_assert!(answer.is_ok() || answer.as_ref().is_err_and(own), "{:?}", answer);
+            }
+        }
     }
 }

@@ -1,45 +1,72 @@
 //! What a whole message must look like before it is acted on.
 //!
 //! Called for every message in sequence. A fault becomes a Reject. The order of the checks decides which
-//! fault is named, and follows the FIX session test cases 2 and 14. Validation against the full dictionary
-//! (which fields belong to which type, groups) would stand here beside `structure`.
+//! fault is named, and follows the FIX session test cases 2 and 14: first the order of header, body and trailer, then
+//! the type, then either what every session needs or all that the dictionary knows.
 
-use crate::codec::Message;
+use super::{SessionConfig, Validation};
+use crate::codec::{Field, Message};
+use crate::dictionary::Dictionary;
 use crate::message::{Malformed, RejectReason};
 use crate::tag;
 use crate::value::Timestamp;
 
-/// Header and fields.
-pub fn structure(message: &Message) -> Result<(), Malformed> {
+/// The message as far as the session is set to check it.
+pub fn structure(message: &Message, config: &SessionConfig) -> Result<(), Malformed> {
+    in_order(message)?;
+    let dictionary = Dictionary::of(config.identity.begin_string.as_bytes());
+    match (config.validation, dictionary) {
+        (Validation::Full(user_defined), Some(dictionary)) => {
+            dictionary.check(message, user_defined)
+        }
+        (Validation::Basic | Validation::Full(_), _) => header(message),
+    }
+}
+
+/// Header, body, trailer.
+fn in_order(message: &Message) -> Result<(), Malformed> {
+    let mut reached = 0;
+    for field in message.fields() {
+        let part = match field.tag {
+            header if tag::is_header(header) => 0,
+            trailer if tag::is_trailer(trailer) => 2,
+            _ => 1,
+        };
+        if part < reached {
+            return Err(fault(message, RejectReason::OutOfOrder, *field));
+        }
+        reached = part;
+    }
+    Ok(())
+}
+
+/// What every session needs, whatever the venue.
+fn header(message: &Message) -> Result<(), Malformed> {
     if !tag::is_message_type(message.kind()) {
         return Err(Malformed::whole(RejectReason::InvalidMessageType));
     }
-    let mut in_body = false;
     for field in message.fields() {
-        let fault = |reason| {
-            Err(Malformed {
-                reason,
-                tag: Some(String::from_utf8_lossy(message.tag_text(*field)).into_owned()),
-            })
-        };
         if field.tag == 0 {
-            return fault(RejectReason::InvalidTag);
+            return Err(fault(message, RejectReason::InvalidTag, *field));
         }
         if message.value(*field).is_empty() {
-            return fault(RejectReason::NoValue);
+            return Err(fault(message, RejectReason::NoValue, *field));
         }
-        let header = tag::is_header(field.tag);
-        if header && in_body {
-            return fault(RejectReason::OutOfOrder);
-        }
-        in_body |= !header;
     }
     for required in [tag::SENDER_COMP_ID, tag::TARGET_COMP_ID] {
-        message.required::<String>(required)?;
+        message.required_text(required)?;
     }
     message.required::<Timestamp>(tag::SENDING_TIME)?;
     message.optional::<Timestamp>(tag::ORIG_SENDING_TIME)?;
     message.flagged(tag::POSS_DUP_FLAG)?;
     message.flagged(tag::POSS_RESEND)?;
     Ok(())
+}
+
+fn fault(message: &Message, reason: RejectReason, field: Field) -> Malformed {
+    let tag = String::from_utf8_lossy(message.tag_text(field)).into_owned();
+    Malformed {
+        reason,
+        tag: Some(tag),
+    }
 }

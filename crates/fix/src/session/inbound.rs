@@ -2,10 +2,11 @@
 
 use super::logon::text_of;
 use super::{
-    Bodies, Gap, HELD_BYTES_MAX, HELD_MESSAGES_MAX, Held, Inbound, Output, Phase, Reason, SECOND,
-    Session,
+    Bodies, GARBLED_MAX, Gap, HELD_BYTES_MAX, HELD_MESSAGES_MAX, Held, Inbound, Output, Phase,
+    Reason, SECOND, Session,
 };
 use crate::codec::{Garbled, Message};
+use crate::dictionary::Dictionary;
 use crate::encode::Body;
 use crate::message::{AppMessage, Malformed, Reject, RejectReason, ResendRequest, SequenceReset};
 use crate::session::check;
@@ -25,6 +26,7 @@ const REVERSE_ROUTES: [(u32, u32); 6] = [
 impl Session {
     /// A whole message came.
     pub fn received(&mut self, message: &Message, now: Timestamp) {
+        self.garbled = 0;
         self.last_received = now;
         self.test_request_out = false;
         match self.phase {
@@ -38,7 +40,12 @@ impl Session {
     pub fn garbled(&mut self, garbled: Garbled) {
         tracing::warn!(fix.target = %self.config.identity.target, %garbled, "ignored a garbled message");
         if matches!(self.phase, Phase::AwaitingLogon { .. }) {
-            self.disconnect(Reason::LogonRefused(garbled.to_string()));
+            return self.disconnect(Reason::LogonRefused(garbled.to_string()));
+        }
+        self.garbled += 1;
+        if self.garbled >= GARBLED_MAX && self.is_connected() {
+            let text = format!("{GARBLED_MAX} messages in a row are garbled");
+            self.disconnect(Reason::Protocol(text));
         }
     }
 
@@ -136,7 +143,7 @@ impl Session {
 
     /// The message whose turn it is.
     fn in_turn(&mut self, message: &Message, seq: u64, now: Timestamp) {
-        if let Err(malformed) = check::structure(message) {
+        if let Err(malformed) = check::structure(message, &self.config) {
             return self.reject(message, seq, &malformed, now);
         }
         let done = match message.kind() {
@@ -191,6 +198,7 @@ impl Session {
                 tag::BEGIN_SEQ_NO,
             ));
         }
+        // An older version's request for all there is ends far beyond the last as well.
         let to = if request.end == 0 {
             last
         } else {
@@ -204,7 +212,8 @@ impl Session {
     }
 
     fn resend_request_out_of_turn(&mut self, message: &Message, seq: u64, now: Timestamp) {
-        if check::structure(message).is_err() || self.resend_request(message).is_err() {
+        if check::structure(message, &self.config).is_err() || self.resend_request(message).is_err()
+        {
             tracing::warn!(fix.target = %self.config.identity.target, seq, "ignored an unusable resend request");
             return;
         }
@@ -216,7 +225,8 @@ impl Session {
 
     /// Both modes. A reset ignores the number of the message itself; a gap fill comes here in its turn.
     fn sequence_reset(&mut self, message: &Message, seq: u64, now: Timestamp) {
-        let checked = check::structure(message).and_then(|()| SequenceReset::read(message));
+        let checked =
+            check::structure(message, &self.config).and_then(|()| SequenceReset::read(message));
         match checked {
             Err(malformed) => self.reject(message, seq, &malformed, now),
             Ok(reset) if reset.new_seq_no > self.next_in => {
@@ -261,22 +271,30 @@ impl Session {
         if seq == self.next_in && message.kind() != b"4" {
             self.next_in += 1;
         }
-        let reject = Reject {
+        if message.kind() == b"3" {
+            // Two sides that can't read each other's Reject would reject for ever.
+            return;
+        }
+        let reject = self.version.reject(Reject {
             ref_seq_num: seq,
             ref_tag: malformed.tag.clone(),
             ref_kind: Some(kind),
-            reason: Some(malformed.reason.code()),
+            reason: self.dialect.reject_reason(malformed.reason),
             text: Some(malformed.reason.text().to_owned()),
-        };
+        });
+        let dictionary = Dictionary::of(self.config.identity.begin_string.as_bytes());
+        // FIX 4.0 has no locations.
+        let has = |tag| dictionary.is_none_or(|known| known.field_name(tag).is_some());
         let mut more: Vec<(u32, &[u8])> = REVERSE_ROUTES
             .iter()
+            .filter(|(_, to)| has(*to))
             .filter_map(|(from, to)| Some((*to, message.get(*from)?)))
             .filter(|(_, value)| !value.is_empty())
             .collect();
         more.sort_by_key(|(tag, _)| *tag);
         let mut body = Body::new();
         reject.write(&mut body);
-        self.send_admin_with(b"3", more, body, now);
+        self.send_admin_with(b"3", &more, body, now);
     }
 
     pub(super) fn hold(&mut self, seq: u64, held: Held) {
@@ -309,7 +327,7 @@ impl Session {
         let mut body = Body::new();
         ResendRequest {
             begin: self.next_in,
-            end: 0,
+            end: self.version.end_of_all(),
         }
         .write(&mut body);
         self.send_admin(b"2", body, now);

@@ -1,6 +1,6 @@
 //! Log-on, from both sides (FIX 4.4 volume 2, "Logon"; session test cases 1 and 2).
 
-use super::{Held, Output, Phase, Reason, Reset, Role, Session};
+use super::{Held, Output, Phase, Reason, Reset, Role, Session, SessionVersion};
 use crate::codec::Message;
 use crate::encode::Body;
 use crate::message::Logon;
@@ -11,15 +11,26 @@ use crate::value::Timestamp;
 impl Session {
     /// The initiator's first message.
     pub(super) fn ask_for_logon(&mut self, fresh: bool, now: Timestamp) {
+        if self.outside_hours(now) {
+            return self.disconnect(Reason::OutsideHours);
+        }
         self.reset_asked = match self.config.reset {
             Reset::Never => false,
-            Reset::WhenFresh => fresh,
+            Reset::WhenFresh => fresh || std::mem::take(&mut self.peer_is_behind),
+            Reset::EachSession => {
+                self.numbers_are_old(now) || std::mem::take(&mut self.peer_is_behind)
+            }
             Reset::Always => true,
         };
         if self.reset_asked && (self.next_out, self.next_in) != (1, 1) {
-            self.restart_numbers();
+            self.restart_numbers(now);
         }
-        self.send_logon(self.reset_asked, now);
+        let logon = Logon {
+            heart_bt_int_s: self.heartbeat_s.unsigned_abs(),
+            reset: self.reset_asked,
+            cancel_on_disconnect: self.config.cancel_on_disconnect,
+        };
+        self.send_logon(&logon, now);
     }
 
     /// The first message of a connection, which must be a Logon that fits.
@@ -36,8 +47,12 @@ impl Session {
         if message.get(tag::BEGIN_STRING) != Some(self.config.identity.begin_string.as_bytes()) {
             return self.disconnect(refuse("BeginString is not ours".to_owned()));
         }
-        if let Err(malformed) = check::structure(message) {
+        if let Err(malformed) = check::structure(message, &self.config) {
             return self.disconnect(refuse(malformed.to_string()));
+        }
+        let told = message.get(tag::DEFAULT_APPL_VER_ID).is_some();
+        if self.version == SessionVersion::Fixt11 && !told {
+            return self.disconnect(refuse("DefaultApplVerID is missing".to_owned()));
         }
         let (logon, seq) = match (
             Logon::read(message),
@@ -48,6 +63,9 @@ impl Session {
                 return self.disconnect(refuse(malformed.to_string()));
             }
         };
+        if self.outside_hours(now) {
+            return self.disconnect(Reason::OutsideHours);
+        }
         if let Some(fault) = self.wrong_party_or_time(message, now) {
             return self.disconnect(refuse(fault.text().to_owned()));
         }
@@ -62,8 +80,13 @@ impl Session {
         match self.config.role {
             Role::Acceptor => {
                 self.heartbeat_s = logon.heart_bt_int_s as i64;
-                if logon.reset || self.config.reset == Reset::Always {
-                    self.restart_numbers();
+                let ours = match self.config.reset {
+                    Reset::Never | Reset::WhenFresh => false,
+                    Reset::EachSession => self.numbers_are_old(now),
+                    Reset::Always => true,
+                };
+                if logon.reset || ours {
+                    self.restart_numbers(now);
                 }
             }
             Role::Initiator if logon.reset && !self.reset_asked => {
@@ -74,13 +97,15 @@ impl Session {
             Role::Initiator => self.reset_asked = false,
         }
         if seq < self.next_in {
+            self.peer_is_behind = self.config.role == Role::Initiator;
             return self.too_low(seq, now);
         }
+        let agreed = self.agreed(logon);
         if self.config.role == Role::Acceptor {
-            self.send_logon(logon.reset, now);
+            self.send_logon(&agreed, now);
         }
         self.phase = Phase::LoggedOn;
-        self.outputs.push_back(Output::LoggedOn);
+        self.outputs.push_back(Output::LoggedOn(agreed));
         if seq == self.next_in {
             self.next_in += 1;
         } else {
@@ -93,9 +118,10 @@ impl Session {
     pub(super) fn logon_again(&mut self, message: &Message, now: Timestamp) {
         match Logon::read(message) {
             Ok(logon) if logon.reset && message.get(tag::MSG_SEQ_NUM) == Some(b"1") => {
-                self.restart_numbers();
+                self.restart_numbers(now);
                 self.heartbeat_s = logon.heart_bt_int_s as i64;
-                self.send_logon(true, now);
+                let agreed = self.agreed(&logon);
+                self.send_logon(&agreed, now);
                 self.next_in = 2;
             }
             Ok(_) | Err(_) => {
@@ -106,7 +132,21 @@ impl Session {
         }
     }
 
-    fn restart_numbers(&mut self) {
+    /// Whether the numbers began before the session that `now` is in.
+    fn numbers_are_old(&self, now: Timestamp) -> bool {
+        let schedule = self.config.schedule.as_ref();
+        let session = schedule.and_then(|schedule| schedule.current(now));
+        session.is_some_and(|session| self.since < session.start)
+    }
+
+    /// Whether the schedule has no session now.
+    fn outside_hours(&self, now: Timestamp) -> bool {
+        let schedule = self.config.schedule.as_ref();
+        schedule.is_some_and(|schedule| schedule.current(now).is_none())
+    }
+
+    fn restart_numbers(&mut self, now: Timestamp) {
+        self.since = now;
         (self.next_out, self.next_in) = (1, 1);
         self.first_out = 1;
         self.decided.clear();
@@ -117,13 +157,21 @@ impl Session {
         self.outputs.push_back(Output::ResetJournal);
     }
 
-    fn send_logon(&mut self, reset: bool, now: Timestamp) {
-        let logon = Logon {
+    /// What holds from now on: the peer's Logon as far as we go along with it.
+    fn agreed(&self, logon: &Logon) -> Logon {
+        Logon {
             heart_bt_int_s: self.heartbeat_s.unsigned_abs(),
-            reset,
-        };
+            cancel_on_disconnect: logon.cancel_on_disconnect && self.config.cancel_on_disconnect,
+            ..*logon
+        }
+    }
+
+    fn send_logon(&mut self, logon: &Logon, now: Timestamp) {
         let mut body = Body::new();
         logon.write(&mut body);
+        if self.version == SessionVersion::Fixt11 {
+            body.text(tag::DEFAULT_APPL_VER_ID, &self.config.default_appl_ver_id);
+        }
         self.send_admin(b"A", body, now);
     }
 }

@@ -11,35 +11,41 @@
 //! 4. Application messages are numbered only while logged on.
 //! 5. Nothing a peer sends panics or grows memory beyond the named limits.
 //!
-//! It does not decide what is sent again (the application does, see [`Resend`]) and does not validate
-//! against a dictionary (`check` is the place for it).
+//! It does not decide what is sent again: the application does, see [`Resend`].
 
 mod check;
 mod config;
 mod inbound;
 mod logon;
 mod resend;
+mod schedule;
 mod timers;
+mod version;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::codec::Message;
-use crate::encode::{Body, Header, frame};
+use crate::encode::{Body, Header, frame, frame_to};
 use crate::journal::{Kind, Record};
-use crate::message::{AppMessage, OutboundMessage};
+use crate::message::{AppMessage, Dialect, Logon, OutboundMessage};
 use crate::tag;
 use crate::value::Timestamp;
 
-pub use config::{Bodies, Reset, Role, SessionConfig};
+pub use config::{Bodies, Reset, Role, SessionConfig, Validation};
 pub use resend::{Replay, Resend};
+pub use schedule::{Hours, OfDay, Schedule, Stretch, Weekday};
+pub(crate) use version::SessionVersion;
 
 /// Messages that came early and wait for a gap to close. The peer sends everything behind the gap again
 /// anyway, so what does not fit is dropped and asked for later.
 pub const HELD_MESSAGES_MAX: usize = 1024;
 /// Bytes of messages waiting for a gap to close.
 pub const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Messages in a row that can't be read before the connection is closed. A line that loses bits is not mended by going on,
+/// and each one is a line in the log.
+pub const GARBLED_MAX: u32 = 100;
 /// A log-on is answered within this, or the connection is given up.
 pub const LOGON_TIME_LIMIT_S: i64 = 10;
 /// A log-out is answered within this, or the connection is closed anyway.
@@ -49,6 +55,8 @@ pub const RESEND_PATIENCE_S: i64 = 10;
 /// How often a resend request is repeated before the connection is given up.
 pub const RESEND_TRIES_MAX: u32 = 3;
 
+/// Memory that outbound messages share: a hundred orders.
+const BUFFER_BYTES: usize = 32 * 1024;
 const SECOND: i64 = 1_000_000_000;
 
 /// The numbers a connection starts from: the journal's.
@@ -60,6 +68,8 @@ pub struct Numbers {
     pub next_in: u64,
     /// Neither side has sent an application message yet, as far as our journal knows.
     pub fresh: bool,
+    /// When the numbers started at 1.
+    pub since: Timestamp,
 }
 
 /// An application message from the peer.
@@ -82,13 +92,11 @@ pub enum Output {
     /// Give this to the application; [`Session::recorded_through`] when it is durably recorded.
     Deliver(Inbound),
     /// The peer asks for our messages `from..=to` again: decide for each, then [`Session::replay`].
-    ResendRequested {
-        from: u64,
-        to: u64,
-    },
+    ResendRequested { from: u64, to: u64 },
     /// Both sequences start at 1: start a new generation of the journal before anything that follows.
     ResetJournal,
-    LoggedOn,
+    /// Both sides are logged on, on these terms.
+    LoggedOn(Logon),
     /// Write what is pending and close the connection. Nothing follows.
     Disconnect(Reason),
 }
@@ -108,6 +116,8 @@ pub enum Reason {
     LogonRefused(String),
     #[error("the peer fell silent")]
     Silent,
+    #[error("it is outside the session's hours")]
+    OutsideHours,
     #[error("MsgSeqNum too low, expecting {expected} but received {received}")]
     SequenceTooLow { expected: u64, received: u64 },
     #[error("the peer broke the protocol: {0}")]
@@ -149,6 +159,8 @@ enum Held {
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
+    dialect: Dialect,
+    version: SessionVersion,
     phase: Phase,
     next_out: u64,
     next_in: u64,
@@ -162,19 +174,29 @@ pub struct Session {
     first_out: u64,
     /// What was decided on this connection about messages of earlier ones.
     decided: BTreeMap<u64, Resend>,
+    /// Messages in a row that could not be read.
+    garbled: u32,
+    /// When the numbers of this connection started at 1.
+    since: Timestamp,
     /// Our Logon of this connection asked for a reset.
     reset_asked: bool,
+    /// The peer answered our last Logon with a number that it had used before.
+    peer_is_behind: bool,
     gap: Option<Gap>,
     held: BTreeMap<u64, Held>,
     held_bytes: usize,
     logout_text: String,
     outputs: VecDeque<Output>,
+    /// Messages are written into it one behind the other, and the memory is used again when all of them have gone.
+    buffer: BytesMut,
 }
 
 impl Session {
     /// A session that is not connected.
     pub fn new(config: SessionConfig) -> Session {
         Session {
+            dialect: Dialect::of(config.identity.begin_string.as_bytes()),
+            version: SessionVersion::of(&config.identity.begin_string),
             config,
             phase: Phase::Disconnected,
             next_out: 1,
@@ -186,12 +208,16 @@ impl Session {
             test_request_out: false,
             first_out: 1,
             decided: BTreeMap::new(),
+            garbled: 0,
+            since: Timestamp(0),
             reset_asked: false,
+            peer_is_behind: false,
             gap: None,
             held: BTreeMap::new(),
             held_bytes: 0,
             logout_text: String::new(),
             outputs: VecDeque::new(),
+            buffer: BytesMut::with_capacity(BUFFER_BYTES),
         }
     }
 
@@ -212,6 +238,8 @@ impl Session {
         self.decided.clear();
         self.next_in = numbers.next_in;
         self.unrecorded = None;
+        self.since = numbers.since;
+        self.garbled = 0;
         self.heartbeat_s = i64::from(self.config.heart_bt_int_s);
         (self.last_sent, self.last_received) = (now, now);
         (self.test_request_out, self.reset_asked) = (false, false);
@@ -264,10 +292,10 @@ impl Session {
         if !self.is_logged_on() {
             return false;
         }
-        let mut more: Vec<(u32, &[u8])> = Vec::new();
-        if message.is_poss_resend() {
-            more.push((tag::POSS_RESEND, b"Y"));
-        }
+        let more: &[(u32, &[u8])] = match message.is_poss_resend() {
+            true => &[(tag::POSS_RESEND, b"Y")],
+            false => &[],
+        };
         let header = Header {
             kind: message.kind().as_bytes(),
             seq: self.next_out,
@@ -275,7 +303,13 @@ impl Session {
             poss_dup: false,
             more,
         };
-        let bytes = frame(&self.config.identity, &header, message.body());
+        frame_to(
+            &mut self.buffer,
+            &self.config.identity,
+            &header,
+            message.body(),
+        );
+        let bytes = self.buffer.split().freeze();
         self.put_out(Record {
             seq: self.next_out,
             kind: Kind::App,
@@ -319,16 +353,10 @@ impl Session {
     }
 
     fn send_admin(&mut self, kind: &[u8], body: Body, now: Timestamp) {
-        self.send_admin_with(kind, Vec::new(), body, now);
+        self.send_admin_with(kind, &[], body, now);
     }
 
-    fn send_admin_with(
-        &mut self,
-        kind: &[u8],
-        more: Vec<(u32, &[u8])>,
-        body: Body,
-        now: Timestamp,
-    ) {
+    fn send_admin_with(&mut self, kind: &[u8], more: &[(u32, &[u8])], body: Body, now: Timestamp) {
         let Ok(body) = body.finish() else {
             // Only a text of the peer's that we echo can be too long; the message is then worth nothing.
             tracing::warn!("a session-level message could not be written");

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use super::SessionVersion;
 use crate::codec::Message;
 use crate::encode::{Body, Header, Identity, frame};
 use crate::journal::{Kind, Record};
@@ -74,7 +75,7 @@ fn repeat(identity: &Identity, record: &Record, now: Timestamp) -> Option<Bytes>
         seq: record.seq,
         sending_time: now,
         poss_dup: true,
-        more,
+        more: &more,
     };
     Some(frame(identity, &header, &message.body_bytes()))
 }
@@ -102,13 +103,14 @@ fn gap_fill(identity: &Identity, seq: u64, new_seq_no: u64, now: Timestamp) -> B
     }
     .write(&mut body);
     let body = body.finish().expect("two numbers always fit in a message");
-    let now_text = now.to_string();
+    let time = now.text();
+    let time = SessionVersion::of(&identity.begin_string).time(&time);
     let header = Header {
         kind: b"4",
         seq,
         sending_time: now,
         poss_dup: true,
-        more: vec![(tag::ORIG_SENDING_TIME, now_text.as_bytes())],
+        more: &[(tag::ORIG_SENDING_TIME, time)],
     };
     frame(identity, &header, &body)
 }

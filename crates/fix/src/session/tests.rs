@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::codec::Garbled;
+use crate::dictionary::UserDefined;
 use crate::encode::frame_of_version;
 use crate::message::{AppMessage, OrderMassStatusRequest};
 
@@ -37,6 +38,7 @@ fn play(config: SessionConfig, next_out: u64, next_in: u64) -> Play {
             next_out,
             next_in,
             fresh: (next_out, next_in) == (1, 1),
+            since: START,
         },
     }
 }
@@ -68,6 +70,7 @@ impl Play {
                     mass_status_req_id: rest.to_owned(),
                     mass_status_req_type: 7,
                     account: None,
+                    symbol: None,
                 });
                 let message = OutboundMessage::new(rest, 1, &request).expect("a message");
                 let taken = self.session.send_app(&message, self.now);
@@ -94,7 +97,7 @@ impl Play {
             ("56", "US".to_owned()),
         ];
         let mut more = String::new();
-        let mut begin_string = "FIX.4.4".to_owned();
+        let mut begin_string = self.session.config().identity.begin_string.clone();
         for (tag, value) in fields.split('|').filter_map(|field| field.split_once('=')) {
             let value = match (tag, value.parse::<i64>()) {
                 ("52" | "122", Ok(seconds)) => self.now.plus(seconds * SECOND).to_string(),
@@ -132,7 +135,10 @@ impl Play {
                 }
                 Output::ResendRequested { from, to } => format!("asked {from}..{to}"),
                 Output::ResetJournal => "reset".to_owned(),
-                Output::LoggedOn => "on".to_owned(),
+                Output::LoggedOn(terms) if terms.cancel_on_disconnect => {
+                    "on, cancel on disconnect".to_owned()
+                }
+                Output::LoggedOn(_) => "on".to_owned(),
                 Output::Disconnect(reason) => format!("off: {reason}"),
             });
         }
@@ -256,6 +262,114 @@ fn a_first_message_that_is_no_fitting_logon_ends_the_connection_without_an_answe
         connect -> A #9 98=0|108=30
         5 #1 58=MsgSeqNum too low, expecting 40 but received 9 -> off: the first message was not a usable logon: the peer logged out: MsgSeqNum too low, expecting 40 but received 9
     ");
+}
+
+#[test]
+fn cancel_on_disconnect_holds_when_both_sides_want_it() {
+    let set = |role, cancel_on_disconnect| {
+        let config = SessionConfig {
+            cancel_on_disconnect,
+            ..SessionConfig::new(role, "US", "THEM")
+        };
+        play(config, 1, 1)
+    };
+    for (wanted, asked, answer, on) in [
+        (true, "|8013=Y", "|8013=Y", "on, cancel on disconnect"),
+        (true, "", "", "on"),
+        (false, "|8013=Y", "", "on"),
+    ] {
+        set(Role::Acceptor, wanted).check(&format!(
+            "
+            connect                  ->
+            A #1 98=0|108=30{asked} -> A #1 98=0|108=30{answer}; {on}
+        "
+        ));
+        let (ours, theirs) = (if wanted { "|8013=Y" } else { "" }, asked);
+        set(Role::Initiator, wanted).check(&format!(
+            "
+            connect                   -> A #1 98=0|108=30{ours}
+            A #1 98=0|108=30{theirs} -> {on}
+        "
+        ));
+    }
+}
+
+/// Both roles of a session of another version, with its header's time shown.
+fn of_version(begin_string: &str, validation: Validation) -> [Play; 2] {
+    [Role::Acceptor, Role::Initiator].map(|role| {
+        let mut config = SessionConfig::new(role, "US", "THEM");
+        config.identity.begin_string = begin_string.to_owned();
+        config.validation = validation;
+        play(config, 1, 1)
+    })
+}
+
+#[test]
+fn before_4_2_a_session_says_less_and_in_other_words() {
+    for version in ["FIX.4.0", "FIX.4.1"] {
+        for validation in [Validation::Basic, Validation::Full(UserDefined::Refused)] {
+            let [mut acceptor, mut initiator] = of_version(version, validation);
+            initiator.check(LOGGED_ON);
+            acceptor.check(LOGON);
+            acceptor.check(
+                "
+                1 #2 112=            -> 3 #2 45=2|58=Tag specified without a value (112)
+                1 #5 112=X           -> 2 #3 7=3|16=999999
+                2 #3 7=1|16=999999   -> asked 1..3
+                ",
+            );
+            let replay = Replay {
+                from: 1,
+                to: 1,
+                records: &[],
+                decisions: &[],
+            };
+            for frame in acceptor.session.replay(&replay, acceptor.now) {
+                let message = Message::decode(frame).expect("our own message");
+                for tag in [tag::SENDING_TIME, tag::ORIG_SENDING_TIME] {
+                    assert_eq!(message.get(tag), Some(b"20260430-09:15:00".as_slice()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fixt_tells_the_version_of_application_messages_at_log_on() {
+    for validation in [Validation::Basic, Validation::Full(UserDefined::Refused)] {
+        let [mut acceptor, mut initiator] = of_version("FIXT.1.1", validation);
+        // A field of FIX 5.0 has no place in a message of the session layer.
+        let refused = match validation {
+            Validation::Basic => "",
+            Validation::Full(_) => "3 #2 45=3|58=Invalid tag number|371=999|372=0|373=0",
+        };
+        initiator.check(&format!(
+            "
+            connect                    -> A #1 98=0|108=30|1137=9
+            A #1 98=0|108=30|1137=9    -> on
+            0 #2 1128=9                ->
+            0 #3 999=x                 -> {refused}
+            "
+        ));
+        acceptor.check(
+            "
+            connect                    ->
+            A #1 98=0|108=30|1137=7    -> A #1 98=0|108=30|1137=9; on
+            ",
+        );
+        let [mut acceptor, _] = of_version("FIXT.1.1", validation);
+        acceptor.act("connect");
+        acceptor.act("A #1 98=0|108=30");
+        let said = acceptor.outputs();
+        assert!(
+            said.starts_with("off: the first message was not a usable logon"),
+            "{said}"
+        );
+        assert!(
+            said.contains("1137") || said.contains("DefaultApplVerID"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -552,6 +666,105 @@ fn a_reset_starts_both_sides_at_one() {
     ");
 }
 
+/// START is 09:15:00 UTC on a Thursday.
+fn hours(start: u32, end: u32) -> Option<Schedule> {
+    let days = vec![Weekday::Wednesday, Weekday::Thursday];
+    let hours = Hours::Daily { days, start, end };
+    Some(Schedule {
+        utc_offset_s: 0,
+        hours,
+    })
+}
+
+#[test]
+fn outside_its_hours_a_session_is_not_connected_and_at_their_end_it_logs_out() {
+    let now = 9 * 3600 + 15 * 60;
+    let set = |role, schedule| {
+        let config = SessionConfig {
+            schedule,
+            ..SessionConfig::new(role, "US", "THEM")
+        };
+        play(config, 1, 1)
+    };
+    let outside = hours(now + 1, now + 60);
+    set(Role::Initiator, outside.clone())
+        .check("connect -> off: it is outside the session's hours");
+    set(Role::Acceptor, outside).check(
+        "
+        connect          ->
+        A #1 98=0|108=30 -> off: it is outside the session's hours
+    ",
+    );
+    let mut play = set(Role::Acceptor, hours(now - 60, now + 20));
+    play.check(LOGON);
+    assert_eq!(play.session.deadline(), Some(START.plus(20 * SECOND)));
+    play.check(
+        "
+        +19  ->
+        0 #2 ->
+        +1   -> 5 #2 58=the session's hours are over
+        5 #3 -> off: logged out as asked: the session's hours are over
+    ",
+    );
+}
+
+#[test]
+fn numbers_of_an_older_session_start_again_at_one_and_those_of_this_one_go_on() {
+    let now = 9 * 3600 + 15 * 60;
+    let set = |role, since| {
+        let config = SessionConfig {
+            schedule: hours(now - 60, now + 600),
+            reset: Reset::EachSession,
+            ..SessionConfig::new(role, "US", "THEM")
+        };
+        let mut play = play(config, 8, 9);
+        play.numbers.since = START.plus(since * SECOND);
+        play
+    };
+    set(Role::Initiator, -61).check(
+        "
+        connect                -> reset; A #1 98=0|108=30|141=Y
+        A #1 98=0|108=30|141=Y -> on
+    ",
+    );
+    set(Role::Initiator, -60).check("connect -> A #8 98=0|108=30");
+    set(Role::Acceptor, -61).check(
+        "
+        connect          ->
+        A #1 98=0|108=30 -> reset; A #1 98=0|108=30; on
+    ",
+    );
+    set(Role::Acceptor, -60).check(
+        "
+        connect          ->
+        A #9 98=0|108=30 -> A #8 98=0|108=30; on
+    ",
+    );
+}
+
+#[test]
+fn a_line_that_brings_nothing_but_garbage_is_closed() {
+    let mut play = accepted("");
+    for _ in 1..GARBLED_MAX {
+        play.check("garbled ->");
+    }
+    play.check("0 #2 ->");
+    for _ in 1..GARBLED_MAX {
+        play.check("garbled ->");
+    }
+    play.check("garbled -> off: the peer broke the protocol: 100 messages in a row are garbled");
+}
+
+#[test]
+fn a_reject_that_can_not_be_read_is_not_rejected() {
+    accepted(
+        "
+        3 #2 58=what     ->
+        1 #3 112=A       -> 0 #2 112=A
+    ",
+    );
+}
+
 #[test]
 fn an_initiator_resets_as_it_is_set() {
     let set = |reset, next_out, next_in| {
@@ -573,6 +786,23 @@ fn an_initiator_resets_as_it_is_set() {
     let mut unanswered = set(Reset::WhenFresh, 2, 1);
     unanswered.numbers.fresh = true;
     unanswered.check("connect -> reset; A #1 98=0|108=30|141=Y");
+    // A peer that lost the end of its own journal would be refused for ever; the reset is asked for once.
+    let behind = "MsgSeqNum too low, expecting 9 but received 5";
+    set(Reset::WhenFresh, 8, 9).check(&format!(
+        "
+        connect                -> A #8 98=0|108=30
+        A #5 98=0|108=30       -> 5 #9 58={behind}; off: {behind}
+        connect                -> reset; A #1 98=0|108=30|141=Y
+        connect                -> A #8 98=0|108=30
+    "
+    ));
+    set(Reset::Never, 8, 9).check(&format!(
+        "
+        connect                -> A #8 98=0|108=30
+        A #5 98=0|108=30       -> 5 #9 58={behind}; off: {behind}
+        connect                -> A #8 98=0|108=30
+    "
+    ));
     initiator(4, 1).check("
         connect                -> A #4 98=0|108=30
         A #1 98=0|108=30|141=Y -> off: the first message was not a usable logon: the peer reset the sequence numbers unasked
@@ -622,7 +852,7 @@ fn record(seq: u64, kind: Kind) -> Record {
         seq,
         sending_time: START,
         poss_dup: false,
-        more: vec![(tag::POSS_RESEND, b"Y")],
+        more: &[(tag::POSS_RESEND, b"Y")],
     };
     let identity = SessionConfig::new(Role::Initiator, "US", "THEM").identity;
     Record {
@@ -691,6 +921,7 @@ fn a_replay_covers_every_number_with_the_message_or_a_gap_fill() {
                 next_out: 100,
                 next_in: 1,
                 fresh: false,
+                since: START,
             },
             START,
         );
@@ -799,7 +1030,7 @@ mod soup {
                         }
                         Output::ResetJournal => next = 1,
                         Output::ResendRequested { from, to } => prop_assert!(1 <= from && from <= to && to < next),
-                        Output::Deliver(_) | Output::LoggedOn | Output::Disconnect(_) => {}
+                        Output::Deliver(_) | Output::LoggedOn(_) | Output::Disconnect(_) => {}
                     }
                 }
             }

@@ -18,6 +18,9 @@ impl Session {
                 self.disconnect(Reason::LogoutUnanswered);
             }
             Phase::AwaitingLogon { .. } | Phase::LoggingOut { .. } => {}
+            Phase::LoggedOn if self.closes().is_some_and(|closes| now >= closes) => {
+                self.log_out("the session's hours are over", now);
+            }
             Phase::LoggedOn => {
                 self.keep_alive(now);
                 self.insist(now);
@@ -39,9 +42,19 @@ impl Session {
                 let gap = self
                     .gap
                     .map(|gap| gap.asked_at.plus(RESEND_PATIENCE_S * SECOND));
-                [alive, beat, gap].into_iter().flatten().min()
+                [alive, beat, gap, self.closes()]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
         }
+    }
+
+    /// When the schedule ends the session that the peers last spoke in.
+    fn closes(&self) -> Option<Timestamp> {
+        let schedule = self.config.schedule.as_ref()?;
+        let last = self.last_sent.max(self.last_received);
+        Some(schedule.current(last).map_or(last, |session| session.end))
     }
 
     /// HeartBtInt and a reasonable transmission time, a fifth of it.

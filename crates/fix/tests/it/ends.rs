@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use squareoff_fix::journal::{Journal, JournalError, Record};
-use squareoff_fix::message::{
-    ExecType, ExecutionReport, NewOrderSingle, OrdStatus, OrdType, OutboundMessage, Side,
-};
+use squareoff_fix::message::{ExecutionReport, NewOrderSingle, OrdType, OutboundMessage, Side};
 use squareoff_fix::session::Inbound;
 use squareoff_fix::{
     AppMessage, Application, DriverError, Endpoint, NotRecorded, PriceE4, Registry, Resend, Role,
@@ -120,38 +118,8 @@ pub fn order(cl_ord_id: &str) -> AppMessage {
 }
 
 pub fn acknowledgement(order: &NewOrderSingle) -> ExecutionReport {
-    ExecutionReport {
-        order_id: format!("X-{}", order.cl_ord_id),
-        cl_ord_id: Some(order.cl_ord_id.clone()),
-        orig_cl_ord_id: None,
-        exec_id: format!("E-{}", order.cl_ord_id),
-        exec_ref_id: None,
-        secondary_exec_id: None,
-        exec_type: ExecType::New,
-        ord_status: OrdStatus::New,
-        ord_rej_reason: None,
-        account: order.account.clone(),
-        symbol: order.symbol.clone(),
-        security_exchange: order.security_exchange.clone(),
-        side: order.side,
-        order_qty: Some(order.order_qty),
-        ord_type: Some(order.ord_type),
-        price: order.price,
-        time_in_force: None,
-        last_qty: None,
-        last_px: None,
-        leaves_qty: order.order_qty,
-        cum_qty: 0,
-        avg_px: PriceE4(0),
-        transact_time: Some(order.transact_time),
-        trade_date: None,
-        text: None,
-        mass_status_req_id: None,
-        ord_status_req_id: None,
-        copy: None,
-        tot_num_reports: None,
-        last_rpt_requested: None,
-    }
+    let id = &order.cl_ord_id;
+    ExecutionReport::accepted(order, format!("X-{id}"), format!("E-{id}"))
 }
 
 /// One end: its application, its queue, the task that runs it.

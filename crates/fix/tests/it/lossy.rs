@@ -79,6 +79,7 @@ impl Side {
             next_out: self.journal.last_seq() + 1,
             next_in: self.journal.next_inbound(),
             fresh: false,
+            since: Timestamp(0),
         };
         self.session.connected(numbers, now);
     }
@@ -162,7 +163,7 @@ impl Side {
                     }
                 }
                 Output::ResendRequested { from, to } => self.resend(from, to, now),
-                Output::LoggedOn => {}
+                Output::LoggedOn(_) => {}
                 Output::ResetJournal => panic!("nobody asked for a reset"),
                 Output::Disconnect(reason) => {
                     let text = reason.to_string();

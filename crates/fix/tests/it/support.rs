@@ -9,6 +9,7 @@ pub fn message(name: &str, position: u64) -> OutboundMessage {
         mass_status_req_id: name.to_owned(),
         mass_status_req_type: OrderMassStatusRequest::ALL_ORDERS,
         account: None,
+        symbol: None,
     });
     OutboundMessage::new(name, position, &request).expect("a short printable message")
 }

@@ -7,6 +7,7 @@ use squareoff_domain::position::{Change, TimeInForce};
 use squareoff_domain::reference::{ContractListed, InstrumentKind};
 use squareoff_domain::session::{SessionDown, SessionReady};
 use squareoff_domain::{Contract, Price, Product, RequestId, Segment, Side, Timestamp};
+use squareoff_fix::message::Dialect;
 use squareoff_store::Position;
 use uuid::Uuid;
 
@@ -24,12 +25,44 @@ fn at(position: u64, epoch: u32) -> StoredEvent {
         request_id: Uuid::nil(),
         correlation_id: Uuid::nil(),
         epoch,
+        previous: squareoff_store::NO_PREVIOUS,
         body: vec![],
+    }
+}
+
+const SESSION: &str = "session-NSE-BROKER";
+
+fn plan() -> Plan {
+    Plan::new(
+        Venue::Nse,
+        Protocol::Fix(Dialect::Fix44),
+        Lanes::new(vec!["NSE-BROKER".into()]),
+    )
+}
+
+/// An event of the position that this order is on.
+fn of(n: u128, line: u64) -> StoredEvent {
+    StoredEvent {
+        stream: key_of(n).stream().into(),
+        ..at(line, 1)
     }
 }
 
 fn date() -> TradingDate {
     "2026-11-20".parse().unwrap()
+}
+
+/// Orders from this one on are of three clients; those before it share one position.
+const FIRST_OF_MANY: u128 = 100;
+
+fn key_of(n: u128) -> PositionKey {
+    match n {
+        FIRST_OF_MANY.. => PositionKey {
+            client: format!("C{}", n % 3).parse().unwrap(),
+            ..key()
+        },
+        _ => key(),
+    }
 }
 
 fn key() -> PositionKey {
@@ -56,6 +89,7 @@ fn told(plan: &mut Plan, event: PlatformEvent) {
 
 fn activated(plan: &mut Plan, trading_date: &str) {
     let activated = PlatformActivated {
+        without_book: None,
         epoch: plan.platform.epoch + 1,
         trading_date: trading_date.parse().unwrap(),
         reason: String::new(),
@@ -111,7 +145,7 @@ fn session(plan: &mut Plan, line: u64, ready: bool) {
             reason,
         }),
     };
-    plan.session_changed(Position::from_u64(line), &event);
+    plan.session_changed(&SESSION.into(), Position::from_u64(line), &event);
 }
 
 fn placed(plan: &mut Plan, line: u64, n: u128) {
@@ -119,7 +153,7 @@ fn placed(plan: &mut Plan, line: u64, n: u128) {
         order_id: order_id(n),
         request_id: RequestId(Uuid::nil()),
         cl_ord_id: id(n),
-        key: key(),
+        key: key_of(n),
         side: Side::Sell,
         quantity: Quantity::new(5).unwrap(),
         price: Price(500),
@@ -127,10 +161,10 @@ fn placed(plan: &mut Plan, line: u64, n: u128) {
         slice: 1,
         slices: 1,
     };
-    let stored = at(line, 1);
+    let stored = of(n, line);
     let (quantity, filled) = (placed.quantity, Quantity::ZERO);
     plan.working
-        .placed(&stored.stream, &key(), order_id(n), quantity, filled);
+        .placed(&stored.stream, &key_of(n), order_id(n), quantity, filled);
     plan.placed(&stored, &placed);
 }
 
@@ -140,12 +174,12 @@ fn cancelled(plan: &mut Plan, line: u64, n: u128) {
         asked: None,
         cl_ord_id: id(n).cancel(1),
         original_cl_ord_id: id(n),
-        key: key(),
+        key: key_of(n),
         side: Side::Sell,
         quantity: Quantity::new(5).unwrap(),
         exchange_order_id: None,
     };
-    plan.cancel_requested(&at(line, 1), &requested);
+    plan.cancel_requested(&of(n, line), &requested);
 }
 
 fn changed(plan: &mut Plan, line: u64, n: u128) {
@@ -159,14 +193,14 @@ fn changed(plan: &mut Plan, line: u64, n: u128) {
         cl_ord_id: id(n).replace(1),
         original_cl_ord_id: id(n),
         exchange_order_id: None,
-        key: key(),
+        key: key_of(n),
         side: Side::Sell,
         quantity: Quantity::new(5).unwrap(),
         price: Price(450),
         time_in_force: TimeInForce::Day,
         reference_version: String::new(),
     };
-    plan.replace_requested(&at(line, 1), &requested);
+    plan.replace_requested(&of(n, line), &requested);
 }
 
 /// A line of the log: `+n` places order n, `-n` asks to cancel it, `~n` to change it, `queued n` to cancel it behind a change. `sent`,
@@ -184,6 +218,18 @@ fn tell(plan: &mut Plan, line: u64, word: &str) {
             contract: contract(),
         }),
         "sent" => plan.was_sent(order()),
+        "went" => {
+            let (n, lane) = of.split_once(' ').unwrap();
+            let n = number(n);
+            let session = format!("NSE-S{lane}");
+            plan.lanes
+                .dispatched(order_id(n), &key_of(n).client, &session);
+            plan.was_sent(order_id(n));
+        }
+        "void" => {
+            let n = number(of);
+            plan.waiting.remove_change(order_id(n), &id(n).replace(1));
+        }
         "full" => plan.executed(order(), Quantity::new(5).unwrap()),
         "half" => plan.executed(order(), Quantity::new(2).unwrap()),
         "end" => plan.ended(order()),
@@ -196,8 +242,8 @@ fn tell(plan: &mut Plan, line: u64, word: &str) {
         "preclose" => market(plan, of.parse().unwrap(), MarketPhase::PreClose),
         "ready" => session(plan, line, true),
         "down" => session(plan, line, false),
-        "live" => plan.go_live(false, "fence 1"),
-        "lost" => plan.go_live(true, "fence 1"),
+        "live" => plan.go_live(&HashSet::from([SESSION.to_owned()]), "fence 1"),
+        "lost" => plan.go_live(&HashSet::new(), "fence 1"),
         "resume" => {
             let (requested_by, approved_by) = (by.clone(), by);
             let resumed = NewOrdersResumed {
@@ -326,6 +372,8 @@ const LINES: &[(&str, &str, &str)] = &[
     ("on, +1, hand, live, +2", "+1 +2", ""),
     ("on, live, hand, drain, +1", "+1", ""),
     ("on, live, +1, hand, drain, handed", "", "+1"),
+    // Cancels go first, whatever waits on the position.
+    ("on, live, +1, sent 1, +2, -1", "-1 +2", ""),
     // Replaces go in the log's order, and not without their order.
     ("on, +1, ~1, +2, live", "+1 ~1 +2", ""),
     ("on, +1, sent 1, ~1, live", "~1", ""),
@@ -339,6 +387,9 @@ const LINES: &[(&str, &str, &str)] = &[
     ("on, +1, sent 1, live, ~1, queued 1", "", "~1"),
     ("on, +1, sent 1, live, ~1, queued 1, -1", "-1", "~1"),
     ("on, live, +1, ~1, queued 1", "", "+1"),
+    // Nor does one that is asked for all the same: it goes before all else.
+    ("on, +1, sent 1, live, ~1, -1", "-1", "~1"),
+    ("on, +1, sent 1, ~1, -1, live", "-1", "~1"),
     ("on, +1, ~1, queued 1, live", "", "+1"),
     ("on, +1, sent 1, live, ~1, off", "", "~1"),
     ("on, +1, sent 1, off, ~1, live", "", "~1"),
@@ -376,11 +427,11 @@ const LINES: &[(&str, &str, &str)] = &[
 #[test]
 fn what_goes_and_what_is_dropped() {
     for (log, goes, dropped) in LINES {
-        let mut plan = Plan::new(Venue::Nse);
+        let mut plan = plan();
         for (line, word) in (1..).zip(log.split(", ")) {
             tell(&mut plan, line, word);
         }
-        let waiting = std::iter::from_fn(|| plan.waiting.pop());
+        let waiting = std::iter::from_fn(|| plan.waiting.pop(0));
         let waiting = waiting.map(|message| message.id().parse::<ClOrdId>().unwrap());
         assert_eq!(Vec::from_iter(waiting), ids(goes), "{log}");
         let told = Vec::from_iter(plan.told.into_iter().map(|told| told.cl_ord_id));
@@ -395,7 +446,7 @@ fn what_becomes_of_an_order_is_told_as_it_is() {
         ("on, +1, sent 1, ~1, queued 1, live", "NotDelivered"),
         ("on, ready, +1, down, lost", "InDoubt"),
     ] {
-        let mut plan = Plan::new(Venue::Nse);
+        let mut plan = plan();
         for (line, word) in (1..).zip(log.split(", ")) {
             tell(&mut plan, line, word);
         }
@@ -421,10 +472,12 @@ fn positions_learn_that_their_market_has_closed() {
         ("listed, on, +1, sent 1, end 1, close FO, live", false),
         ("listed, on, +1, sent 1, half 1, close FO, live", true),
     ] {
-        let mut plan = Plan::new(Venue::Nse);
+        let mut plan = plan();
         for (line, word) in (1..).zip(log.split(", ")) {
             tell(&mut plan, line, word);
         }
         assert_eq!(!plan.over.is_empty(), over, "{log}");
     }
 }
+
+mod crash;

@@ -10,10 +10,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// xorshift: the same faults for the same seed, as far as the scheduler lets them be.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, n: usize) -> usize {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -23,7 +27,7 @@ impl Dice {
 
 /// Gives how many replaces the venue got.
 async fn survive(seed: u64, manner: Manner) -> usize {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut dice = Dice::new(seed);
     let mut rig = Rig::without_gateway().await.with_manner(manner);
     // What was lost goes again, or, with other seeds, never.
     rig.resend_age_max = Duration::from_secs(60 * (seed % 2));

@@ -6,16 +6,16 @@ use squareoff_domain::platform::{
     self, HaltScope, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
 };
 use squareoff_domain::position::{
-    self, Change, Context, Execution, ExecutionReport, Order, OrderDispatched, OrderStatus,
+    self, Change, Context, Execution, ExecutionReport, ExpiredBy, Order, OrderExpired, OrderStatus,
     Outcome, Position, PositionEvent, PricePolicy, Report, Request, SquareOffTerms, TimeInForce,
     Wanted,
 };
 use squareoff_domain::reference::{self, ContractList, InstrumentKind};
-use squareoff_domain::session::{self, SessionEvent, SessionReport};
+use squareoff_domain::session::{self, SessionEvent, SessionReport, Share};
 use squareoff_domain::suspense::{ReportSuspended, SuspenseEvent};
 use squareoff_domain::{
     ClOrdId, Contract, NetQuantity, OrderId, PositionKey, Price, Product, Quantity, Refusal,
-    RequestId, Segment, Timestamp, Venue,
+    RequestId, Segment, Timestamp, TradingDate, Venue,
 };
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{Caller, Committed, EventStore, StoredEvent, Streams, TransactError};
@@ -89,12 +89,7 @@ impl Desk {
 
     pub async fn activate(&self) {
         let trading_date = key("C", "S").date;
-        let reason = "primary down".into();
-        self.ask_platform(PlatformAsk::ActivateAlone {
-            trading_date,
-            reason,
-        })
-        .await;
+        self.activate_day(trading_date, "primary down").await;
         for venue in [Venue::Bse, Venue::Nse] {
             self.market(venue, MarketPhase::Open).await;
         }
@@ -116,14 +111,33 @@ impl Desk {
         self.ask_platform(PlatformAsk::Halt { scope, reason }).await;
     }
 
+    /// Two people disconnect NSE, where new orders are halted.
+    pub async fn disconnect(&self) {
+        let (venue, reason) = (Venue::Nse, "runaway".into());
+        let wanted = PlatformAsk::RequestDisconnect { venue, reason };
+        self.ask_platform(wanted).await;
+        self.ask_platform_as("desk-2", PlatformAsk::ApproveDisconnect { venue })
+            .await;
+    }
+
+    pub async fn reconnect(&self) {
+        let (venue, reason) = (Venue::Nse, "found".into());
+        self.ask_platform(PlatformAsk::Reconnect { venue, reason })
+            .await;
+    }
+
     /// Activates the next trading day.
     pub async fn next_day(&self) {
         self.stand_down().await;
         let trading_date = "2026-11-23".parse().unwrap();
-        let reason = "primary still down".into();
+        self.activate_day(trading_date, "primary still down").await;
+    }
+
+    async fn activate_day(&self, trading_date: TradingDate, reason: &str) {
         self.ask_platform(PlatformAsk::ActivateAlone {
             trading_date,
-            reason,
+            reason: reason.into(),
+            without_book: Some("the tests tell each position".into()),
         })
         .await;
     }
@@ -149,10 +163,17 @@ impl Desk {
     }
 
     async fn ask_platform(&self, ask: PlatformAsk) {
-        let caller = caller(Uuid::new_v4(), 0);
+        self.ask_platform_as("desk-1", ask).await;
+    }
+
+    async fn ask_platform_as(&self, by: &str, ask: PlatformAsk) {
+        let caller = Caller {
+            actor: by.into(),
+            ..caller(Uuid::new_v4(), 0)
+        };
         let request = PlatformRequest {
             request_id: squareoff_domain::RequestId(caller.request_id),
-            by: caller.actor.to_string(),
+            by: by.to_owned(),
             ask,
         };
         let decide =
@@ -203,17 +224,14 @@ impl Desk {
         self.tell(key, Report::Execution(report)).await;
     }
 
-    /// As if every order of a position had been sent, in one append.
-    pub async fn dispatch_all(&self, key: &PositionKey) {
+    /// As if every order of a position had expired, in one append.
+    pub async fn end_all(&self, key: &PositionKey) {
         let position = self.position(key).await;
-        let dispatched = |(sequence, order_id): (u64, &OrderId)| {
-            PositionEvent::OrderDispatched(OrderDispatched {
-                order_id: *order_id,
-                session: "NSE-BROKER".into(),
-                sequence,
-            })
+        let expired = |order_id: &OrderId| {
+            let (order_id, by) = (*order_id, ExpiredBy::Venue);
+            PositionEvent::OrderExpired(OrderExpired { order_id, by })
         };
-        let events = || Vec::from_iter((2..).zip(position.orders.keys()).map(dispatched));
+        let events = || Vec::from_iter(position.orders.keys().map(expired));
         let decide = |_: &Position| Ok::<_, Infallible>((events(), ()));
         let (stream, caller) = (key.stream(), caller(Uuid::new_v4(), 1));
         let sent = self.positions.transact(&stream, &caller, decide);
@@ -242,7 +260,9 @@ impl Desk {
             .await;
         let position = self.position(key).await;
         let slices = (0..).map_while(|index| {
-            let order = position.orders.get(&OrderId::of_slice(request_id, index))?;
+            let order = position
+                .orders
+                .get(&OrderId::of_slice(key, request_id, index))?;
             Some(order.cl_ord_id.clone())
         });
         slices.collect()
@@ -455,8 +475,11 @@ impl Desk {
             SessionEvent::SessionClaimed(claimed) => format!("claimed {}", claimed.fence),
             SessionEvent::SessionReady(ready) => format!("ready {}", ready.fence),
             SessionEvent::SessionDown(down) => format!("down {}: {}", down.fence, down.reason),
+            // How often depends on how long a test takes.
+            SessionEvent::SessionKept(_) => String::new(),
         };
-        events.iter().map(line).collect()
+        let lines = events.iter().map(line);
+        lines.filter(|line| !line.is_empty()).collect()
     }
 
     pub async fn until_session(&self, last: &str) {
@@ -472,8 +495,10 @@ impl Desk {
     /// As another gateway would, elsewhere.
     pub async fn claim_session(&self) {
         let sessions: Streams<session::Session> = Streams::new(self.store.clone());
+        let share = Share::ONLY;
         let record = |state: &session::Session| {
-            session::record(state, Venue::Nse, SessionReport::Claim).map(|events| (events, ()))
+            let claimed = session::record(state, Venue::Nse, SessionReport::Claim { share });
+            claimed.map(|events| (events, ()))
         };
         let stream = session::stream(Venue::Nse, COMP_ID);
         let caller = caller(Uuid::new_v4(), 0);

@@ -1,6 +1,7 @@
 //! The journal's folder is lost, the log is not: what the log knows as sent, ended or under way is not sent again.
 
 use crate::rig::Rig;
+use crate::venue::Candour;
 use squareoff_domain::position::{Execution, ExecutionReport, OrderStatus, Outcome, Report};
 use squareoff_domain::{PositionKey, Price, Quantity};
 
@@ -8,6 +9,11 @@ impl Rig {
     /// Kills the gateway and removes its journal.
     async fn lose_journal(&mut self) {
         self.kill().await;
+        self.remove_journal().await;
+    }
+
+    /// The journal of a gateway that does not run is gone.
+    pub async fn remove_journal(&self) {
         drop(self.open_journal().await);
         for entry in std::fs::read_dir(self.journal.path()).unwrap() {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
@@ -106,6 +112,7 @@ async fn an_order_sent_before_its_cancel_is_not_taken_for_one_that_never_was() {
         sequence: 2,
     };
     rig.desk.tell(&key, report).await;
+    rig.book.lock().unwrap().candour = Candour::Refusal;
     rig.start().await;
     // The cancel may or may not have gone, and says nothing new to a venue that has it.
     let cancel = rig.venue.until_cancel(1).await;
@@ -157,7 +164,7 @@ async fn a_log_longer_than_the_queue_does_not_block_the_start() {
         placed.push(key);
     }
     for key in &placed {
-        rig.desk.dispatch_all(key).await;
+        rig.desk.end_all(key).await;
     }
     rig.start().await;
     let key = rig.desk.open("NEW", "ALPHA", 50).await;
@@ -167,10 +174,35 @@ async fn a_log_longer_than_the_queue_does_not_block_the_start() {
     rig.end().await;
 }
 
-/// It was placed and perhaps sent before the gateway died: without a journal nobody can tell.
+/// It was placed and perhaps sent before the gateway died: without a journal nobody can tell but the venue.
 #[tokio::test]
-async fn an_order_that_may_have_been_sent_is_in_doubt_until_a_person_says() {
+async fn an_order_that_may_have_been_sent_is_in_doubt_until_the_venue_says() {
     let mut rig = Rig::new().await;
+    rig.sent_one("C0", 0).await;
+    rig.lose_journal().await;
+    let key = rig.desk.open("C1", "ALPHA", 50).await;
+    let id = rig.desk.order(&key, 50).await;
+    rig.start().await;
+    assert_eq!(
+        rig.desk.order_status(&key, &id).await,
+        OrderStatus::NotDelivered
+    );
+    let story = rig.desk.story(&key).await;
+    assert_eq!(
+        story[3..],
+        [
+            "in-doubt o1 the gateway's journal is lost: nobody knows whether it was sent (fence 2)",
+            "not-delivered o1",
+        ]
+    );
+    rig.sent_one("C2", 1).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn and_where_the_venue_does_not_until_a_person_does() {
+    let mut rig = Rig::new().await;
+    rig.book.lock().unwrap().candour = Candour::Refusal;
     rig.sent_one("C0", 0).await;
     rig.lose_journal().await;
     let key = rig.desk.open("C1", "ALPHA", 50).await;

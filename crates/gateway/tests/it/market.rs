@@ -4,6 +4,7 @@
 use crate::desk::find;
 use crate::replaces::{CHEAPER, acknowledged_order};
 use crate::rig::{Rig, until};
+use crate::venue::Candour;
 use squareoff_domain::Venue;
 use squareoff_domain::platform::{self, MarketPhase, PlatformEvent};
 use squareoff_domain::position::OrderStatus;
@@ -171,6 +172,8 @@ async fn a_market_that_closed_while_no_gateway_ran_is_found_at_the_start() {
         rig.desk.until(&flat, "flat", |p| p.net.0 == 0).await;
         rig.desk.list(&key).await;
         rig.kill().await;
+        // It would say that it still works the order.
+        rig.book.lock().unwrap().candour = Candour::Refusal;
         if next_day {
             rig.desk.next_day().await;
         } else {

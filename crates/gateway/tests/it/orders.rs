@@ -40,7 +40,7 @@ async fn an_order_goes_out_with_every_field_and_its_fills_close_the_position() {
         "bod 50",
         "accepted 50",
         "placed o1 sell 50@97.00",
-        "dispatched o1 #2",
+        "dispatched o1 #3",
         &format!("acknowledged o1 X-{id}"),
         "executed o1 20@97.00",
         "executed o1 30@97.00",

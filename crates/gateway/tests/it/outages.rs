@@ -77,7 +77,7 @@ async fn a_log_with_a_full_queue_is_asked_again() {
     crowd(&rig.store, 100).await;
     rig.venue.fill(&order, 50);
     until("it is on its way", async || {
-        rig.book.lock().unwrap().sent.len() == 1
+        rig.book.lock().unwrap().sent.len() == 2
     })
     .await;
     // Longer than it takes to get here.
@@ -149,7 +149,7 @@ async fn what_cannot_be_recorded_now_is_recorded_later() {
     rig.venue.acknowledge(&order);
     rig.venue.fill(&order, 50);
     until("both are sent", async || {
-        rig.book.lock().unwrap().sent.len() == 2
+        rig.book.lock().unwrap().sent.len() == 3
     })
     .await;
     assert_eq!(rig.desk.position(&key).await.net.0, 50);
@@ -167,7 +167,7 @@ async fn a_report_that_was_received_and_not_recorded_comes_again() {
     rig.venue.acknowledge(&order);
     rig.venue.fill(&order, 20);
     until("both are sent", async || {
-        rig.book.lock().unwrap().sent.len() == 2
+        rig.book.lock().unwrap().sent.len() == 3
     })
     .await;
     rig.kill().await;

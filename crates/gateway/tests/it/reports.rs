@@ -1,7 +1,7 @@
 //! Reports that come twice, fit nothing, or can't be.
 
 use crate::rig::Rig;
-use crate::venue::{acknowledged, cancel_reject, report};
+use crate::venue::{Candour, acknowledged, cancel_reject, report};
 use squareoff_fix::message::{ExecType, ExecutionReport, NewOrderSingle, OrderCancelRequest};
 use squareoff_fix::{AppMessage, PriceE4};
 use std::collections::BTreeSet;
@@ -100,6 +100,8 @@ async fn a_report_for_no_order_of_ours_is_held_once() {
     rig.venue.report(stray(&"long ".repeat(100)));
     let before = rig.desk.until_held(4).await;
 
+    // It would list the stranger's order as one of ours.
+    rig.book.lock().unwrap().candour = Candour::Refusal;
     // All of it again: nothing new. The venue's messages are in the log, so the session goes on.
     rig.kill().await;
     rig.forget_inbound_number();

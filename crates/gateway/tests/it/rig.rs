@@ -4,7 +4,9 @@ use crate::desk::{COMP_ID, Desk};
 use crate::line::Line;
 use crate::venue::{Book, Manner, Venue, open_journal};
 use squareoff_fix::{Journal, JournalError};
-use squareoff_gateway::{GatewayError, VenueSession};
+use squareoff_gateway::{
+    ANSWER_TIME_LIMIT, Connection, Dialect, GatewayError, Protocol, VenueConfig, VenueSession,
+};
 use squareoff_store::EventStore;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,6 +32,16 @@ pub struct Running {
 }
 
 impl Running {
+    /// A gateway in a task of its own; it ends when it is told to.
+    pub fn spawn<F>(life: impl FnOnce(watch::Receiver<bool>) -> F) -> Running
+    where
+        F: Future<Output = Result<(), GatewayError>> + Send + 'static,
+    {
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(life(stopping));
+        Running { stop, task }
+    }
+
     /// As the operator ends it.
     pub async fn stop(self) -> Result<(), GatewayError> {
         self.stop.send_replace(true);
@@ -49,6 +61,25 @@ impl Running {
     }
 }
 
+/// A gateway, not yet logged on.
+pub fn run_gateway(config: VenueConfig, store: EventStore) -> Running {
+    let (stop, stopping) = watch::channel(false);
+    let task = tokio::spawn(async move {
+        loop {
+            let ended =
+                squareoff_gateway::run(config.clone(), store.clone(), stopping.clone()).await;
+            // A killed one's last batch may still be on its way to the disk, and holds the journal until it is there.
+            match ended {
+                Err(GatewayError::Journal(JournalError::InUse { .. })) => {
+                    tokio::task::yield_now().await;
+                }
+                ended => return ended,
+            }
+        }
+    });
+    Running { stop, task }
+}
+
 pub struct Rig {
     pub log: TempDir,
     pub journal: TempDir,
@@ -59,6 +90,9 @@ pub struct Rig {
     pub book: Arc<Mutex<Book>>,
     pub venue: Venue,
     pub resend_age_max: Duration,
+    pub message_rate_per_s: u32,
+    pub cancel_on_disconnect: bool,
+    pub answer_time_limit: Duration,
     gateway: Option<Running>,
 }
 
@@ -83,6 +117,10 @@ impl Rig {
             book,
             venue,
             resend_age_max: Duration::from_secs(60),
+            // What a test is not about does not wait for its turn.
+            message_rate_per_s: 100_000,
+            cancel_on_disconnect: false,
+            answer_time_limit: ANSWER_TIME_LIMIT,
             gateway: None,
         }
     }
@@ -99,35 +137,28 @@ impl Rig {
         self
     }
 
-    pub fn session(&self) -> VenueSession {
-        VenueSession {
-            venue: squareoff_domain::Venue::Nse,
-            address: self.line.address.to_string(),
+    pub fn config(&self) -> VenueConfig {
+        let session = VenueSession {
+            connection: Connection::plain(self.line.address.to_string()),
             comp_id: COMP_ID.into(),
             heartbeat_s: 30,
             resend_age_max: self.resend_age_max,
+            message_rate_per_s: self.message_rate_per_s,
+            cancel_on_disconnect: self.cancel_on_disconnect,
+            answer_time_limit: self.answer_time_limit,
             journal: self.journal.path().into(),
+        };
+        VenueConfig {
+            venue: squareoff_domain::Venue::Nse,
+            protocol: Protocol::Fix(Dialect::Fix44),
+            sessions: vec![session],
+            former: vec![],
         }
     }
 
     /// A gateway on this rig's log and journal, not yet logged on.
     pub fn run(&self) -> Running {
-        let (stop, stopping) = watch::channel(false);
-        let (session, store) = (self.session(), self.store.clone());
-        let task = tokio::spawn(async move {
-            loop {
-                let ended =
-                    squareoff_gateway::run(session.clone(), store.clone(), stopping.clone()).await;
-                // A killed one's last batch may still be on its way to the disk, and holds the journal until it is there.
-                match ended {
-                    Err(GatewayError::Journal(JournalError::InUse { .. })) => {
-                        tokio::task::yield_now().await;
-                    }
-                    ended => return ended,
-                }
-            }
-        });
-        Running { stop, task }
+        run_gateway(self.config(), self.store.clone())
     }
 
     /// Starts the gateway and waits until it is logged on.

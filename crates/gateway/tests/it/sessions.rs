@@ -108,7 +108,7 @@ async fn two_gateways_on_one_log_share_no_order() {
 async fn a_second_gateway_on_one_journal_does_not_start() {
     let rig = Rig::new().await;
     let (_stop, stopping) = tokio::sync::watch::channel(false);
-    let second = squareoff_gateway::run(rig.session(), rig.store.clone(), stopping).await;
+    let second = squareoff_gateway::run(rig.config(), rig.store.clone(), stopping).await;
     assert!(
         matches!(
             second,

@@ -3,15 +3,16 @@
 use crate::desk::COMP_ID;
 use crate::rig::until;
 use squareoff_fix::message::{
-    CxlRejResponseTo, ExecType, ExecutionReport, NewOrderSingle, OrdStatus, OrderCancelReject,
-    OrderCancelReplaceRequest, OrderCancelRequest,
+    BusinessMessageReject, BusinessRejectReason, CxlRejResponseTo, ExecType, ExecutionReport,
+    Logon, NewOrderSingle, OrdStatus, OrderCancelReject, OrderCancelReplaceRequest,
+    OrderCancelRequest, OrderMassStatusRequest, OrderStatusRequest,
 };
 use squareoff_fix::{
     AppMessage, Application, Endpoint, Inbound, Journal, JournalError, NotRecorded,
-    OutboundMessage, PriceE4, Record, Registry, Resend, Role, SentRecord, SessionConfig,
-    SessionState, Timestamp, accept_loop,
+    OutboundMessage, Record, Registry, Resend, Role, SentRecord, SessionConfig, SessionState,
+    Timestamp, accept_loop,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -32,6 +33,17 @@ pub enum Manner {
     HalfFills,
 }
 
+/// How a venue answers when it is asked how orders stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Candour {
+    /// As it last said of them itself; of what it has and said nothing of, that it is pending.
+    #[default]
+    Truth,
+    Silence,
+    /// It does not answer such questions, and says so.
+    Refusal,
+}
+
 /// What a venue knows; outlives its process.
 #[derive(Debug, Default)]
 pub struct Book {
@@ -43,13 +55,19 @@ pub struct Book {
     ids: HashSet<String>,
     /// ClOrdIDs that came as new messages a second time.
     pub duplicates: Vec<String>,
+    /// What it was asked of how orders stand.
+    pub questions: Vec<AppMessage>,
     /// Everything else that came.
     pub others: Vec<Inbound>,
     pub states: Vec<SessionState>,
+    /// What was agreed on at each log-on.
+    pub terms: Vec<Logon>,
     pub filled: HashMap<String, i64>,
     /// The order that an id of its chain stands for.
     chains: HashMap<String, NewOrderSingle>,
     canceled: HashSet<String>,
+    /// What it says when it is asked how orders stand.
+    pub candour: Candour,
     executions: u64,
     /// All that was ever said, in its order.
     said: Vec<AppMessage>,
@@ -98,6 +116,10 @@ impl Book {
             AppMessage::NewOrderSingle(order) => &order.cl_ord_id,
             AppMessage::OrderCancelRequest(cancel) => &cancel.cl_ord_id,
             AppMessage::OrderCancelReplaceRequest(replace) => &replace.cl_ord_id,
+            AppMessage::OrderStatusRequest(_) | AppMessage::OrderMassStatusRequest(_) => {
+                self.questions.push(inbound.message.clone());
+                return true;
+            }
             _ => {
                 self.others.push(inbound.clone());
                 return false;
@@ -116,6 +138,8 @@ impl Book {
 
     fn answer(&mut self, message: &AppMessage) {
         match (self.manner, message) {
+            (_, AppMessage::OrderMassStatusRequest(asked)) => self.list(asked),
+            (_, AppMessage::OrderStatusRequest(asked)) => self.status(asked),
             (Manner::Fills, AppMessage::NewOrderSingle(order)) => {
                 let half = order.order_qty / 2;
                 let reports = [
@@ -162,6 +186,108 @@ impl Book {
         }
     }
 
+    fn list(&mut self, asked: &OrderMassStatusRequest) {
+        let id = &asked.mass_status_req_id;
+        match self.candour {
+            Candour::Truth => {}
+            Candour::Silence => return,
+            Candour::Refusal => return self.refuse("AF", id),
+        }
+        let images = self.images();
+        let working: Vec<_> = images
+            .values()
+            .filter(|image| image.leaves_qty > 0)
+            .collect();
+        let total = working.len() as u64;
+        let answer = |number: u64, image: &ExecutionReport| ExecutionReport {
+            mass_status_req_id: Some(id.clone()),
+            tot_num_reports: Some(total),
+            last_rpt_requested: Some(number >= total),
+            ..image.clone()
+        };
+        let mut answers: Vec<_> = (1..)
+            .zip(&working)
+            .map(|(n, image)| answer(n, image))
+            .collect();
+        if answers.is_empty() {
+            answers.push(answer(0, &nothing("NONE")));
+        }
+        self.said.extend(answers.into_iter().map(execution));
+    }
+
+    fn status(&mut self, asked: &OrderStatusRequest) {
+        let question = asked.ord_status_req_id.clone();
+        match self.candour {
+            Candour::Truth => {}
+            Candour::Silence => return,
+            Candour::Refusal => return self.refuse("H", &question.unwrap()),
+        }
+        let found = self.images().remove(&asked.cl_ord_id);
+        let pending = || {
+            let mut orders = self.orders().into_iter();
+            let order = orders.find(|order| order.cl_ord_id == asked.cl_ord_id)?;
+            Some(ExecutionReport {
+                ord_status: OrdStatus::PendingNew,
+                ..report(&order, ExecType::OrderStatus, "0")
+            })
+        };
+        let image = found.or_else(pending);
+        self.said.push(execution(ExecutionReport {
+            ord_status_req_id: question,
+            ..image.unwrap_or_else(|| nothing(&asked.cl_ord_id))
+        }));
+    }
+
+    fn refuse(&mut self, kind: &str, id: &str) {
+        let reject = BusinessMessageReject {
+            ref_seq_num: None,
+            ref_kind: kind.into(),
+            ref_id: Some(id.into()),
+            reason: BusinessRejectReason::UnsupportedMessageType,
+            text: Some("not here".into()),
+        };
+        self.said.push(AppMessage::BusinessMessageReject(reject));
+    }
+
+    /// How each order stands by what was said of it, under the id that it was placed with.
+    fn images(&self) -> BTreeMap<String, ExecutionReport> {
+        let mut images: BTreeMap<String, ExecutionReport> = BTreeMap::new();
+        for message in &self.said {
+            let AppMessage::ExecutionReport(report) = message else {
+                continue;
+            };
+            if report.exec_type == ExecType::OrderStatus {
+                continue;
+            }
+            // Ours have the order's first id in the OrderID, whatever they are called by.
+            let id = report.order_id.trim_start_matches("X-").to_owned();
+            let by_cancel = report.exec_type == ExecType::Canceled;
+            let (ord_status, leaves_qty) = match report.exec_type {
+                ExecType::Rejected => (OrdStatus::Rejected, 0),
+                ExecType::Expired => (OrdStatus::Expired, 0),
+                ExecType::Suspended => (OrdStatus::Suspended, report.leaves_qty),
+                _ => (report.ord_status, report.leaves_qty),
+            };
+            let before = images.get(&id).and_then(|image| image.cl_ord_id.clone());
+            let image = ExecutionReport {
+                exec_type: ExecType::OrderStatus,
+                exec_id: "0".into(),
+                cl_ord_id: match before {
+                    Some(before) if by_cancel => Some(before),
+                    _ => report.cl_ord_id.clone(),
+                },
+                orig_cl_ord_id: None,
+                last_qty: None,
+                last_px: None,
+                ord_status,
+                leaves_qty,
+                ..(**report).clone()
+            };
+            images.insert(id, image);
+        }
+        images
+    }
+
     /// What of an order may still fill.
     fn left(&self, order: &NewOrderSingle) -> i64 {
         if self.canceled.contains(&order.cl_ord_id) {
@@ -196,37 +322,19 @@ impl Book {
 
 /// A report about an order; its OrderID is `X-` and the ClOrdID.
 pub fn report(order: &NewOrderSingle, exec_type: ExecType, exec_id: &str) -> ExecutionReport {
+    let order_id = format!("X-{}", order.cl_ord_id);
     ExecutionReport {
-        order_id: format!("X-{}", order.cl_ord_id),
-        cl_ord_id: Some(order.cl_ord_id.clone()),
-        orig_cl_ord_id: None,
-        exec_id: exec_id.into(),
-        exec_ref_id: None,
-        secondary_exec_id: None,
         exec_type,
-        ord_status: OrdStatus::New,
-        ord_rej_reason: None,
-        account: order.account.clone(),
-        symbol: order.symbol.clone(),
-        security_exchange: order.security_exchange.clone(),
-        side: order.side,
-        order_qty: Some(order.order_qty),
-        ord_type: Some(order.ord_type),
-        price: order.price,
-        time_in_force: order.time_in_force,
-        last_qty: None,
-        last_px: None,
-        leaves_qty: order.order_qty,
-        cum_qty: 0,
-        avg_px: PriceE4(0),
-        transact_time: Some(order.transact_time),
-        trade_date: None,
-        text: None,
-        mass_status_req_id: None,
-        ord_status_req_id: None,
-        copy: None,
-        tot_num_reports: None,
-        last_rpt_requested: None,
+        ..ExecutionReport::accepted(order, order_id, exec_id.into())
+    }
+}
+
+/// How an order stands that the venue does not know.
+fn nothing(cl_ord_id: &str) -> ExecutionReport {
+    ExecutionReport {
+        cl_ord_id: Some(cl_ord_id.into()),
+        ord_rej_reason: Some(5),
+        ..ExecutionReport::none()
     }
 }
 
@@ -328,6 +436,11 @@ impl Application for App {
         Ok(())
     }
 
+    async fn agreed(&mut self, terms: &Logon) -> Result<(), NotRecorded> {
+        self.book.lock().unwrap().terms.push(terms.clone());
+        Ok(())
+    }
+
     async fn state(&mut self, state: SessionState) -> Result<(), NotRecorded> {
         self.book.lock().unwrap().states.push(state);
         Ok(())
@@ -349,6 +462,11 @@ pub struct Venue {
 
 impl Venue {
     pub async fn start(folder: &Path, book: &Arc<Mutex<Book>>) -> Venue {
+        Venue::start_for(COMP_ID, folder, book).await
+    }
+
+    /// For another session than the usual one.
+    pub async fn start_for(comp_id: &str, folder: &Path, book: &Arc<Mutex<Book>>) -> Venue {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let more = Arc::new(Notify::new());
@@ -357,8 +475,11 @@ impl Venue {
             more: Arc::clone(&more),
         };
         let (queue, outbound) = mpsc::channel(1_024);
-        let config = SessionConfig::new(Role::Acceptor, NAME, COMP_ID);
-        let journal = open_journal(folder, NAME, COMP_ID).await;
+        let config = SessionConfig {
+            cancel_on_disconnect: true,
+            ..SessionConfig::new(Role::Acceptor, NAME, comp_id)
+        };
+        let journal = open_journal(folder, NAME, comp_id).await;
         // What was said and had not reached the journal when the process before this one died.
         let (said, more_said) = (Arc::clone(book), Arc::clone(&more));
         let mut position = journal.last_position();

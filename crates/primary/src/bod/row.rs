@@ -2,6 +2,7 @@
 //! that the other cells of the row are still looked at.
 
 use super::mistakes::{Mistake, Mistakes, shortened};
+use squareoff_domain::client::IdentityField;
 use squareoff_domain::id::IdError;
 use squareoff_domain::{ExecutionKey, NetQuantity, Price, Quantity, TradingDate, Venue};
 use std::fmt::Display;
@@ -53,18 +54,20 @@ impl Row<'_> {
     }
 
     /// A cell that no message may show.
-    pub fn withheld(
-        &mut self,
-        column: &'static str,
-        why: &str,
-        good: impl FnOnce(&str) -> bool,
-    ) -> Option<String> {
+    pub fn identity(&mut self, column: &'static str, field: IdentityField) -> Option<String> {
         let text = self.text(column);
-        if good(text) {
-            return Some(text.to_owned());
+        match field.mistake(text) {
+            None => Some(text.to_owned()),
+            Some(why) => {
+                self.withhold(column, why);
+                None
+            }
         }
+    }
+
+    /// A mistake that does not show the cell.
+    pub fn withhold(&mut self, column: &'static str, why: impl Display) {
         self.note(column, None, why);
-        None
     }
 
     pub fn id<T: FromStr<Err = IdError>>(&mut self, column: &'static str) -> Option<T> {

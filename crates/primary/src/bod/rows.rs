@@ -6,6 +6,7 @@ use crate::format::{
     CASH_SERIES, KINDS, SEGMENT_SEPARATOR, TRADE_FOR_TRADE_SERIES, is_option, parse_instant,
     segment_of,
 };
+use squareoff_domain::client::IdentityField;
 use squareoff_domain::reference::{InstrumentKind, OptionType, Restriction};
 use squareoff_domain::{
     Client, ClientCode, Contract, PositionKey, Price, Product, Segment, Symbol, TradingDate, Venue,
@@ -217,22 +218,15 @@ pub(super) fn client(row: &mut Row, known: &mut Known) -> Option<ClientLine> {
             format!("is on line {line} already")
         });
     }
-    let name = row.withheld("name", "is not a name: 1 to 120 characters", is_name);
+    let name = row.identity("name", IdentityField::Name);
     let category = row.label("category");
     let branch = row.label("branch");
     let why = "is not a list of different segments (CM, FO, CD, COM) with | between them";
     let segments = row.cell("segments", why, segments);
-    let pan = row.withheld(
-        "pan",
-        "is not five letters, four digits and a letter",
-        is_pan,
-    );
-    let email = row.withheld("email", "is not an e-mail address", is_email);
-    let phone = row.withheld(
-        "phone",
-        "is not a phone number: + and digits, spaces between",
-        is_phone,
-    );
+    let pan = row.identity("pan", IdentityField::Pan);
+    let email = row.identity("email", IdentityField::Email);
+    let phone = row.identity("phone", IdentityField::Phone);
+    let date_of_birth = date_of_birth(row, known);
     Some(ClientLine {
         client: Client {
             client: client?,
@@ -245,6 +239,7 @@ pub(super) fn client(row: &mut Row, known: &mut Known) -> Option<ClientLine> {
             pan: pan?,
             email: email?,
             phone: phone?,
+            date_of_birth: date_of_birth?,
         },
     })
 }
@@ -293,6 +288,23 @@ pub(super) fn position(row: &mut Row, known: &mut Known) -> Option<PositionLine>
     })
 }
 
+/// `Some(None)` where the file does not say.
+fn date_of_birth(row: &mut Row, known: &Known) -> Option<Option<String>> {
+    let column = "date_of_birth";
+    if row.text(column).is_empty() {
+        return Some(None);
+    }
+    let text = row.identity(column, IdentityField::DateOfBirth)?;
+    let date: Option<TradingDate> = text.parse().ok();
+    if let (Some(date), Some(today)) = (date, known.date)
+        && date >= today
+    {
+        row.withhold(column, "is not a date before the trading date");
+        return None;
+    }
+    Some(Some(text))
+}
+
 /// The trading date, which is the same on every line of the book.
 fn date(row: &mut Row, known: &mut Known) -> Option<TradingDate> {
     let date = row.date("trading_date")?;
@@ -330,37 +342,4 @@ fn segments(text: &str) -> Option<Vec<Segment>> {
         segments.push(segment);
     }
     Some(segments)
-}
-
-fn is_name(text: &str) -> bool {
-    (1..=120).contains(&text.chars().count())
-        && text.trim() == text
-        && !text.contains(char::is_control)
-}
-
-fn is_pan(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 10
-        && bytes.iter().enumerate().all(|(index, byte)| match index {
-            5..=8 => byte.is_ascii_digit(),
-            _ => byte.is_ascii_uppercase(),
-        })
-}
-
-/// Enough to catch a column that slipped; whether mail arrives is another matter.
-fn is_email(text: &str) -> bool {
-    let parts: Vec<_> = text.split('@').collect();
-    text.len() <= 254
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
-        && parts.len() == 2
-        && parts.iter().all(|part| !part.is_empty())
-}
-
-fn is_phone(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let rest = text.strip_prefix('+').unwrap_or_default();
-    (8..=15).contains(&digits)
-        && rest
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b' ')
 }

@@ -1,8 +1,8 @@
 //! Records the primary's orders and trades in the positions they belong to.
 //!
 //! 1. The rows of one position are one append; the same files again append nothing.
-//! 2. A trade that the exchange had told and nobody could place is taken out of suspense, once it stands in its position. Should that
-//!    fail after the position was told, the same import again goes on there.
+//! 2. A trade that the exchange had told and nobody could place is taken out of suspense: begun there, booked in its position, and
+//!    concluded, so that nobody matches it elsewhere meanwhile. Should that break off, the same import again goes on there.
 
 use super::{Intraday, TradeLine};
 use crate::import::{IN_FLIGHT_MAX, ImportError, ImportedBy, caller, record};
@@ -39,6 +39,7 @@ pub async fn import(
         trades: intraday.trades.len(),
         ..IntradayReport::default()
     };
+    say_in_suspense(store, intraday, by, Stage::Begin).await?;
     let tell = |(key, reports): (&PositionKey, Vec<Report>)| {
         let (stream, source, positions) = (key.stream(), &source, &positions);
         async move {
@@ -59,7 +60,7 @@ pub async fn import(
             report.contradicted += 1;
         }
     }
-    report.matched = take_out_of_suspense(store, intraday, by).await?;
+    report.matched = say_in_suspense(store, intraday, by, Stage::Conclude).await?;
     tracing::info!(
         actor = %by.actor,
         orders = report.orders,
@@ -106,10 +107,19 @@ fn by_position(intraday: &Intraday) -> BTreeMap<&PositionKey, Vec<Report>> {
     positions
 }
 
-async fn take_out_of_suspense(
+/// Before or after the trades are booked.
+#[derive(Clone, Copy)]
+enum Stage {
+    Begin,
+    Conclude,
+}
+
+/// Tells suspense where the trades belong that wait there. Gives the number of events.
+async fn say_in_suspense(
     store: &EventStore,
     intraday: &Intraday,
     by: &ImportedBy,
+    stage: Stage,
 ) -> Result<usize, ImportError> {
     let suspended = Streams::<Suspense>::new(store.clone());
     let mut places: BTreeMap<(Venue, TradingDate), Vec<&TradeLine>> = BTreeMap::new();
@@ -117,7 +127,7 @@ async fn take_out_of_suspense(
         let place = (line.key.venue, line.key.date);
         places.entry(place).or_default().push(line);
     }
-    let mut matched = 0;
+    let mut told = 0;
     for ((venue, date), lines) in places {
         let stream = suspense::stream(venue, date);
         let failed = |error: LoadError| ImportError {
@@ -128,19 +138,32 @@ async fn take_out_of_suspense(
         let held = suspended.load(&stream).await.map_err(failed)?.state;
         let waits = |line: &&TradeLine| held.executions.contains_key(&line.execution);
         for line in lines.into_iter().filter(waits) {
-            let report = SuspenseReport::Synced {
-                execution: line.execution.clone(),
-                position: line.key.clone(),
-                source: intraday.trades_version.clone(),
+            let execution = line.execution.clone();
+            let position = line.key.clone();
+            let source = intraday.trades_version.clone();
+            let mut name = format!("{source} {execution}");
+            let report = match stage {
+                Stage::Begin => {
+                    name.push_str(" begin");
+                    SuspenseReport::Syncing {
+                        execution,
+                        position,
+                        source,
+                    }
+                }
+                Stage::Conclude => SuspenseReport::Synced {
+                    execution,
+                    position,
+                    source,
+                },
             };
-            let name = format!("{} {}", intraday.trades_version, line.execution);
             let caller = caller(&stream, &name, 0, by);
             let events = record(&suspended, &stream, &caller, |held| {
                 suspense::record(held, report.clone())
             })
             .await?;
-            matched += events.len();
+            told += events.len();
         }
     }
-    Ok(matched)
+    Ok(told)
 }

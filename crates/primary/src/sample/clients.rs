@@ -48,6 +48,12 @@ fn client(number: u32, dice: &mut Dice) -> ClientLine {
         pan: pan(number, holder),
         email: format!("{}@example.com", code.to_ascii_lowercase()),
         phone: format!("+91 {:05} {:05}", number / 100_000, number % 100_000),
+        date_of_birth: Some(format!(
+            "{}-{:02}-{:02}",
+            1950 + number % 50,
+            1 + number % 12,
+            1 + number % 28
+        )),
     };
     let client = Client {
         client: code.parse().expect("capital letter and digits, at most 8"),

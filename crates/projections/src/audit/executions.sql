@@ -1,20 +1,58 @@
+WITH reports AS (
+    -- Nearly all are the trades as they were first told.
+    SELECT
+        position,
+        CASE WHEN origin = 'primary' THEN 'PrimaryTradeApplied' ELSE 'Executed' END AS event_type,
+        execution_key,
+        order_id,
+        stream,
+        client_code,
+        side,
+        told_quantity AS quantity,
+        told_price AS price,
+        executed_at AS occurred_at,
+        told_at AS recorded_at,
+        told_by AS actor,
+        late,
+        NULL AS summary
+    FROM trades
+    WHERE told_at IS NOT NULL
+    UNION ALL
+    SELECT
+        position,
+        event_type,
+        execution_key,
+        order_id,
+        stream,
+        client_code,
+        side,
+        quantity,
+        price,
+        occurred_at,
+        recorded_at,
+        actor,
+        false,
+        summary
+    FROM audit
+    WHERE execution_key IS NOT NULL
+)
 SELECT
-    position,
-    event_type,
+    position AS "position!",
+    event_type AS "event_type!",
     execution_key AS "execution_key!",
     order_id,
-    stream,
+    stream AS "stream!",
     client_code,
     side,
     quantity,
     price,
-    occurred_at,
-    recorded_at,
-    actor,
+    occurred_at AS "occurred_at!",
+    recorded_at AS "recorded_at!",
+    actor AS "actor!",
+    late AS "late!",
     summary
-FROM audit
-WHERE execution_key IS NOT NULL
-    AND ($1::text IS NULL OR client_code = $1)
+FROM reports
+WHERE ($1::text IS NULL OR client_code = $1)
     AND ($2::uuid IS NULL OR (order_id = $2 AND client_code = (SELECT client_code FROM orders WHERE order_id = $2)))
     AND (
         $3::text IS NULL

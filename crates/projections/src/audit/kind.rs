@@ -2,8 +2,10 @@
 
 use squareoff_domain::Event;
 use squareoff_domain::bulk::BulkEvent;
+use squareoff_domain::client::ClientEvent;
 use squareoff_domain::platform::PlatformEvent;
 use squareoff_domain::position::PositionEvent;
+use squareoff_domain::session::SessionEvent;
 use squareoff_domain::suspense::SuspenseEvent;
 
 /// Who is behind an event.
@@ -33,14 +35,19 @@ pub fn kind_of(event: &Event) -> AuditKind {
     let asked = match event {
         Event::Refusal(_) => return AuditKind::Refusal,
         Event::Bulk(event) => bulk_asked(event),
-        Event::Platform(event) => !matches!(event, PlatformEvent::MarketPhaseChanged(_)),
+        Event::Platform(event) => !matches!(
+            event,
+            PlatformEvent::BookLoaded(_) | PlatformEvent::MarketPhaseChanged(_)
+        ),
         Event::Position(event) => position_asked(event),
         Event::Suspense(event) => match event {
+            SuspenseEvent::SuspenseMatchBegun(begun) => begun.request_id.is_some(),
             SuspenseEvent::SuspenseMatched(matched) => matched.request_id.is_some(),
             SuspenseEvent::SuspenseDismissed(_) => true,
             SuspenseEvent::ReportSuspended(_) | SuspenseEvent::SuspenseContradicted(_) => false,
         },
-        Event::Client(_) | Event::Contract(_) | Event::Session(_) => false,
+        Event::Client(event) => client_asked(event),
+        Event::Contract(_) | Event::Seal(_) | Event::Session(_) => false,
     };
     if asked {
         AuditKind::Ask
@@ -49,21 +56,21 @@ pub fn kind_of(event: &Event) -> AuditKind {
     }
 }
 
-/// Whether the trail has a row of the event. Lines of the book, and the dispatch and acknowledgement of orders, stand in the log alone.
+/// Whether the trail has a row of the event. What every order has alike is seen in `orders`: its placing, dispatch and acknowledgement.
+/// Lines of the book, the log's own checkpoints and a session's being kept stand in the log alone. Fills are asked of the fold: see [`super::entry`].
 pub(super) const fn is_kept(event: &Event) -> bool {
     match event {
-        Event::Client(_) | Event::Contract(_) => false,
+        Event::Client(event) => client_asked(event),
+        Event::Contract(_) | Event::Seal(_) => false,
         Event::Position(event) => !matches!(
             event,
             PositionEvent::BodLoaded(_)
+                | PositionEvent::OrderPlaced(_)
                 | PositionEvent::OrderDispatched(_)
                 | PositionEvent::OrderAcknowledged(_)
         ),
-        Event::Bulk(_)
-        | Event::Platform(_)
-        | Event::Refusal(_)
-        | Event::Session(_)
-        | Event::Suspense(_) => true,
+        Event::Bulk(_) | Event::Platform(_) | Event::Refusal(_) | Event::Suspense(_) => true,
+        Event::Session(event) => !matches!(event, SessionEvent::SessionKept(_)),
     }
 }
 
@@ -71,7 +78,8 @@ pub(super) const fn is_kept(event: &Event) -> bool {
 /// did.
 pub(super) fn is_timeline(event: &Event) -> bool {
     match event {
-        Event::Platform(_) | Event::Session(_) => true,
+        Event::Platform(_) => true,
+        Event::Session(event) => !matches!(event, SessionEvent::SessionKept(_)),
         Event::Bulk(event) => match event {
             BulkEvent::BulkProposed(_)
             | BulkEvent::BulkApproved(_)
@@ -89,7 +97,18 @@ pub(super) fn is_timeline(event: &Event) -> bool {
         | Event::Contract(_)
         | Event::Position(_)
         | Event::Refusal(_)
+        | Event::Seal(_)
         | Event::Suspense(_) => false,
+    }
+}
+
+/// What a person did with an identity, told apart from the lines of the client master.
+const fn client_asked(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::ClientKeyRotated(_)
+        | ClientEvent::ClientIdentityRevealed(_)
+        | ClientEvent::ClientErased(_) => true,
+        ClientEvent::ClientRegistered(_) | ClientEvent::ClientIdentityRecorded(_) => false,
     }
 }
 

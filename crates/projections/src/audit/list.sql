@@ -14,8 +14,11 @@ SELECT
 FROM audit
 WHERE ($1::text IS NULL OR (actor = $1 AND ($8::bool OR kind <> 'fact')))
     AND ($2::text IS NULL OR client_code = $2)
-    -- No key on orders: those of one client are few.
-    AND ($3::uuid IS NULL OR (order_id = $3 AND client_code = (SELECT client_code FROM orders WHERE order_id = $3)))
+    -- No key on orders: those of one client are few. What an order came from is the request that it was placed for.
+    AND ($3::uuid IS NULL OR (
+        client_code = (SELECT client_code FROM orders WHERE order_id = $3)
+        AND (order_id = $3 OR (kind <> 'fact' AND request_id = (SELECT request_id FROM orders WHERE order_id = $3)))
+    ))
     -- A request's own events are found by its key, the facts that go back to it among those of its clients.
     AND ($4::uuid IS NULL OR position IN (
         SELECT asked.position

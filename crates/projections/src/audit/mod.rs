@@ -1,24 +1,23 @@
 //! The audit trail: who did what, in the order of the log. Added to, never changed.
 //!
-//! What people asked is told apart from what exchange and gateway told, so that "who did what" need not wade through facts. The reports
-//! of executions are the rows with an execution key. What every order and every line of the book has alike is left to the log
-//! ([`is_kept`]): it would be a third of the rows, and none of it says who did what.
+//! What people asked is told apart from what exchange and gateway told, so that "who did what" need not wade through facts. What every
+//! order and every line of the book has alike is left to other tables and the log ([`is_kept`]): it would be nearly all of the rows, and
+//! none of it says who did what. So the reports of executions are the trades as first told, and the rows here with an execution key.
 
-mod describe;
 mod kind;
 mod query;
 
-pub use describe::describe;
 pub use kind::{AuditKind, kind_of};
 pub use query::{
     AuditFilter, AuditRow, ExecutionFilter, ExecutionRow, audit, audit_event, executions,
 };
 
 use crate::cell::table_row;
+use crate::fold::FoldedPosition;
 use crate::units::{instant, position as log_position, units};
 use kind::{is_kept, is_timeline};
 use squareoff_domain::position::PositionEvent;
-use squareoff_domain::{Event, ExecutionKey, PositionKey, Price, Quantity, Side};
+use squareoff_domain::{Event, ExecutionKey, PositionKey, Price, Quantity, Side, describe};
 use squareoff_store::StoredEvent;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -47,17 +46,22 @@ table_row! {
     }
 }
 
-/// What the audit trail says of an event, if anything; `position` is the key of its stream, where that is a position's.
+/// What the audit trail says of an event, if anything; `position` is its stream folded with it, where that is a position's.
 pub(crate) fn entry(
     stored: &StoredEvent,
     event: &Event,
-    position: Option<&PositionKey>,
+    position: Option<&FoldedPosition>,
 ) -> Option<Entry> {
-    if !is_kept(event) {
+    let execution = execution_of(event);
+    let in_trades = || {
+        let (folded, execution) = position.zip(execution)?;
+        Some(folded.is_first_told(execution.key))
+    };
+    if !is_kept(event) || in_trades() == Some(true) {
         return None;
     }
     let kind = kind_of(event);
-    let execution = execution_of(event);
+    let position = position.map(|folded| &folded.key);
     let asked = Some(stored.request_id).filter(|id| kind != AuditKind::Fact && !id.is_nil());
     Some(Entry {
         position: log_position(stored.position),
@@ -76,6 +80,7 @@ pub(crate) fn entry(
             | Event::Contract(_)
             | Event::Platform(_)
             | Event::Refusal(_)
+            | Event::Seal(_)
             | Event::Session(_)
             | Event::Suspense(_) => None,
         },
@@ -90,13 +95,15 @@ pub(crate) fn entry(
 }
 
 fn client_of<'a>(event: &'a Event, position: Option<&'a PositionKey>) -> Option<&'a str> {
-    use squareoff_domain::reference::ClientEvent::ClientRegistered;
     use squareoff_domain::refusals::RefusalEvent::RequestRefused;
     use squareoff_domain::suspense::SuspenseEvent;
     match event {
         Event::Position(_) => position.map(|key| key.client.as_str()),
-        Event::Client(ClientRegistered(registered)) => Some(registered.client.client.as_str()),
+        Event::Client(event) => Some(event.client().as_str()),
         Event::Refusal(RequestRefused(refused)) => Some(refused.position.as_ref()?.client.as_str()),
+        Event::Suspense(SuspenseEvent::SuspenseMatchBegun(begun)) => {
+            Some(begun.position.client.as_str())
+        }
         Event::Suspense(SuspenseEvent::SuspenseMatched(matched)) => {
             Some(matched.position.client.as_str())
         }
@@ -108,6 +115,7 @@ fn client_of<'a>(event: &'a Event, position: Option<&'a PositionKey>) -> Option<
         | Event::Bulk(_)
         | Event::Contract(_)
         | Event::Platform(_)
+        | Event::Seal(_)
         | Event::Session(_) => None,
     }
 }
@@ -164,6 +172,35 @@ fn execution_of(event: &Event) -> Option<Reported<'_>> {
             quantity: None,
             price: None,
         }),
-        _ => None,
+        PositionEvent::BodLoaded(_)
+        | PositionEvent::BodContradicted(_)
+        | PositionEvent::ExternalOrderObserved(_)
+        | PositionEvent::ExternalOrderUpdated(_)
+        | PositionEvent::SquareOffAccepted(_)
+        | PositionEvent::OrderPlaced(_)
+        | PositionEvent::OrderDispatched(_)
+        | PositionEvent::OrderAcknowledged(_)
+        | PositionEvent::OrderFrozen(_)
+        | PositionEvent::OrderRejected(_)
+        | PositionEvent::OverfillDetected(_)
+        | PositionEvent::CancelRequested(_)
+        | PositionEvent::CancelQueued(_)
+        | PositionEvent::CancelRejected(_)
+        | PositionEvent::CancelNotDelivered(_)
+        | PositionEvent::ReplaceRequested(_)
+        | PositionEvent::OrderReplaced(_)
+        | PositionEvent::ReplaceRejected(_)
+        | PositionEvent::ReplaceNotDelivered(_)
+        | PositionEvent::OrderCanceled(_)
+        | PositionEvent::OrderExpired(_)
+        | PositionEvent::OrderNotDelivered(_)
+        | PositionEvent::OrderInDoubt(_)
+        | PositionEvent::InDoubtResolved(_)
+        | PositionEvent::ExposureBreached(_)
+        | PositionEvent::PositionFrozen(_)
+        | PositionEvent::PositionUnfrozen(_)
+        | PositionEvent::PositionHandedBack(_)
+        | PositionEvent::ReportContradicted(_)
+        | PositionEvent::UnknownOrderReported(_) => None,
     }
 }

@@ -24,7 +24,7 @@ pub struct AuditRow {
     pub request_id: Option<Uuid>,
     /// The request that all this goes back to.
     pub correlation_id: Option<Uuid>,
-    /// In words: see [`super::describe()`].
+    /// In words: see [`squareoff_domain::describe()`].
     pub summary: String,
 }
 
@@ -34,7 +34,7 @@ pub struct AuditFilter {
     /// The person or process. Searches only what was asked or refused, unless `facts` is set.
     pub actor: Option<String>,
     pub client_code: Option<String>,
-    /// Everything about one order, and the request it came from is found by `request_id`.
+    /// Everything about one order, with the request it came from.
     pub order_id: Option<Uuid>,
     /// What was asked under this id, and every fact that goes back to it.
     pub request_id: Option<Uuid>,
@@ -75,7 +75,10 @@ pub struct ExecutionRow {
     pub occurred_at: OffsetDateTime,
     pub recorded_at: OffsetDateTime,
     pub actor: String,
-    pub summary: String,
+    /// A fill that came after its order had ended here.
+    pub late: bool,
+    /// In words; `None` for a plain fill or trade, which the fields above say in full.
+    pub summary: Option<String>,
 }
 
 /// Which reports of a list; every field that is set must match.

@@ -1,11 +1,11 @@
-//! The clients of the broker as the client master last named them. Identity is not here: it is not in the log in the clear.
+//! The clients of the broker as the client master last named them. Identity is not here: it is in the log alone, encrypted.
 
 use crate::copy::CopyRows;
 use crate::query::{Reflecting, reflecting};
 use crate::units::position;
 use crate::write::column;
 use sqlx::{PgConnection, PgPool};
-use squareoff_domain::reference::ClientEvent;
+use squareoff_domain::client::ClientRegistered;
 use squareoff_store::StoredEvent;
 
 /// A row of `clients`.
@@ -22,8 +22,7 @@ pub struct ClientRow {
     pub updated_position: i64,
 }
 
-pub(crate) fn row(stored: &StoredEvent, event: ClientEvent) -> ClientRow {
-    let ClientEvent::ClientRegistered(registered) = event;
+pub(crate) fn row(stored: &StoredEvent, registered: ClientRegistered) -> ClientRow {
     let client = registered.client;
     ClientRow {
         client_code: client.client.into(),

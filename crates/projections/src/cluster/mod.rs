@@ -56,7 +56,10 @@ const SETTINGS: &[&str] = &[
     "max_connections=60",
     "shared_buffers=128MB",
     "wal_compression=on",
-    "max_wal_size=1GB",
+    "max_wal_size=2GB",
+    // No standby reads this log: what can be rebuilt has none. Indexes are then written once, not twice.
+    "wal_level=minimal",
+    "max_wal_senders=0",
     "checkpoint_completion_target=0.9",
     "log_checkpoints=off",
     "timezone=UTC",

@@ -24,6 +24,7 @@ use crate::positions::StoredPosition;
 use crate::suspense::{FoldedSuspense, SuspenseRow};
 use crate::trades::TradeRow;
 use squareoff_domain::Event;
+use squareoff_domain::client::ClientEvent;
 use squareoff_store::codec::{self, DecodeError};
 use squareoff_store::{EventStore, Position as LogPosition, ReadError, StoredEvent};
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,7 +132,7 @@ impl Fold {
         events: Vec<StoredEvent>,
     ) -> Result<Rows, FoldError> {
         let mut touched = Touched::default();
-        self.take_in(store, decode(events)?, &mut touched).await?;
+        self.take_in(store, &decode(events)?, &mut touched).await?;
         Ok(self.rows(touched))
     }
 
@@ -139,7 +140,7 @@ impl Fold {
     pub(crate) async fn take_in(
         &mut self,
         store: &EventStore,
-        decoded: Vec<(StoredEvent, Event)>,
+        decoded: &[(StoredEvent, Event)],
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
         let Fold {
@@ -149,15 +150,15 @@ impl Fold {
             suspense,
         } = self;
         let is_position = |event: &Event| matches!(event, Event::Position(_));
-        positions.load(store, &decoded, is_position).await?;
+        positions.load(store, decoded, is_position).await?;
         let is_bulk = |event: &Event| matches!(event, Event::Bulk(_));
-        bulks.load(store, &decoded, is_bulk).await?;
+        bulks.load(store, decoded, is_bulk).await?;
         let is_platform = |event: &Event| matches!(event, Event::Platform(_));
-        platform.load(store, &decoded, is_platform).await?;
+        platform.load(store, decoded, is_platform).await?;
         let is_suspense = |event: &Event| matches!(event, Event::Suspense(_));
-        suspense.load(store, &decoded, is_suspense).await?;
+        suspense.load(store, decoded, is_suspense).await?;
         for (stored, event) in decoded {
-            self.apply(&stored, event, touched)?;
+            self.apply(stored, event, touched)?;
         }
         Ok(())
     }
@@ -165,41 +166,51 @@ impl Fold {
     fn apply(
         &mut self,
         stored: &StoredEvent,
-        event: Event,
+        event: &Event,
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
         let stream = || stored.stream.clone();
         let mut position = None;
-        match &event {
+        match event {
             Event::Position(_) => {
-                let folded = self.positions.apply(stored, &event)?;
+                let folded = self.positions.apply(stored, event)?;
                 if !std::mem::replace(&mut folded.touched, true) {
                     touched.positions.push(stream());
                 }
-                position = Some(&folded.key);
+                position = Some(&*folded);
             }
             Event::Bulk(_) => {
-                self.bulks.apply(stored, &event)?;
+                self.bulks.apply(stored, event)?;
                 touched.bulks.insert(stream());
             }
             Event::Platform(_) => {
-                self.platform.apply(stored, &event)?;
+                self.platform.apply(stored, event)?;
                 touched.platform.insert(stream());
             }
             Event::Suspense(_) => {
-                self.suspense.apply(stored, &event)?;
+                self.suspense.apply(stored, event)?;
                 touched.suspense.insert(stream());
             }
-            Event::Client(_) | Event::Contract(_) | Event::Refusal(_) | Event::Session(_) => {}
+            Event::Client(_)
+            | Event::Contract(_)
+            | Event::Refusal(_)
+            | Event::Seal(_)
+            | Event::Session(_) => {}
         }
-        touched.audit.extend(audit::entry(stored, &event, position));
+        touched.audit.extend(audit::entry(stored, event, position));
         match event {
-            Event::Client(event) => {
-                let row = clients::row(stored, event);
+            Event::Client(ClientEvent::ClientRegistered(event)) => {
+                let row = clients::row(stored, event.clone());
                 touched.clients.insert(row.client_code.clone(), row);
             }
+            Event::Client(
+                ClientEvent::ClientIdentityRecorded(_)
+                | ClientEvent::ClientKeyRotated(_)
+                | ClientEvent::ClientIdentityRevealed(_)
+                | ClientEvent::ClientErased(_),
+            ) => {}
             Event::Contract(event) => {
-                let row = contracts::row(stored, event);
+                let row = contracts::row(stored, event.clone());
                 let name = (row.trading_date, row.venue.clone(), row.symbol.clone());
                 touched.contracts.insert(name, row);
             }
@@ -208,6 +219,7 @@ impl Fold {
             | Event::Platform(_)
             | Event::Suspense(_)
             | Event::Refusal(_)
+            | Event::Seal(_)
             | Event::Session(_) => {}
         }
         Ok(())
@@ -257,11 +269,11 @@ impl Fold {
 }
 
 pub(crate) fn decode(events: Vec<StoredEvent>) -> Result<Vec<(StoredEvent, Event)>, FoldError> {
-    events
-        .into_iter()
-        .map(|stored| {
-            let event = codec::decode(&stored)?;
-            Ok((stored, event))
-        })
-        .collect()
+    // Collecting results would not know how many there will be, and move them again and again.
+    let mut decoded = Vec::with_capacity(events.len());
+    for stored in events {
+        let event = codec::decode(&stored)?;
+        decoded.push((stored, event));
+    }
+    Ok(decoded)
 }

@@ -13,27 +13,35 @@ use squareoff_domain::{
     Event, ExchangeOrderId, ExecutionKey, OrderId, PositionKey, Price, Quantity, RequestId, Side,
 };
 use squareoff_store::StoredEvent;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// A stream's state and what its rows need beside it.
 #[derive(Debug)]
 pub(crate) struct FoldedPosition {
     pub key: PositionKey,
+    /// Of the key, shared by all rows.
+    pub client: Arc<str>,
+    pub symbol: Arc<str>,
     pub position: Position,
-    pub placed: BTreeMap<OrderId, Placed>,
-    pub told: BTreeMap<ExecutionKey, Told>,
+    /// Looked into several times for each event, and never in an order.
+    placed: HashMap<OrderId, Placed>,
+    told: HashMap<ExecutionKey, Told>,
     version: u64,
     updated_position: i64,
     updated_at: OffsetDateTime,
+    recorded_at: OffsetDateTime,
+    actor: Arc<str>,
     /// The event that last changed the position's own row.
     pub shown: Changed,
     /// The row changed in the batch at hand, and its orders and trades that did.
     changed: bool,
     /// The batch at hand went on with the stream.
     pub(super) touched: bool,
-    changed_orders: BTreeSet<OrderId>,
-    changed_trades: BTreeSet<ExecutionKey>,
+    changed_orders: Vec<OrderId>,
+    changed_trades: Vec<ExecutionKey>,
 }
 
 /// The event that last changed a row, as the row shows it.
@@ -60,6 +68,8 @@ pub(crate) struct Placed {
     pub placed_at: OffsetDateTime,
     pub placed_position: i64,
     pub changed: Changed,
+    /// Among the orders that the batch at hand changed.
+    is_listed: bool,
 }
 
 /// What a trade's row shows and decisions don't need.
@@ -74,7 +84,11 @@ pub(crate) struct Told {
     pub exchange_order_id: Option<ExchangeOrderId>,
     pub executed_at: OffsetDateTime,
     pub late: bool,
+    /// When the first event was recorded and by whom, if it booked the trade. A later booking has a row in the audit trail.
+    pub booked: Option<(OffsetDateTime, Arc<str>)>,
     pub changed: Changed,
+    /// Among the trades that the batch at hand changed.
+    is_listed: bool,
 }
 
 impl Folded for FoldedPosition {
@@ -85,13 +99,17 @@ impl Folded for FoldedPosition {
             stream: next.stream.clone(),
         })?;
         Ok(FoldedPosition {
+            client: key.client.as_str().into(),
+            symbol: key.symbol.as_str().into(),
             key,
             position: Position::default(),
-            placed: BTreeMap::new(),
-            told: BTreeMap::new(),
+            placed: HashMap::new(),
+            told: HashMap::new(),
             version: 0,
             updated_position: log_position(next.position),
             updated_at: instant(next.occurred_at),
+            recorded_at: instant(next.recorded_at),
+            actor: next.actor.clone(),
             shown: Changed {
                 version: 0,
                 position: 0,
@@ -99,8 +117,8 @@ impl Folded for FoldedPosition {
             },
             changed: false,
             touched: false,
-            changed_orders: BTreeSet::new(),
-            changed_trades: BTreeSet::new(),
+            changed_orders: vec![],
+            changed_trades: vec![],
         })
     }
 
@@ -117,6 +135,8 @@ impl Folded for FoldedPosition {
         self.position = position::evolve(std::mem::take(&mut self.position), event);
         self.updated_position = log_position(stored.position);
         self.updated_at = instant(stored.occurred_at);
+        self.recorded_at = instant(stored.recorded_at);
+        self.actor = stored.actor.clone();
         for (id, cumulative) in before.into_iter().flatten() {
             let order = self.position.orders.get(&id);
             if order.is_some_and(|order| order.cumulative != cumulative) {
@@ -134,8 +154,16 @@ impl Folded for FoldedPosition {
     fn settled(&mut self) {
         self.changed = false;
         self.touched = false;
-        self.changed_orders.clear();
-        self.changed_trades.clear();
+        for id in self.changed_orders.drain(..) {
+            if let Some(placed) = self.placed.get_mut(&id) {
+                placed.is_listed = false;
+            }
+        }
+        for key in self.changed_trades.drain(..) {
+            if let Some(told) = self.told.get_mut(&key) {
+                told.is_listed = false;
+            }
+        }
     }
 }
 
@@ -170,28 +198,27 @@ impl FoldedPosition {
             PositionEvent::OrderPlaced(placed) => self.placed(placed),
             PositionEvent::ExternalOrderObserved(observed) => {
                 let (quantity, price) = (observed.quantity, observed.price);
-                let placed = self.new_order(None, quantity, price);
+                let placed = self.new_order(observed.order_id, None, quantity, price);
                 self.placed.insert(observed.order_id, placed);
                 self.touch_trades_of(observed.order_id);
             }
             PositionEvent::Executed(executed) => self.executed(executed),
             PositionEvent::PrimaryTradeApplied(trade) => {
                 let told = Told {
-                    side: trade.side,
-                    quantity: trade.quantity,
-                    price: trade.price,
                     executed_at: instant(trade.traded_at),
-                    ..self.new_trade(&trade.execution, trade.side, trade.quantity, trade.price)
+                    ..self.booked(trade.side, trade.quantity, trade.price)
                 };
-                self.told.insert(trade.execution.clone(), told);
-                self.touch_trade(&trade.execution);
+                self.tell(&trade.execution, told);
             }
             PositionEvent::TradeConfirmed(told) => {
                 let key = &told.execution;
                 let roots = roots_of(&self.position, key);
                 if roots.is_empty() && !self.told.contains_key(key) {
-                    let trade = self.new_trade(key, told.side, told.quantity, told.price);
-                    self.told.insert(key.clone(), trade);
+                    let unbooked = Told {
+                        booked: None,
+                        ..self.booked(told.side, told.quantity, told.price)
+                    };
+                    self.tell(key, unbooked);
                 }
                 self.touch_trade(key);
                 roots.iter().for_each(|root| self.touch_trade(root));
@@ -245,7 +272,12 @@ impl FoldedPosition {
             slice: small(placed.slice),
             slices: small(placed.slices),
             time_in_force: placed.time_in_force,
-            ..self.new_order(Some(placed.request_id), placed.quantity, placed.price)
+            ..self.new_order(
+                placed.order_id,
+                Some(placed.request_id),
+                placed.quantity,
+                placed.price,
+            )
         };
         self.placed.insert(placed.order_id, order);
         self.touch_trades_of(placed.order_id);
@@ -253,27 +285,27 @@ impl FoldedPosition {
 
     fn executed(&mut self, executed: &Executed) {
         let key = &executed.execution;
-        let first = self.new_trade(key, executed.side, executed.quantity, executed.price);
         let told = Told {
-            side: executed.side,
-            quantity: executed.quantity,
-            price: executed.price,
             exchange_order_id: Some(executed.exchange_order_id.clone()),
-            executed_at: self.updated_at,
             late: executed.late,
-            ..first
+            ..self.booked(executed.side, executed.quantity, executed.price)
         };
-        self.told.insert(key.clone(), told);
+        self.tell(key, told);
         if let Some(placed) = self.placed.get_mut(&executed.order_id) {
             if !placed.executions.contains(key) {
                 placed.executions.push(key.clone());
             }
             placed.late_fills = placed.late_fills.saturating_add(i32::from(executed.late));
         }
-        self.touch_trade(key);
     }
 
-    fn new_order(&self, request_id: Option<RequestId>, quantity: Quantity, price: Price) -> Placed {
+    fn new_order(
+        &self,
+        id: OrderId,
+        request_id: Option<RequestId>,
+        quantity: Quantity,
+        price: Price,
+    ) -> Placed {
         Placed {
             request_id,
             slice: 1,
@@ -287,22 +319,51 @@ impl FoldedPosition {
             placed_at: self.updated_at,
             placed_position: self.updated_position,
             changed: self.now(),
+            is_listed: self.placed.get(&id).is_some_and(|placed| placed.is_listed),
         }
     }
 
-    /// A trade told of by the event at hand; one that was told of before keeps its identity.
-    fn new_trade(&self, key: &ExecutionKey, side: Side, quantity: Quantity, price: Price) -> Told {
-        let known = self.told.get(key);
+    /// A trade that the event at hand is the first to tell of, and books.
+    fn booked(&self, side: Side, quantity: Quantity, price: Price) -> Told {
         Told {
-            position: known.map_or(self.updated_position, |told| told.position),
+            position: self.updated_position,
             side,
             quantity,
             price,
             exchange_order_id: None,
             executed_at: self.updated_at,
             late: false,
+            booked: Some((self.recorded_at, self.actor.clone())),
             changed: self.now(),
+            is_listed: true,
         }
+    }
+
+    /// Takes in what the event at hand tells of a trade. One that was told of before keeps its identity, and who told of it.
+    fn tell(&mut self, key: &ExecutionKey, told: Told) {
+        match self.told.entry(key.clone()) {
+            Entry::Vacant(entry) => {
+                self.changed_trades.push(entry.key().clone());
+                entry.insert(told);
+            }
+            Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                if !known.is_listed {
+                    self.changed_trades.push(key.clone());
+                }
+                *known = Told {
+                    position: known.position,
+                    booked: known.booked.take(),
+                    ..told
+                };
+            }
+        }
+    }
+
+    /// Whether the row of a trade says all that the event at hand, which told of the execution, says.
+    pub(crate) fn is_first_told(&self, key: &ExecutionKey) -> bool {
+        let told = self.told.get(key);
+        told.is_some_and(|told| told.booked.is_some() && told.position == self.updated_position)
     }
 
     fn now(&self) -> Changed {
@@ -317,7 +378,9 @@ impl FoldedPosition {
         let now = self.now();
         if let Some(placed) = self.placed.get_mut(&id) {
             placed.changed = now;
-            self.changed_orders.insert(id);
+            if !std::mem::replace(&mut placed.is_listed, true) {
+                self.changed_orders.push(id);
+            }
         }
     }
 
@@ -325,7 +388,9 @@ impl FoldedPosition {
         let now = self.now();
         if let Some(told) = self.told.get_mut(key) {
             told.changed = now;
-            self.changed_trades.insert(key.clone());
+            if !std::mem::replace(&mut told.is_listed, true) {
+                self.changed_trades.push(key.clone());
+            }
         }
     }
 
@@ -356,7 +421,7 @@ impl FoldedPosition {
     }
 
     /// The rows of the orders that changed.
-    pub(super) fn order_rows(&self, stream: &str) -> impl Iterator<Item = OrderRow> {
+    pub(super) fn order_rows(&self, stream: &Arc<str>) -> impl Iterator<Item = OrderRow> {
         self.changed_orders.iter().filter_map(move |id| {
             let (order, placed) = (self.position.orders.get(id)?, self.placed.get(id)?);
             Some(orders::row(stream, self, *id, order, placed))
@@ -364,7 +429,7 @@ impl FoldedPosition {
     }
 
     /// The rows of the trades that changed.
-    pub(super) fn trade_rows(&self, stream: &str) -> impl Iterator<Item = TradeRow> {
+    pub(super) fn trade_rows(&self, stream: &Arc<str>) -> impl Iterator<Item = TradeRow> {
         self.changed_trades
             .iter()
             .filter_map(move |key| Some(trades::row(stream, self, key, self.told.get(key)?)))

@@ -130,6 +130,7 @@ pub(crate) fn chapter(
             incident.handed_back_net_digest = Some(package.net_digest.clone());
         }),
         PlatformEvent::LoadingStarted(_)
+        | PlatformEvent::BookLoaded(_)
         | PlatformEvent::NewOrdersHalted(_)
         | PlatformEvent::ResumeRequested(_)
         | PlatformEvent::ResumeRejected(_)
@@ -137,6 +138,10 @@ pub(crate) fn chapter(
         | PlatformEvent::CancelAllRequested(_)
         | PlatformEvent::CancelAllOrdered(_)
         | PlatformEvent::CancelAllRejected(_)
+        | PlatformEvent::DisconnectRequested(_)
+        | PlatformEvent::DisconnectRejected(_)
+        | PlatformEvent::VenueDisconnected(_)
+        | PlatformEvent::VenueReconnected(_)
         | PlatformEvent::MarketPhaseChanged(_) => Chapter::Nothing,
     }
 }

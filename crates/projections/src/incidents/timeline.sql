@@ -18,30 +18,45 @@ WITH spans AS (
         AND trading_date = $1
         AND placed_position >= (SELECT min(first) FROM spans)
 ), told AS (
-    SELECT position
+    SELECT
+        position,
+        occurred_at,
+        CASE
+            WHEN event_type = 'MarketPhaseChanged' THEN 'market'
+            WHEN stream LIKE 'session-%' THEN 'session'
+            WHEN stream LIKE 'bulk-%' THEN 'bulk'
+            ELSE 'platform'
+        END AS kind,
+        event_type,
+        actor,
+        stream,
+        summary
     FROM spans
     JOIN audit ON timeline AND position BETWEEN first AND last
     UNION
-    SELECT first FROM ends
-    UNION
-    SELECT last FROM ends
+    -- Orders have no row in the trail; who asked for them is told by the request.
+    SELECT
+        placed_position,
+        placed_at,
+        CASE WHEN placed_position = first THEN 'first-order' ELSE 'last-order' END,
+        'OrderPlaced',
+        asked.actor,
+        orders.stream,
+        asked.summary
+    FROM ends
+    JOIN orders ON placed_position IN (first, last)
+    JOIN audit AS asked ON asked.kind <> 'fact'
+        AND asked.event_type = 'SquareOffAccepted'
+        AND asked.request_id = orders.request_id
+        AND asked.stream = orders.stream
 )
 SELECT
     position AS "position!",
-    occurred_at AS at,
-    CASE
-        WHEN position = ends.first THEN 'first-order'
-        WHEN position = ends.last THEN 'last-order'
-        WHEN event_type = 'MarketPhaseChanged' THEN 'market'
-        WHEN stream LIKE 'session-%' THEN 'session'
-        WHEN stream LIKE 'bulk-%' THEN 'bulk'
-        ELSE 'platform'
-    END AS "kind!",
-    event_type,
-    actor,
-    stream,
-    summary AS detail
+    occurred_at AS "at!",
+    kind AS "kind!",
+    event_type AS "event_type!",
+    actor AS "actor!",
+    stream AS "stream!",
+    summary AS "detail!"
 FROM told
-JOIN audit USING (position)
-CROSS JOIN ends
 ORDER BY position

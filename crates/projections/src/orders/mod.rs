@@ -4,11 +4,12 @@ mod query;
 
 pub use query::{OrderFilter, order, orders};
 
-use crate::cell::table_row;
+use crate::cell::{Word, table_row};
 use crate::fold::{FoldedPosition, Placed};
 use crate::units::{date, small_count, units};
 use squareoff_domain::OrderId;
 use squareoff_domain::position::{Order, Origin, TimeInForce};
+use std::sync::Arc;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
@@ -21,15 +22,15 @@ table_row! {
         /// What the venue knows it by, since its last accepted replace.
         pub current_cl_ord_id: String,
         /// `ours`, or `external`: placed on the primary before the outage.
-        pub origin: String,
+        pub origin: Word,
         /// Stream of the order's position.
-        pub stream: String,
+        pub stream: Arc<str>,
         pub trading_date: Date,
-        pub client_code: String,
-        pub venue: String,
-        pub symbol: String,
-        pub product: String,
-        pub side: String,
+        pub client_code: Arc<str>,
+        pub venue: Word,
+        pub symbol: Arc<str>,
+        pub product: Word,
+        pub side: Word,
         /// As they stand, after what was replaced.
         pub quantity: i64,
         pub price: i64,
@@ -39,7 +40,7 @@ table_row! {
         /// Changes asked for, whatever became of them.
         pub replaces: i32,
         /// `DAY` or `IOC`.
-        pub time_in_force: String,
+        pub time_in_force: Word,
         /// Which slice of how many, from 1.
         pub slice: i32,
         pub slices: i32,
@@ -52,7 +53,7 @@ table_row! {
         /// Value over quantity of its live executions, rounded towards zero; `None` before the first.
         pub average_price: Option<i64>,
         /// As [`squareoff_domain::position::OrderStatus::as_str`].
-        pub status: String,
+        pub status: Word,
         /// It may still fill.
         pub working: bool,
         /// Fills that came after the order had ended here.
@@ -70,7 +71,7 @@ table_row! {
 }
 
 pub(crate) fn row(
-    stream: &str,
+    stream: &Arc<str>,
     folded: &FoldedPosition,
     id: OrderId,
     order: &Order,
@@ -81,20 +82,20 @@ pub(crate) fn row(
         order_id: id.0,
         cl_ord_id: order.cl_ord_id.as_str().to_owned(),
         current_cl_ord_id: order.current_cl_ord_id().as_str().to_owned(),
-        origin: origin(order.origin).to_owned(),
-        stream: stream.to_owned(),
+        origin: origin(order.origin).into(),
+        stream: Arc::clone(stream),
         trading_date: date(key.date),
-        client_code: key.client.as_str().to_owned(),
-        venue: key.venue.as_str().to_owned(),
-        symbol: key.symbol.as_str().to_owned(),
-        product: key.product.as_str().to_owned(),
-        side: order.side.as_str().to_owned(),
+        client_code: Arc::clone(&folded.client),
+        venue: key.venue.as_str().into(),
+        symbol: Arc::clone(&folded.symbol),
+        product: key.product.as_str().into(),
+        side: order.side.as_str().into(),
         quantity: units(order.quantity),
         price: order.price.0,
         placed_quantity: units(placed.quantity),
         placed_price: placed.price.0,
         replaces: small_count(order.replaces.len()),
-        time_in_force: time_in_force(placed.time_in_force).to_owned(),
+        time_in_force: time_in_force(placed.time_in_force).into(),
         slice: placed.slice,
         slices: placed.slices,
         request_id: placed.request_id.map(|request| request.0),
@@ -105,7 +106,7 @@ pub(crate) fn row(
         cumulative_quantity: units(order.filled()),
         leaves_quantity: units(order.leaves()),
         average_price: average_price(folded, placed),
-        status: order.status().as_str().to_owned(),
+        status: order.status().as_str().into(),
         working: !order.leaves().is_zero(),
         late_fills: placed.late_fills,
         reject_code: placed.reject.as_ref().map(|(code, _)| *code),

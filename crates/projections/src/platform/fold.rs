@@ -215,8 +215,13 @@ impl FoldedPlatform {
             | PlatformEvent::ActivationApproved(_)
             | PlatformEvent::ActivationRejected(_)
             | PlatformEvent::LoadingStarted(_)
+            | PlatformEvent::BookLoaded(_)
             | PlatformEvent::HandbackRequested(_)
             | PlatformEvent::HandbackRejected(_)
+            | PlatformEvent::DisconnectRequested(_)
+            | PlatformEvent::DisconnectRejected(_)
+            | PlatformEvent::VenueDisconnected(_)
+            | PlatformEvent::VenueReconnected(_)
             | PlatformEvent::HandbackApproved(_) => {}
         }
     }

@@ -12,7 +12,6 @@ use crate::cell::table_row;
 use crate::fold::FoldedPosition;
 use crate::units::{date, small_count, units, whole};
 use squareoff_domain::Price;
-use squareoff_domain::position::TradeStatus;
 use time::{Date, OffsetDateTime};
 
 table_row! {
@@ -158,10 +157,7 @@ pub(crate) fn row(stream: &str, folded: &FoldedPosition) -> StoredPosition {
 /// Without a drop copy nothing is contradicted, and nothing need be derived.
 fn contradicted(folded: &FoldedPosition) -> i32 {
     let position = &folded.position;
-    let contradicted = position.confirmations.keys().filter(|key| {
-        position
-            .trade(key)
-            .is_some_and(|trade| trade.status == TradeStatus::Contradicted)
-    });
-    small_count(contradicted.count())
+    let booked = position.confirmations.keys();
+    let booked = booked.filter(|key| position.executions.contains_key(*key));
+    small_count(booked.filter(|key| position.is_break(key)).count())
 }

@@ -28,10 +28,11 @@ use tokio::task::JoinHandle;
 pub const SEGMENT_EVENTS: usize = 131_072;
 /// A larger wish is cut to this, for the sake of memory: about a kilobyte per event while a segment is on its way.
 pub const SEGMENT_EVENTS_MAX: usize = 262_144;
-/// Events of one read: some milliseconds of decoding.
-const CHUNK_EVENTS: usize = 4_096;
-/// Chunks read and decoded ahead of the fold, about ten megabytes each.
-const CHUNKS_AHEAD_MAX: usize = 4;
+/// Events of one read: half a millisecond of decoding. Larger ones are slower: the allocator gives their memory back to the system,
+/// which then clears it for the next.
+const CHUNK_EVENTS: usize = 512;
+/// Chunks read and decoded ahead of the fold, about a megabyte each.
+const CHUNKS_AHEAD_MAX: usize = 16;
 /// Segments folded ahead of the copying.
 const SEGMENTS_AHEAD_MAX: usize = 1;
 
@@ -125,7 +126,7 @@ impl Filling<'_> {
             };
             in_segment += chunk.len();
             self.events += units::count(chunk.len());
-            self.fold.take_in(store, chunk, &mut touched).await?;
+            self.fold.take_in(store, &chunk, &mut touched).await?;
             self.to = last;
             if in_segment >= segment_events {
                 in_segment = 0;

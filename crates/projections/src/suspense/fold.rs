@@ -53,6 +53,11 @@ impl FoldedSuspense {
                 self.rows.entry(report.report_key.clone()).or_insert(row);
                 self.change(stored, &report.report_key, |_| {});
             }
+            SuspenseEvent::SuspenseMatchBegun(begun) => {
+                self.change(stored, &begun.report_key, |row| {
+                    row.matched_stream = Some(begun.position.stream());
+                });
+            }
             SuspenseEvent::SuspenseMatched(matched) => {
                 self.change(stored, &matched.report_key, |row| {
                     row.state = "matched".to_owned();

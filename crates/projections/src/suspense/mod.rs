@@ -32,7 +32,7 @@ table_row! {
         pub price: Option<i64>,
         /// `open`, `matched` or `dismissed`.
         pub state: String,
-        /// Stream of the position it belongs to.
+        /// Stream of the position it belongs to; unless it is `matched`, of the one where a match of it was begun and not concluded.
         pub matched_stream: Option<String>,
         /// The person, or the source of the primary's row.
         pub settled_by: Option<String>,

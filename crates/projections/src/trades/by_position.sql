@@ -22,6 +22,8 @@ SELECT
     drop_copy_price,
     exchange_order_id,
     executed_at,
+    told_at,
+    told_by,
     late,
     version,
     updated_position,

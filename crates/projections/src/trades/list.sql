@@ -22,13 +22,15 @@ SELECT
     drop_copy_price,
     exchange_order_id,
     executed_at,
+    told_at,
+    told_by,
     late,
     version,
     updated_position,
     updated_at
 FROM trades
 WHERE ($1::text IS NULL OR client_code = $1)
-    AND ($2::uuid IS NULL OR order_id = $2)
+    AND ($2::uuid IS NULL OR (order_id = $2 AND client_code = (SELECT client_code FROM orders WHERE order_id = $2)))
     AND ($3::text IS NULL OR venue = $3)
     AND ($4::text IS NULL OR symbol = $4)
     AND ($5::date IS NULL OR trading_date = $5)

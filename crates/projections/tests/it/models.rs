@@ -360,16 +360,13 @@ async fn an_order_shows_whose_it_is_what_was_replaced_and_whether_it_works() {
     let (_test, pool) = shown(&desk).await;
 
     let row = order(&pool, ours.0).await.unwrap().value.unwrap();
-    assert_eq!((row.origin.as_str(), row.status.as_str()), ("ours", "new"));
+    assert_eq!((&*row.origin, &*row.status), ("ours", "new"));
     assert_eq!((row.quantity, row.price), (40, 1_000_000));
     assert_eq!((row.placed_quantity, row.replaces), (60, 1));
     assert_eq!(row.current_cl_ord_id, replace.as_str());
     assert_ne!(row.current_cl_ord_id, row.cl_ord_id);
     let other = order(&pool, theirs.0).await.unwrap().value.unwrap();
-    assert_eq!(
-        (other.origin.as_str(), other.request_id),
-        ("external", None)
-    );
+    assert_eq!((&*other.origin, other.request_id), ("external", None));
     let any = OrderFilter::default();
     for (filter, rows) in [
         (
@@ -449,7 +446,7 @@ async fn a_trade_shows_how_sure_it_is_and_every_report_of_it_stays() {
         .rev()
         .map(|row| {
             let id = row.execution_key.rsplit('|').next().unwrap();
-            (id, row.status.as_str(), row.live_quantity, row.is_break)
+            (id, &*row.status, row.live_quantity, row.is_break)
         })
         .collect();
     assert_eq!(
@@ -467,10 +464,7 @@ async fn a_trade_shows_how_sure_it_is_and_every_report_of_it_stays() {
     assert_eq!((four.quantity, four.price), (8, 1_010_000));
     assert_eq!((four.told_quantity, four.told_price), (10, 1_000_000));
     assert_eq!(rows[3].drop_copy_quantity, Some(11));
-    assert_eq!(
-        (rows[0].origin.as_str(), rows[0].order_id),
-        ("drop-copy", None)
-    );
+    assert_eq!((&*rows[0].origin, rows[0].order_id), ("drop-copy", None));
     let again = trade(&pool, four.position).await.unwrap().value;
     assert_eq!(again.as_ref(), Some(four));
     let breaks = TradeFilter {
@@ -706,6 +700,7 @@ async fn an_incident_is_told_from_the_outage_to_the_hand_back() {
     )
     .await;
     let activated = PlatformActivated {
+        without_book: None,
         epoch: 1,
         trading_date: date(),
         reason: "primary down".into(),
@@ -728,7 +723,9 @@ async fn an_incident_is_told_from_the_outage_to_the_hand_back() {
     desk.append("session-NSE-A", 0, vec![Event::Session(ready)])
         .await;
     desk.bod(&key, 150).await;
+    desk.request = Uuid::from_u128(8);
     desk.square_off(&key, Wanted::All).await;
+    desk.request = Uuid::nil();
     let ours = desk.orders(&key)[0];
     desk.fill(&key, ours, 40, 1_000_000).await;
     let refused = RequestRefused {
@@ -881,7 +878,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
     let ours = desk.orders(&one)[0];
     // The gateway's facts go back to the request that placed the order.
     (desk.actor, desk.request) = ("gateway:NSE-A", Uuid::from_u128(71));
-    desk.fill(&one, ours, 100, 1_000_000).await;
+    desk.venue(&one, ours, Execution::Expired).await;
     (desk.actor, desk.request) = ("desk-asha", Uuid::from_u128(73));
     let refused = RequestRefused {
         what: "cancel".into(),
@@ -911,20 +908,20 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
     let head = i64::try_from(desk.store.head().await.unwrap().as_u64()).unwrap();
     let (first, last) = (recorded(3).await, recorded(head).await);
     for (filter, found) in [
-        (any.clone(), "refused placed asked placed asked"),
+        (any.clone(), "refused asked asked"),
         (
             AuditFilter {
                 facts: true,
                 ..any.clone()
             },
-            "refused sold placed asked placed asked",
+            "refused the asked asked",
         ),
         (
             AuditFilter {
                 actor: text("desk-asha"),
                 ..any.clone()
             },
-            "refused placed asked",
+            "refused asked",
         ),
         (
             AuditFilter {
@@ -939,14 +936,14 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 facts: true,
                 ..any.clone()
             },
-            "sold",
+            "the",
         ),
         (
             AuditFilter {
                 client_code: text("C00002"),
                 ..any.clone()
             },
-            "placed asked",
+            "asked",
         ),
         (
             AuditFilter {
@@ -954,7 +951,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 facts: true,
                 ..any.clone()
             },
-            "sold placed",
+            "the asked",
         ),
         (
             AuditFilter {
@@ -962,7 +959,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 facts: true,
                 ..any.clone()
             },
-            "sold placed asked",
+            "the asked",
         ),
         (
             AuditFilter {
@@ -973,11 +970,11 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
         ),
         (
             AuditFilter {
-                event_type: text("Executed"),
+                event_type: text("OrderExpired"),
                 facts: true,
                 ..any.clone()
             },
-            "sold",
+            "the",
         ),
         (
             AuditFilter {
@@ -991,7 +988,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 kind: text("fact"),
                 ..any.clone()
             },
-            "sold",
+            "the",
         ),
         (
             AuditFilter {
@@ -999,7 +996,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 facts: true,
                 ..any.clone()
             },
-            "placed asked",
+            "asked",
         ),
         (
             AuditFilter {
@@ -1021,14 +1018,14 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
                 before: Some(5),
                 ..any.clone()
             },
-            "placed asked",
+            "asked",
         ),
         (
             AuditFilter {
                 limit: Some(2),
                 ..any.clone()
             },
-            "refused placed",
+            "refused asked",
         ),
     ] {
         let rows = audit(&pool, &filter).await.unwrap().value;
@@ -1083,6 +1080,13 @@ async fn a_suspended_report_shows_what_became_of_it() {
         reason: "the client's".into(),
         request_id: Some(request(1)),
     }));
+    let begun = Event::Suspense(SuspenseEvent::SuspenseMatchBegun(SuspenseMatchBegun {
+        report_key: "R4".into(),
+        position: key.clone(),
+        by: "desk-asha".into(),
+        reason: "the client's".into(),
+        request_id: Some(request(3)),
+    }));
     let dismissed = Event::Suspense(SuspenseEvent::SuspenseDismissed(SuspenseDismissed {
         report_key: "R2".into(),
         by: "desk-ravi".into(),
@@ -1098,7 +1102,9 @@ async fn a_suspended_report_shows_what_became_of_it() {
         suspend("R1", Some(execution("E1"))),
         suspend("R2", None),
         suspend("R3", None),
+        suspend("R4", Some(execution("E4"))),
         matched,
+        begun,
         dismissed,
         contradicted,
     ];
@@ -1115,7 +1121,18 @@ async fn a_suspended_report_shows_what_became_of_it() {
         .collect();
     assert_eq!(
         states,
-        [("R3", "open"), ("R2", "dismissed"), ("R1", "matched")]
+        [
+            ("R4", "open"),
+            ("R3", "open"),
+            ("R2", "dismissed"),
+            ("R1", "matched")
+        ]
+    );
+    // A match that was begun and not concluded is still to be settled, and says where.
+    assert_eq!(rows[0].matched_stream, Some(key.stream()));
+    assert_eq!(
+        (&rows[0].settled_by, &rows[1].matched_stream),
+        (&None, &None)
     );
     let first = suspended(&pool, 1).await.unwrap().value.unwrap();
     assert_eq!(first.matched_stream, Some(key.stream()));
@@ -1123,10 +1140,10 @@ async fn a_suspended_report_shows_what_became_of_it() {
         (first.settled_by.as_deref(), first.quantity),
         (Some("desk-asha"), Some(10))
     );
-    assert_eq!(rows[1].contradicted_stream, Some(key.stream()));
+    assert_eq!(rows[2].contradicted_stream, Some(key.stream()));
     let open = SuspenseFilter {
         state: Some("open".into()),
         ..SuspenseFilter::default()
     };
-    assert_eq!(suspense(&pool, &open).await.unwrap().value.len(), 1);
+    assert_eq!(suspense(&pool, &open).await.unwrap().value.len(), 2);
 }

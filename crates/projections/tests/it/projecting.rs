@@ -74,7 +74,7 @@ async fn a_square_off_is_seen_in_every_read_model() {
     let first = order(&pool, ids[0].0).await.unwrap().value.unwrap();
     assert_eq!(
         (
-            first.status.as_str(),
+            &*first.status,
             first.cumulative_quantity,
             first.leaves_quantity
         ),
@@ -87,7 +87,7 @@ async fn a_square_off_is_seen_in_every_read_model() {
     let second = order(&pool, ids[1].0).await.unwrap().value.unwrap();
     assert_eq!(
         (
-            second.status.as_str(),
+            &*second.status,
             second.reject_code,
             second.reject_text.as_deref()
         ),

@@ -2,12 +2,13 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use squareoff_domain::client::{ClientEvent, ClientRegistered};
 use squareoff_domain::platform::{Phase, Platform, PlatformEvent};
 use squareoff_domain::position::{
     Context, Execution, ExecutionReport, Position, PositionEvent, PricePolicy, Report, Request,
     SquareOffTerms, TimeInForce, Wanted, decide, evolve, record,
 };
-use squareoff_domain::reference::{ClientEvent, ClientRegistered, InstrumentKind};
+use squareoff_domain::reference::InstrumentKind;
 use squareoff_domain::{
     Client, Contract, Event, ExecutionKey, NetQuantity, OrderId, PositionKey, Price, Product,
     Quantity, RequestId, Segment, Timestamp, TradingDate, Venue,
@@ -141,7 +142,7 @@ impl Desk {
     }
 
     pub async fn register(&mut self, client: Client) -> LogPosition {
-        let stream = squareoff_domain::reference::client_stream(&client.client);
+        let stream = squareoff_domain::client::client_stream(&client.client);
         let version = self
             .store
             .read_stream(&stream, 1, 1_000)
@@ -155,6 +156,7 @@ impl Desk {
 
     pub async fn activate(&mut self) -> LogPosition {
         let event = squareoff_domain::platform::PlatformActivated {
+            without_book: None,
             epoch: 1,
             trading_date: date(),
             reason: "primary down".into(),
@@ -233,7 +235,12 @@ impl Desk {
     }
 
     pub async fn square_off(&mut self, key: &PositionKey, wanted: Wanted) -> Option<LogPosition> {
-        let request_id = RequestId(Uuid::from_u128(self.random.random()));
+        let random = Uuid::from_u128(self.random.random());
+        let request_id = RequestId(if self.request.is_nil() {
+            random
+        } else {
+            self.request
+        });
         let terms = SquareOffTerms {
             quantity: wanted,
             price: PricePolicy::MarketableLimit,

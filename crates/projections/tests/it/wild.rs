@@ -4,15 +4,20 @@
 use crate::story::{Desk, date, key};
 use rand::RngExt;
 use squareoff_domain::bulk::*;
+use squareoff_domain::client::{
+    ClientErased, ClientEvent, ClientIdentityRecorded, ClientIdentityRevealed, ClientKeyRotated,
+    ClientRegistered, IdentityField, SealedField,
+};
 use squareoff_domain::platform::*;
 use squareoff_domain::position::*;
-use squareoff_domain::reference::{ClientEvent, ClientRegistered, ContractEvent, ContractListed};
+use squareoff_domain::reference::{ContractEvent, ContractListed};
 use squareoff_domain::refusals::{RefusalEvent, RequestRefused};
+use squareoff_domain::sealing::{self, CheckpointSealed, SealEvent};
 use squareoff_domain::session::*;
 use squareoff_domain::suspense::*;
 use squareoff_domain::{
-    ClOrdId, Client, Event, ExchangeOrderId, ExecutionKey, NetQuantity, OrderId, PositionKey,
-    Price, Product, Quantity, RequestId, Segment, Side, Timestamp, Venue,
+    ClOrdId, Client, ClientCode, Event, ExchangeOrderId, ExecutionKey, KeyId, NetQuantity, OrderId,
+    PositionKey, Price, Product, Quantity, RequestId, Segment, Side, Timestamp, Venue,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -45,20 +50,60 @@ impl Wild {
     }
 }
 
+fn client(desk: &mut Desk) -> ClientEvent {
+    let client: ClientCode = "C00091".parse().unwrap();
+    let key_id = KeyId(request(desk).0);
+    let sealed = SealedField {
+        field: IdentityField::Name,
+        sealed: text(desk),
+    };
+    let (by, reason) = (text(desk), text(desk));
+    let request_id = request(desk);
+    match desk.random.random_range(0..5) {
+        0 => ClientEvent::ClientRegistered(ClientRegistered {
+            client: Client {
+                client,
+                category: text(desk),
+                branch: text(desk),
+                segments: vec![Segment::Cash],
+            },
+        }),
+        1 => ClientEvent::ClientIdentityRecorded(ClientIdentityRecorded {
+            client,
+            key_id,
+            fields: vec![sealed],
+            source: text(desk),
+        }),
+        2 => ClientEvent::ClientKeyRotated(ClientKeyRotated {
+            client,
+            key_id,
+            fields: vec![sealed],
+            by,
+            reason,
+            request_id,
+        }),
+        3 => ClientEvent::ClientIdentityRevealed(ClientIdentityRevealed {
+            client,
+            fields: vec![IdentityField::Name],
+            by,
+            reason,
+            request_id,
+        }),
+        _ => ClientEvent::ClientErased(ClientErased {
+            client,
+            key_id: Some(key_id),
+            fields: vec![IdentityField::Name],
+            by,
+            reason,
+            request_id,
+        }),
+    }
+}
+
 /// An event and the stream it goes to.
 fn any(desk: &mut Desk) -> (String, Event) {
-    match desk.random.random_range(0..20) {
-        0 => (
-            "client-C00091".into(),
-            Event::Client(ClientEvent::ClientRegistered(ClientRegistered {
-                client: Client {
-                    client: "C00091".parse().unwrap(),
-                    category: text(desk),
-                    branch: text(desk),
-                    segments: vec![Segment::Cash],
-                },
-            })),
-        ),
+    match desk.random.random_range(0..21) {
+        0 => ("client-C00091".into(), Event::Client(client(desk))),
         1 => {
             let key = position_key(desk);
             let contract = squareoff_domain::Contract {
@@ -93,6 +138,14 @@ fn any(desk: &mut Desk) -> (String, Event) {
         8 => (
             squareoff_domain::suspense::stream(Venue::Nse, date()),
             Event::Suspense(suspense(desk)),
+        ),
+        9 => (
+            sealing::STREAM.into(),
+            Event::Seal(SealEvent::CheckpointSealed(CheckpointSealed {
+                size: desk.random.random_range(0..1_000),
+                root: text(desk),
+                note: text(desk),
+            })),
         ),
         _ => {
             let key = position_key(desk);
@@ -406,7 +459,7 @@ fn platform(desk: &mut Desk) -> PlatformEvent {
     let epoch = desk.random.random_range(1..9);
     let scopes = [HaltScope::All, HaltScope::Venue(Venue::Nse)];
     let scope = scopes[desk.random.random_range(0..2)];
-    match desk.random.random_range(0..18) {
+    match desk.random.random_range(0..23) {
         0 => Is::ActivationRequested(ActivationRequested {
             request_id,
             trading_date,
@@ -429,6 +482,7 @@ fn platform(desk: &mut Desk) -> PlatformEvent {
             approved_by: Some(approved_by),
             activated_by: Some(by),
             request_id: None,
+            without_book: chance(desk).then_some(requested_by),
         }),
         5 => Is::PlatformStoodDown(PlatformStoodDown {
             epoch,
@@ -510,6 +564,38 @@ fn platform(desk: &mut Desk) -> PlatformEvent {
             reason,
             by,
         }),
+        17 => Is::DisconnectRequested(DisconnectRequested {
+            request_id,
+            venue: Venue::Nse,
+            reason,
+            by,
+        }),
+        18 => Is::DisconnectRejected(DisconnectRejected {
+            request_id,
+            venue: Venue::Nse,
+            reason,
+            by,
+        }),
+        19 => Is::VenueDisconnected(VenueDisconnected {
+            request_id,
+            venue: Venue::Nse,
+            reason,
+            requested_by,
+            approved_by,
+        }),
+        20 => Is::VenueReconnected(VenueReconnected {
+            request_id,
+            venue: Venue::Nse,
+            reason,
+            by,
+        }),
+        21 => Is::BookLoaded(BookLoaded {
+            trading_date,
+            contracts: 1,
+            clients: 1,
+            positions: 1,
+            source: by,
+        }),
         _ => Is::MarketPhaseChanged(MarketPhaseChanged {
             venue: Venue::Nse,
             segment: Segment::ALL[desk.random.random_range(0..Segment::ALL.len())],
@@ -522,9 +608,14 @@ fn platform(desk: &mut Desk) -> PlatformEvent {
 
 fn session(desk: &mut Desk) -> SessionEvent {
     let (venue, fence, reason) = (Venue::Nse, 1, text(desk));
-    match desk.random.random_range(0..3) {
-        0 => SessionEvent::SessionClaimed(SessionClaimed { venue, fence }),
+    match desk.random.random_range(0..4) {
+        0 => SessionEvent::SessionClaimed(SessionClaimed {
+            venue,
+            fence,
+            share: None,
+        }),
         1 => SessionEvent::SessionReady(SessionReady { venue, fence }),
+        2 => SessionEvent::SessionKept(SessionKept { venue, fence }),
         _ => SessionEvent::SessionDown(SessionDown {
             venue,
             fence,
@@ -633,7 +724,7 @@ fn bulk_event(desk: &mut Desk, bulk_id: BulkId) -> BulkEvent {
 fn suspense(desk: &mut Desk) -> SuspenseEvent {
     let report_key = format!("R{}", desk.random.random_range(0..5));
     let (by, reason, position) = (text(desk), text(desk), position_key(desk));
-    match desk.random.random_range(0..5) {
+    match desk.random.random_range(0..6) {
         0 | 1 => {
             let told = SuspendedExecution {
                 execution: execution(desk),
@@ -658,7 +749,14 @@ fn suspense(desk: &mut Desk) -> SuspenseEvent {
             reason,
             request_id: maybe_request(desk),
         }),
-        3 => SuspenseEvent::SuspenseDismissed(SuspenseDismissed {
+        3 => SuspenseEvent::SuspenseMatchBegun(SuspenseMatchBegun {
+            report_key,
+            position,
+            by,
+            reason,
+            request_id: maybe_request(desk),
+        }),
+        4 => SuspenseEvent::SuspenseDismissed(SuspenseDismissed {
             report_key,
             by,
             reason,

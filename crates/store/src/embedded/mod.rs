@@ -6,10 +6,13 @@
 //! | [`queue`], [`writer`] | one | group commit: drains the queue, one durable transaction per batch |
 //! | [`reader`] | the runtime's blocking ones | reads on a bounded pool of connections |
 //! | [`tail`] | one | sees what other processes append, while somebody subscribes |
+//! | [`mod@check`], [`mod@backup`] | the caller's | what an operator asks of a log's file |
 //! | [`checkpoint`] | one | moves the write-ahead log into the file, beside the writer |
 //!
 //! Threads end when the last handle is dropped. A killed process leaves nothing to repair by hand: SQLite recovers at the next open.
 
+mod backup;
+mod check;
 mod checkpoint;
 mod connection;
 mod queue;
@@ -17,9 +20,11 @@ mod reader;
 mod tail;
 mod writer;
 
+pub use backup::{BackupError, MANIFEST_NAME, Manifest, backup, restore};
+pub use check::{Checked, Finding, check};
 pub(crate) use tail::Watch;
 
-use crate::{AppendError, Appended, NewEvent, OpenError, Position, ReadError, StoredEvent};
+use crate::{AppendError, Appended, Entry, NewEvent, OpenError, Position, ReadError, StoredEvent};
 use connection::Role;
 use queue::Queue;
 use reader::Readers;
@@ -66,9 +71,11 @@ impl Embedded {
             head.clone(),
         )
         .map_err(io)?;
-        let stop =
-            checkpoint::start(connection::connect(&file, Role::Checkpointer).map_err(sqlite)?)
-                .map_err(io)?;
+        let stop = checkpoint::start(
+            connection::connect(&file, Role::Checkpointer).map_err(sqlite)?,
+            &file,
+        )
+        .map_err(io)?;
         let queue = queue::start(
             connection::connect(&file, Role::Writer).map_err(sqlite)?,
             head,
@@ -90,7 +97,7 @@ impl Embedded {
         expected: u64,
         events: Vec<NewEvent>,
     ) -> Result<Appended, AppendError> {
-        self.shared.queue.append(stream, expected, events).await
+        self.shared.queue.append(stream, expected, &events).await
     }
 
     pub(crate) async fn read_stream(
@@ -102,7 +109,7 @@ impl Embedded {
         let stream: Arc<str> = stream.into();
         self.shared
             .readers
-            .run(move |connection| reader::read_stream(connection, stream, from, max))
+            .run(move |connection| reader::read_stream(connection, &stream, from, max))
             .await
     }
 
@@ -117,8 +124,31 @@ impl Embedded {
             .await
     }
 
+    pub(crate) async fn read_entries(
+        &self,
+        after: Position,
+        max: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        self.shared
+            .readers
+            .run(move |connection| reader::read_entries(connection, after, max))
+            .await
+    }
+
+    pub(crate) async fn stream_version(&self, stream: &str) -> Result<u64, ReadError> {
+        let stream: Arc<str> = stream.into();
+        self.shared
+            .readers
+            .run(move |connection| reader::stream_version(connection, &stream))
+            .await
+    }
+
     pub(crate) async fn head(&self) -> Result<Position, ReadError> {
         self.shared.readers.run(reader::head).await
+    }
+
+    pub(crate) fn failed(&self) -> Option<&str> {
+        self.shared.queue.failed()
     }
 
     pub(crate) fn watch(&self) -> Watch {

@@ -5,18 +5,18 @@
 
 use super::tail::tell;
 use super::writer::Writer;
-use crate::event::body_bytes;
+use crate::entry::Draft;
 use crate::{AppendError, Appended, NewEvent, Position};
 use rusqlite::Connection;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Requests that wait for a commit; at 50,000 a second a full queue is 80 ms.
 const QUEUE_REQUESTS_MAX: usize = 4_096;
-/// Their bodies together, so that large ones can't fill the memory.
+/// Their entries together, so that large ones can't fill the memory.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// One transaction takes at most this much beyond its first request: it bounds the time others wait for the lock.
 const BATCH_BYTES_MAX: usize = 8 << 20;
@@ -29,13 +29,14 @@ const GATHER_PAUSES_MAX: usize = 2;
 pub(super) struct Queue {
     requests: mpsc::Sender<Request>,
     bytes: Arc<AtomicUsize>,
+    failed: Arc<OnceLock<String>>,
 }
 
-/// An append that waits for its answer.
+/// An append that waits for its answer. The caller's thread has made the bytes already; the writer only fills in what it alone knows.
 pub(super) struct Request {
     pub(super) stream: Arc<str>,
     pub(super) expected: u64,
-    pub(super) events: Vec<NewEvent>,
+    pub(super) drafts: Vec<Draft>,
     bytes: usize,
     answer: oneshot::Sender<Answer>,
 }
@@ -46,15 +47,17 @@ impl Request {
     pub(super) fn new(
         stream: &str,
         expected: u64,
-        events: Vec<NewEvent>,
+        events: &[NewEvent],
     ) -> (Self, oneshot::Receiver<Answer>) {
         let (answer, answered) = oneshot::channel();
-        let bytes = body_bytes(&events);
+        let draft = |(event, nth)| Draft::of(stream, expected.saturating_add(nth), event);
+        let drafts: Vec<_> = events.iter().zip(1..).map(draft).collect();
+        let bytes = drafts.iter().map(|draft| draft.bytes.len()).sum();
         (
             Request {
                 stream: stream.into(),
                 expected,
-                events,
+                drafts,
                 bytes,
                 answer,
             },
@@ -64,12 +67,12 @@ impl Request {
 }
 
 impl Queue {
-    pub(super) async fn append(
-        &self,
-        stream: &str,
-        expected: u64,
-        events: Vec<NewEvent>,
-    ) -> Answer {
+    /// The disk error that closed the log for appends.
+    pub(super) fn failed(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
+    }
+
+    pub(super) async fn append(&self, stream: &str, expected: u64, events: &[NewEvent]) -> Answer {
         let (request, answered) = Request::new(stream, expected, events);
         let bytes = request.bytes;
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
@@ -96,12 +99,17 @@ pub(super) fn start(
 ) -> std::io::Result<Queue> {
     let (requests, queue) = mpsc::channel(QUEUE_REQUESTS_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
-    let writer = Writer::new(connection);
+    let failed = Arc::new(OnceLock::new());
+    let writer = Writer::new(connection, failed.clone());
     let queued = bytes.clone();
     std::thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || drain(writer, queue, &queued, &head))?;
-    Ok(Queue { requests, bytes })
+    Ok(Queue {
+        requests,
+        bytes,
+        failed,
+    })
 }
 
 fn drain(
@@ -126,7 +134,7 @@ fn drain(
             batch.push(request);
         }
         company = batch.len();
-        let answers = writer.commit(&batch);
+        let answers = writer.commit(&mut batch);
         queued.fetch_sub(bytes, Ordering::Relaxed);
         for (request, answer) in batch.drain(..).zip(answers) {
             // A caller that has gone away needs no answer; its append stands.

@@ -1,26 +1,23 @@
 //! Reads, each a short transaction of its own: one that stays open would keep the write-ahead log from starting over.
 
 use super::connection::{Role, connect};
+use crate::entry::{self, Entry};
 use crate::{Position, READ_BYTES_MAX, READ_EVENTS_MAX, ReadError, StoredEvent};
-use rusqlite::{Connection, Row, params};
-use squareoff_domain::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Rows, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 /// Reads at once; more wait for their turn. A read is mostly CPU, so more than a few only take turns anyway.
 const READERS_MAX: usize = 4;
 
-macro_rules! select_events {
-    ($rest:literal) => {
-        concat!(
-            "select position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, actor, request_id, \
-             correlation_id, epoch, body from events ",
-            $rest
-        )
-    };
-}
+/// Every so many versions of a stream one is in an index (`schema.sql`): a read steps back over at most as many events that it does not want.
+const MILESTONE: u64 = 64;
+
+/// Events behind a position.
+const BEHIND: &str =
+    "select position, entry from events where position > ?1 order by position limit ?2";
 
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -84,27 +81,109 @@ pub(super) fn head(connection: &Connection) -> rusqlite::Result<Position> {
         .map(position)
 }
 
+/// The last event; `None` when the log is empty.
+pub(super) fn last(connection: &Connection) -> rusqlite::Result<Option<StoredEvent>> {
+    let mut statement = connection
+        .prepare_cached("select position, entry from events order by position desc limit 1")?;
+    Ok(events(statement.query([])?)?.pop())
+}
+
 pub(super) fn read_all(
     connection: &Connection,
     after: Position,
     max: usize,
 ) -> rusqlite::Result<Vec<StoredEvent>> {
-    let mut statement = connection.prepare_cached(select_events!(
-        "where position > ?1 order by position limit ?2"
-    ))?;
-    collect(statement.query(params![integer(after.as_u64()), limit(max)])?)
+    let mut statement = connection.prepare_cached(BEHIND)?;
+    events(statement.query(params![integer(after.as_u64()), limit(max)])?)
 }
 
+pub(super) fn read_entries(
+    connection: &Connection,
+    after: Position,
+    max: usize,
+) -> rusqlite::Result<Vec<Entry>> {
+    let mut statement = connection.prepare_cached(BEHIND)?;
+    let rows = statement.query(params![integer(after.as_u64()), limit(max)])?;
+    collect(rows, |position, bytes, _| {
+        let bytes = bytes.to_vec();
+        Ok(Entry { position, bytes })
+    })
+}
+
+/// Events of a stream, from its end or the next milestone backwards: positions of a stream rise with its versions.
 pub(super) fn read_stream(
     connection: &Connection,
-    stream: Arc<str>,
+    stream: &str,
     from: u64,
     max: usize,
 ) -> rusqlite::Result<Vec<StoredEvent>> {
-    let mut statement = connection.prepare_cached(select_events!(
-        "where stream = ?1 and version >= ?2 order by version limit ?3"
-    ))?;
-    collect(statement.query(params![stream, integer(from), limit(max)])?)
+    let from = from.max(1);
+    let Some(end) = stream_end(connection, stream)?.filter(|end| end.version >= from && max > 0)
+    else {
+        return Ok(vec![]);
+    };
+    let to = from.saturating_add(limit(max).unsigned_abs() - 1);
+    let start = if to.saturating_add(MILESTONE) < end.version {
+        milestone(connection, end.stream, to)?.unwrap_or(end.position)
+    } else {
+        end.position
+    };
+    let mut statement = connection.prepare_cached(
+        "with recursive back (position, version, before) as ( \
+             select position, version, before from events where position = ?1 \
+             union all \
+             select events.position, events.version, events.before from back \
+             join events on events.position = back.before \
+             where back.version > ?2 \
+         ) \
+         select position, entry from events \
+         where position in (select position from back where version >= ?2 and version <= ?3) \
+         order by position",
+    )?;
+    events(statement.query(params![start, integer(from), integer(to)])?)
+}
+
+/// The position of the stream's first milestone at or behind a version.
+fn milestone(connection: &Connection, stream: i64, version: u64) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "select position from events indexed by events_milestones \
+             where stream = ?1 and version >= ?2 and version % 64 = 0 order by version limit 1",
+        )?
+        .query_row(params![stream, integer(version)], |row| row.get(0))
+        .optional()
+}
+
+/// Where a stream is in its tables.
+pub(super) struct StreamEnd {
+    pub(super) stream: i64,
+    pub(super) version: u64,
+    pub(super) position: i64,
+}
+
+/// `None` when there is no such stream.
+pub(super) fn stream_end(
+    connection: &Connection,
+    name: &str,
+) -> rusqlite::Result<Option<StreamEnd>> {
+    connection
+        .prepare_cached(
+            "select ends.stream, ends.version, ends.position from streams join ends on ends.stream = streams.id \
+             where streams.name = ?1",
+        )?
+        .query_row([name], |row| {
+            Ok(StreamEnd {
+                stream: row.get(0)?,
+                version: row.get::<_, i64>(1)?.unsigned_abs(),
+                position: row.get(2)?,
+            })
+        })
+        .optional()
+}
+
+/// The version of the stream's last event; 0 when there is no such stream.
+pub(super) fn stream_version(connection: &Connection, stream: &str) -> rusqlite::Result<u64> {
+    Ok(stream_end(connection, stream)?.map_or(0, |end| end.version))
 }
 
 /// Positions and versions start at 1 and stay far below 2^63; a caller's larger number means "behind everything".
@@ -116,53 +195,34 @@ pub(super) fn position(number: i64) -> Position {
     Position::from_u64(number.unsigned_abs())
 }
 
+/// What the file holds is not what this adapter writes.
+pub(super) fn corrupt(reason: impl std::fmt::Display) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, reason.to_string().into())
+}
+
 fn limit(max: usize) -> i64 {
     integer(max.min(READ_EVENTS_MAX) as u64)
 }
 
-fn collect(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<Vec<StoredEvent>> {
-    let mut events: Vec<StoredEvent> = Vec::new();
+fn events(rows: Rows<'_>) -> rusqlite::Result<Vec<StoredEvent>> {
+    collect(rows, |position, bytes, neighbour| {
+        entry::decode(position, bytes, neighbour)
+            .map_err(|error| corrupt(format!("event {position}: {error}")))
+    })
+}
+
+/// What `read` makes of each row of position and entry, and of the one before it.
+fn collect<T>(
+    mut rows: Rows<'_>,
+    read: impl Fn(Position, &[u8], Option<&T>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut all: Vec<T> = Vec::new();
     let mut bytes = 0;
     while bytes < READ_BYTES_MAX {
         let Some(row) = rows.next()? else { break };
-        let event = stored_event(row, events.last())?;
-        bytes += event.body.len();
-        events.push(event);
+        let entry = row.get_ref(1)?.as_blob()?;
+        bytes += entry.len();
+        all.push(read(position(row.get(0)?), entry, all.last())?);
     }
-    Ok(events)
-}
-
-/// Neighbours often share stream, type or actor: the text of `previous` is shared then, which saves three allocations of four.
-fn stored_event(row: &Row<'_>, previous: Option<&StoredEvent>) -> rusqlite::Result<StoredEvent> {
-    let text = |index: usize, same: Option<&Arc<str>>| -> rusqlite::Result<Arc<str>> {
-        let text = row.get_ref(index)?.as_str()?;
-        Ok(same
-            .filter(|same| same.as_ref() == text)
-            .map_or_else(|| text.into(), Arc::clone))
-    };
-    let uuid = |index: usize| -> rusqlite::Result<Uuid> {
-        let bytes = row.get_ref(index)?.as_blob()?;
-        Uuid::from_slice(bytes).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(
-                index,
-                rusqlite::types::Type::Blob,
-                Box::new(error),
-            )
-        })
-    };
-    Ok(StoredEvent {
-        position: position(row.get(0)?),
-        stream: text(1, previous.map(|event| &event.stream))?,
-        version: row.get::<_, i64>(2)?.unsigned_abs(),
-        id: uuid(3)?,
-        event_type: text(4, previous.map(|event| &event.event_type))?,
-        schema_version: row.get(5)?,
-        occurred_at: Timestamp(row.get(6)?),
-        recorded_at: Timestamp(row.get(7)?),
-        actor: text(8, previous.map(|event| &event.actor))?,
-        request_id: uuid(9)?,
-        correlation_id: uuid(10)?,
-        epoch: row.get(11)?,
-        body: row.get_ref(12)?.as_blob()?.to_vec(),
-    })
+    Ok(all)
 }

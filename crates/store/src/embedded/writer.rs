@@ -1,32 +1,55 @@
 //! The one writer of this process: a batch of appends becomes one durable transaction.
 //!
-//! 1. Every batch is one immediate transaction: what is read in it (heads, ids) can't change before its commit, whoever else writes.
+//! 1. Every batch is one immediate transaction: what is read in it (the ends of streams) can't change before its commit, whoever else writes.
 //! 2. Each request of a batch succeeds or fails alone; all are answered after the commit.
-//! 3. The known heads are trusted only while no other connection has committed (`pragma data_version`).
+//! 3. The known ends are trusted only while no other connection has committed (`pragma data_version`).
 //! 4. After a disk error the log takes no append until it is opened again; repeats and reads are still answered.
+//! 5. What is recorded at never goes back along the log, whatever the clock does.
 
 use super::connection::is_busy;
 use super::queue::{Answer, Request};
-use super::reader::{integer, position};
-use crate::{AppendError, Appended, NewEvent, Position};
+use super::reader::{self, corrupt, integer, position};
+use crate::entry::{self, Draft, NO_PREVIOUS};
+use crate::{AppendError, Appended, Position, StoredEvent};
 use lru::LruCache;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use squareoff_domain::Timestamp;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Streams whose version is remembered; some 100 bytes each. A day of a large book touches fewer.
-const HEADS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// Streams whose end is remembered; some 150 bytes each. A day of a large book touches fewer.
+const ENDS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// Behind this much the clock is named in the operator's log; below it is the clock's own correction.
+const CLOCK_BEHIND_NS: i64 = 1_000_000_000;
 
 pub(super) struct Writer {
     connection: Connection,
-    heads: LruCache<Arc<str>, u64>,
-    /// Position of the last event, as of our last transaction.
-    last: i64,
+    ends: LruCache<Arc<str>, End>,
+    last: Last,
     /// As of our last transaction; `None` when nothing known is to be trusted.
     data_version: Option<i64>,
-    /// The disk error that closed the log for appends.
-    failed: Option<String>,
+    /// The disk error that closed the log for appends; whoever holds the store can see it.
+    failed: Arc<OnceLock<String>>,
+    clock_is_behind: bool,
+}
+
+/// Where a stream ends.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    stream: i64,
+    version: u64,
+    position: i64,
+    /// Leaf hash of the last event.
+    hash: [u8; 32],
+}
+
+/// Where the log ends, as of our last transaction.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    position: i64,
+    stream: i64,
+    recorded_at: i64,
 }
 
 /// What became of a batch that was not committed.
@@ -45,33 +68,26 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// An event of the log, as much of it as tells a repeat from a reuse.
-struct Found {
-    position: i64,
-    stream: String,
-    version: u64,
-    same_content: bool,
-}
-
 impl Writer {
-    pub(super) fn new(connection: Connection) -> Self {
+    pub(super) fn new(connection: Connection, failed: Arc<OnceLock<String>>) -> Self {
         Writer {
             connection,
-            heads: LruCache::new(HEADS_MAX),
-            last: 0,
+            ends: LruCache::new(ENDS_MAX),
+            last: Last::default(),
             data_version: None,
-            failed: None,
+            failed,
+            clock_is_behind: false,
         }
     }
 
     /// Position of the last event, as of the last batch.
     pub(super) fn head(&self) -> Position {
-        position(self.last)
+        position(self.last.position)
     }
 
-    /// An answer to each request, in their order.
-    pub(super) fn commit(&mut self, batch: &[Request]) -> Vec<Answer> {
-        if let Some(reason) = self.failed.clone() {
+    /// An answer to each request, in their order. What is written of the requests' drafts is left in them.
+    pub(super) fn commit(&mut self, batch: &mut [Request]) -> Vec<Answer> {
+        if let Some(reason) = self.failed.get().cloned() {
             return batch
                 .iter()
                 .map(|request| self.answer_read_only(request, &reason))
@@ -99,7 +115,7 @@ impl Writer {
         vec![Err(error); batch.len()]
     }
 
-    fn transact(&mut self, batch: &[Request]) -> Result<Vec<Answer>, Failure> {
+    fn transact(&mut self, batch: &mut [Request]) -> Result<Vec<Answer>, Failure> {
         self.execute("begin immediate").map_err(|error| {
             if is_busy(&error) {
                 Failure::Busy
@@ -108,9 +124,9 @@ impl Writer {
             }
         })?;
         self.refresh()?;
-        let recorded_at = now();
+        let recorded_at = self.recorded_at(now());
         let answers = batch
-            .iter()
+            .iter_mut()
             .map(|request| self.append(request, recorded_at))
             .collect::<rusqlite::Result<Vec<_>>>()?;
         self.execute("commit")
@@ -124,160 +140,183 @@ impl Writer {
 
     /// Looks whether somebody else has committed since; then nothing known holds.
     fn refresh(&mut self) -> rusqlite::Result<()> {
-        let number = |sql: &str| {
-            self.connection
-                .prepare_cached(sql)?
-                .query_row([], |row| row.get::<_, i64>(0))
+        let data_version = self
+            .connection
+            .prepare_cached("pragma data_version")?
+            .query_row([], |row| row.get::<_, i64>(0))?;
+        if self.data_version == Some(data_version) {
+            return Ok(());
+        }
+        self.ends.clear();
+        let last = reader::last(&self.connection)?;
+        self.last = Last {
+            position: last
+                .as_ref()
+                .map_or(0, |event| integer(event.position.as_u64())),
+            stream: self
+                .connection
+                .prepare_cached("select coalesce(max(id), 0) from streams")?
+                .query_row([], |row| row.get(0))?,
+            recorded_at: last.map_or(i64::MIN, |event| event.recorded_at.0),
         };
-        let data_version = Some(number("pragma data_version")?);
-        if self.data_version != data_version {
-            self.last = number("select coalesce(max(position), 0) from events")?;
-            self.heads.clear();
-            self.data_version = data_version;
+        self.data_version = Some(data_version);
+        Ok(())
+    }
+
+    /// What a batch says of when it was recorded: this machine's clock, but never less than the log says already. A clock that was
+    /// set back lets the log's time stand still until it has caught up, so that "as of a moment" is always a prefix of the log.
+    fn recorded_at(&mut self, now: i64) -> Timestamp {
+        let behind = self.last.recorded_at.saturating_sub(now) > CLOCK_BEHIND_NS;
+        if behind && !self.clock_is_behind {
+            tracing::warn!(
+                now_ns = now,
+                last_recorded_at_ns = self.last.recorded_at,
+                "the clock is behind the event log's last event: new events are recorded at that event's time until it has caught up"
+            );
+        }
+        self.clock_is_behind = behind;
+        self.last.recorded_at = self.last.recorded_at.max(now);
+        Timestamp(self.last.recorded_at)
+    }
+
+    fn append(
+        &mut self,
+        request: &mut Request,
+        recorded_at: Timestamp,
+    ) -> rusqlite::Result<Answer> {
+        let end = self.end(&request.stream)?;
+        let actual = end.map_or(0, |end| end.version);
+        if actual != request.expected {
+            return self.answer_stored(request, actual);
+        }
+        let mut end = match end {
+            Some(end) => end,
+            None => self.add_stream(&request.stream)?,
+        };
+        self.insert(&mut end, &mut request.drafts, recorded_at)?;
+        self.ends.put(request.stream.clone(), end);
+        Ok(Ok(Appended {
+            first_version: request.expected + 1,
+            last_version: end.version,
+            position: self.head(),
+            repeated: false,
+        }))
+    }
+
+    fn insert(
+        &mut self,
+        end: &mut End,
+        drafts: &mut [Draft],
+        recorded_at: Timestamp,
+    ) -> rusqlite::Result<()> {
+        // `or fail` leaves what came before in the transaction; `or abort`, the default, would keep a journal per statement for that.
+        let mut insert = self.connection.prepare_cached(
+            "insert or fail into events (position, stream, version, before, entry) values (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        for draft in drafts {
+            end.hash = draft.seal(recorded_at, end.hash);
+            end.version += 1;
+            self.last.position += 1;
+            let before = std::mem::replace(&mut end.position, self.last.position);
+            insert.execute(params![
+                end.position,
+                end.stream,
+                integer(end.version),
+                before,
+                draft.bytes
+            ])?;
         }
         Ok(())
     }
 
-    fn append(&mut self, request: &Request, recorded_at: i64) -> rusqlite::Result<Answer> {
-        let actual = self.version(&request.stream)?;
-        // The insert of a single event looks its id up itself; one of several must know before it writes the first.
-        if (actual != request.expected || request.events.len() > 1)
-            && let Some(answer) = self.answer_stored(request)?
-        {
-            return Ok(answer);
-        }
-        if actual != request.expected {
-            let (stream, expected) = (request.stream.to_string(), request.expected);
-            return Ok(Err(AppendError::WrongVersion {
-                stream,
-                expected,
-                actual,
-            }));
-        }
-        match self.insert(request, recorded_at) {
-            Ok(appended) => Ok(Ok(appended)),
-            Err(error) if is_refused(&error) && request.events.len() == 1 => {
-                self.answer_stored(request)?.map(Ok).unwrap_or(Err(error))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn insert(&mut self, request: &Request, recorded_at: i64) -> rusqlite::Result<Appended> {
-        // `or fail` leaves what came before in the transaction; `or abort`, the default, would keep a journal per statement for that.
-        let mut insert = self.connection.prepare_cached(
-            "insert or fail into events (position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, actor, \
-             request_id, correlation_id, epoch, body) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?;
-        let (mut version, mut at) = (request.expected, self.last);
-        for event in &request.events {
-            version += 1;
-            at += 1;
-            insert.execute(params![
-                at,
-                &request.stream,
-                integer(version),
-                event.id.as_bytes(),
-                event.event_type,
-                event.schema_version,
-                event.occurred_at.0,
-                recorded_at,
-                &event.actor,
-                event.request_id.as_bytes(),
-                event.correlation_id.as_bytes(),
-                event.epoch,
-                &event.body,
-            ])?;
-        }
-        self.last = at;
-        self.heads.put(request.stream.clone(), version);
-        let first_version = request.expected + 1;
-        Ok(Appended {
-            first_version,
-            last_version: version,
-            position: position(at),
-            repeated: false,
+    fn add_stream(&mut self, name: &Arc<str>) -> rusqlite::Result<End> {
+        self.last.stream += 1;
+        self.connection
+            .prepare_cached("insert or fail into streams (id, name) values (?1, ?2)")?
+            .execute(params![self.last.stream, name])?;
+        Ok(End {
+            stream: self.last.stream,
+            version: 0,
+            position: 0,
+            hash: NO_PREVIOUS,
         })
     }
 
-    /// The answer when an id of the request is in the log already: the first one again, or that the id is taken.
-    fn answer_stored(&self, request: &Request) -> rusqlite::Result<Option<Answer>> {
-        let mut stored = Vec::new();
-        for (event, nth) in request.events.iter().zip(1..) {
-            if let Some(found) = self.find(event)? {
-                let in_place = found.version.checked_sub(request.expected) == Some(nth)
-                    && found.same_content
-                    && *found.stream == *request.stream;
-                stored.push((event.id, in_place, found));
-            }
+    /// The stream's end; `None` when there is no such stream.
+    fn end(&mut self, name: &Arc<str>) -> rusqlite::Result<Option<End>> {
+        if let Some(end) = self.ends.get(name) {
+            return Ok(Some(*end));
         }
-        let Some((_, _, last)) = stored.last() else {
+        let Some(found) = reader::stream_end(&self.connection, name)? else {
             return Ok(None);
         };
-        let whole = stored.len() == request.events.len();
-        let appended = Appended {
-            first_version: request.expected + 1,
-            last_version: last.version,
-            position: position(last.position),
-            repeated: true,
-        };
-        // A request of which only some events are there is none that was ever answered: its ids belong to another.
-        Ok(Some(
-            match stored
-                .into_iter()
-                .find(|(_, in_place, _)| !(whole && *in_place))
-            {
-                Some((id, _, found)) => {
-                    let (stream, version, position) =
-                        (found.stream, found.version, position(found.position));
-                    Err(AppendError::EventIdReused {
-                        id,
-                        stream,
-                        version,
-                        position,
-                    })
-                }
-                None => Ok(appended),
-            },
-        ))
-    }
-
-    fn find(&self, event: &NewEvent) -> rusqlite::Result<Option<Found>> {
         let mut statement = self
             .connection
-            .prepare_cached("select position, stream, version, type, schema_version, body from events where event_id = ?1")?;
-        statement
-            .query_row([event.id.as_bytes()], |row| {
-                Ok(Found {
-                    position: row.get(0)?,
-                    stream: row.get(1)?,
-                    version: row.get::<_, i64>(2)?.unsigned_abs(),
-                    same_content: row.get_ref(3)?.as_str()? == event.event_type
-                        && row.get::<_, u16>(4)? == event.schema_version
-                        && row.get_ref(5)?.as_blob()? == event.body,
-                })
+            .prepare_cached("select entry from events where position = ?1")?;
+        let hash = statement
+            .query_row([found.position], |row| {
+                Ok(entry::leaf_hash(row.get_ref(0)?.as_blob()?))
             })
-            .optional()
+            .optional()?;
+        // A stream is added with its first event, so one without any is not ours to go on with.
+        let end = End {
+            stream: found.stream,
+            version: found.version,
+            position: found.position,
+            hash: hash.ok_or_else(|| corrupt(format!("stream {name} has no events")))?,
+        };
+        self.ends.put(name.clone(), end);
+        Ok(Some(end))
     }
 
-    fn version(&mut self, stream: &Arc<str>) -> rusqlite::Result<u64> {
-        if let Some(version) = self.heads.get(stream) {
-            return Ok(*version);
+    /// The answer when the stream is not where the request expects it: the first one again, or why there is none.
+    fn answer_stored(&self, request: &Request, actual: u64) -> rusqlite::Result<Answer> {
+        let wrong = || AppendError::WrongVersion {
+            stream: request.stream.to_string(),
+            expected: request.expected,
+            actual,
+        };
+        if request.expected > actual {
+            return Ok(Err(wrong()));
         }
-        let mut statement = self
-            .connection
-            .prepare_cached("select coalesce(max(version), 0) from events where stream = ?1")?;
-        let version = statement
-            .query_row([stream], |row| row.get::<_, i64>(0))?
-            .unsigned_abs();
-        self.heads.put(stream.clone(), version);
-        Ok(version)
+        let stored = reader::read_stream(
+            &self.connection,
+            &request.stream,
+            request.expected + 1,
+            request.drafts.len(),
+        )?;
+        let mut repeated = stored.len() == request.drafts.len();
+        for (draft, stored) in request.drafts.iter().zip(&stored) {
+            let asked = draft.event().map_err(corrupt)?;
+            if asked.id == stored.id && !same_content(&asked, stored) {
+                return Ok(Err(AppendError::EventIdReused {
+                    id: stored.id,
+                    stream: request.stream.to_string(),
+                    version: stored.version,
+                    position: stored.position,
+                }));
+            }
+            repeated &= asked.id == stored.id;
+        }
+        Ok(match stored.last() {
+            Some(last) if repeated => Ok(Appended {
+                first_version: request.expected + 1,
+                last_version: last.version,
+                position: last.position,
+                repeated: true,
+            }),
+            _ => Err(wrong()),
+        })
     }
 
     fn answer_read_only(&self, request: &Request, reason: &str) -> Answer {
-        match self.answer_stored(request) {
-            Ok(Some(answer)) => answer,
-            Ok(None) | Err(_) => Err(AppendError::ReadOnly {
+        let stored = reader::stream_version(&self.connection, &request.stream)
+            .and_then(|actual| self.answer_stored(request, actual));
+        match stored {
+            Ok(Ok(appended)) => Ok(appended),
+            Ok(Err(reused @ AppendError::EventIdReused { .. })) => Err(reused),
+            // What was the stream's end is not to be told from a log that may have lost its own.
+            Ok(Err(_)) | Err(_) => Err(AppendError::ReadOnly {
                 reason: reason.to_owned(),
             }),
         }
@@ -294,8 +333,8 @@ impl Writer {
         {
             tracing::error!(%error, "a failed batch of the event log could not be rolled back");
         }
-        self.heads.clear();
-        self.last = 0;
+        self.ends.clear();
+        self.last = Last::default();
         self.data_version = None;
     }
 
@@ -304,16 +343,18 @@ impl Writer {
             reason,
             "the event log takes no more appends until it is opened again"
         );
-        self.failed = Some(reason.to_owned());
+        let _ = self.failed.set(reason.to_owned());
     }
 }
 
-/// A constraint or trigger said no, and the row was not inserted.
-fn is_refused(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+/// What makes an append a repeat; who retries may have another time, actor or cause.
+fn same_content(asked: &StoredEvent, stored: &StoredEvent) -> bool {
+    asked.event_type == stored.event_type
+        && asked.schema_version == stored.schema_version
+        && asked.body == stored.body
 }
 
-/// By this machine's clock: what a reader may order by is the position.
+/// By this machine's clock.
 fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -325,13 +366,14 @@ fn now() -> i64 {
 mod tests {
     use super::super::connection::{Role, connect, prepare};
     use super::*;
+    use crate::NewEvent;
     use squareoff_domain::Timestamp;
     use uuid::Uuid;
 
     fn writer(folder: &tempfile::TempDir) -> Writer {
         let file = folder.path().join("events.db");
         prepare(&file).unwrap();
-        Writer::new(connect(&file, Role::Writer).unwrap())
+        Writer::new(connect(&file, Role::Writer).unwrap(), Arc::default())
     }
 
     fn request(stream: &str, expected: u64, id: u128, bytes: usize) -> Request {
@@ -346,19 +388,21 @@ mod tests {
             epoch: 1,
             body: vec![b' '; bytes],
         };
-        Request::new(stream, expected, vec![event]).0
+        Request::new(stream, expected, &[event]).0
     }
 
     #[test]
     fn a_full_disk_refuses_the_batch_and_closes_the_log_for_appends_until_it_is_opened_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut full = writer(&folder);
-        let first = full.commit(&[request("s", 0, 1, 10)])[0].clone().unwrap();
+        let first = full.commit(&mut [request("s", 0, 1, 10)])[0]
+            .clone()
+            .unwrap();
         full.connection
             .pragma_update(None, "max_page_count", 12)
             .unwrap();
         let small = || request("t", 0, 2, 10);
-        for answer in full.commit(&[small(), request("u", 0, 3, 1 << 16)]) {
+        for answer in full.commit(&mut [small(), request("u", 0, 3, 1 << 16)]) {
             assert!(
                 matches!(answer, Err(AppendError::ReadOnly { .. })),
                 "{answer:?}"
@@ -367,7 +411,7 @@ mod tests {
         full.connection
             .pragma_update(None, "max_page_count", 1 << 20)
             .unwrap();
-        let refused = full.commit(&[small(), request("s", 0, 1, 10)]);
+        let refused = full.commit(&mut [small(), request("s", 0, 1, 10)]);
         assert!(
             matches!(refused[0], Err(AppendError::ReadOnly { .. })),
             "{refused:?}"
@@ -379,7 +423,7 @@ mod tests {
                 ..first
             })
         );
-        let again = writer(&folder).commit(&[small()])[0].clone().unwrap();
+        let again = writer(&folder).commit(&mut [small()])[0].clone().unwrap();
         assert_eq!(
             (again.repeated, again.position),
             (false, Position::from_u64(2))
@@ -396,7 +440,7 @@ mod tests {
             create temp table here (id integer references there deferrable initially deferred);
             create temp trigger break after insert on main.events begin insert into here values (1); end";
         failing.connection.execute_batch(broken).unwrap();
-        let answers = failing.commit(&[
+        let answers = failing.commit(&mut [
             request("s", 0, 1, 10),
             request("t", 0, 2, 10),
             request("t", 9, 3, 10),
@@ -408,13 +452,13 @@ mod tests {
                 .all(|answer| matches!(answer, Err(AppendError::Unknown { .. }))),
             "{answers:?}"
         );
-        let later = failing.commit(&[request("u", 0, 4, 10)]);
+        let later = failing.commit(&mut [request("u", 0, 4, 10)]);
         assert!(
             matches!(later[0], Err(AppendError::ReadOnly { .. })),
             "{later:?}"
         );
         // Asked again after the log was opened again, the same append tells what became of it: here, nothing.
-        let told = writer(&folder).commit(&[request("s", 0, 1, 10)])[0]
+        let told = writer(&folder).commit(&mut [request("s", 0, 1, 10)])[0]
             .clone()
             .unwrap();
         assert!(!told.repeated);
@@ -426,24 +470,25 @@ mod tests {
         let (mut ours, other) = (writer(&folder), writer(&folder));
         ours.connection.busy_handler(None).unwrap();
         other.execute("begin immediate").unwrap();
-        let refused = ours.commit(&[request("s", 0, 1, 10)]);
+        let refused = ours.commit(&mut [request("s", 0, 1, 10)]);
         assert_eq!(refused, [Err(AppendError::Overloaded)]);
         other.execute("rollback").unwrap();
-        assert!(ours.commit(&[request("s", 0, 1, 10)])[0].is_ok());
+        assert!(ours.commit(&mut [request("s", 0, 1, 10)])[0].is_ok());
     }
 
     #[test]
     fn neighbours_of_a_batch_see_each_other_and_fail_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let batch = [
+        let mut batch = [
             request("s", 0, 1, 10),
             request("s", 1, 2, 10),
             request("s", 1, 3, 10),
             request("t", 0, 1, 10),
+            request("s", 0, 1, 11),
             request("s", 0, 1, 10),
             request("s", 2, 4, 10),
         ];
-        let answers = writer(&folder).commit(&batch);
+        let answers = writer(&folder).commit(&mut batch);
         let versions: Vec<_> = answers
             .iter()
             .map(|answer| {
@@ -468,10 +513,45 @@ mod tests {
             Ok((1, false)),
             Ok((2, false)),
             Err(&wrong),
+            Ok((1, false)),
             Err(&reused),
             Ok((1, true)),
             Ok((3, false)),
         ];
         assert_eq!(versions, expected);
+    }
+
+    #[test]
+    fn each_entry_carries_the_leaf_hash_of_the_one_before_it_in_its_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut one = writer(&folder);
+        let mut batch: Vec<_> = (0..6)
+            .map(|nth| request(["s", "t"][nth % 2], nth as u64 / 2, nth as u128, 10))
+            .collect();
+        one.commit(&mut batch);
+        // Another writer knows of the streams only what the file says.
+        let mut other = writer(&folder);
+        assert!(other.commit(&mut [request("s", 3, 7, 10)])[0].is_ok());
+        assert!(one.commit(&mut [request("s", 4, 8, 10)])[0].is_ok());
+        let entries = reader::read_entries(&one.connection, Position::START, 100).unwrap();
+        let mut hashes = std::collections::HashMap::new();
+        for entry in &entries {
+            let event = entry.event().unwrap();
+            let before = hashes.insert(event.stream, entry.leaf_hash());
+            assert_eq!(event.previous, before.unwrap_or(NO_PREVIOUS));
+        }
+        assert_eq!((entries.len(), hashes.len()), (8, 2));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_lets_the_logs_time_stand_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder);
+        let hour = 3_600_000_000_000;
+        writer.last.recorded_at = 100 * hour;
+        let told: Vec<_> = [100 * hour + 1, 99 * hour, 100 * hour, 100 * hour + 2]
+            .map(|now| writer.recorded_at(now).0 - 100 * hour)
+            .into();
+        assert_eq!(told, [1, 1, 1, 2]);
     }
 }

@@ -10,12 +10,11 @@ use squareoff_domain::platform::{
 use squareoff_domain::refusals::{self, Refusals, RequestRefused};
 use squareoff_domain::{NetQuantity, PositionKey, Product, RequestId, Timestamp, Venue};
 use squareoff_store::codec::LogEvent;
-use squareoff_store::{AppendError, Caller, Committed, Streams, TransactError};
+use squareoff_store::{Caller, Committed, Streams, TransactError};
 use uuid::Uuid;
 
 every_adapter! {
     a_platform_request_repeated_gets_its_first_answer_from_another_process_too
-    a_request_of_an_activation_long_past_changes_nothing
     a_refused_request_is_kept_once_and_may_be_accepted_later
 }
 
@@ -94,41 +93,6 @@ async fn a_platform_request_repeated_gets_its_first_answer_from_another_process_
             TransactError::Refused(PlatformRefusal::RequestIdReused)
         );
     }
-}
-
-async fn a_request_of_an_activation_long_past_changes_nothing(log: Log) {
-    let streams = Streams::new(log.store());
-    let step = async |id, by, what| ask(&streams, id, by, what).await.unwrap();
-    step(1, "asha", halt()).await;
-    step(
-        2,
-        "asha",
-        PlatformAsk::RequestResume {
-            scope: HaltScope::All,
-            reason: "all well".into(),
-        },
-    )
-    .await;
-    step(
-        3,
-        "ravi",
-        PlatformAsk::ApproveResume {
-            scope: HaltScope::All,
-        },
-    )
-    .await;
-    step(4, "asha", request_activation()).await;
-    // By now the state has forgotten the halt, and only the log's own event ids know it.
-    let again = ask(&streams, 1, "asha", halt()).await.unwrap_err();
-    assert!(
-        matches!(
-            again,
-            TransactError::Append(AppendError::EventIdReused { .. })
-        ),
-        "{again}"
-    );
-    let platform = streams.load(STREAM).await.unwrap().state;
-    assert!(platform.halts.is_empty());
 }
 
 async fn a_refused_request_is_kept_once_and_may_be_accepted_later(log: Log) {

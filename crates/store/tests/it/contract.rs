@@ -1,9 +1,11 @@
 //! Appending and reading.
 
-use crate::log::{Log, any_event, assert_in_order, event, every_adapter, whole_log, whole_stream};
+use crate::log::{
+    self, Log, any_event, assert_in_order, event, every_adapter, whole_log, whole_stream,
+};
 use squareoff_store::{
     APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendError, Appended, BODY_BYTES_MAX, EventStore,
-    NAME_BYTES_MAX, Position,
+    NAME_BYTES_MAX, NO_PREVIOUS, Position,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -12,13 +14,14 @@ every_adapter! {
     an_event_is_read_as_it_was_appended
     an_append_stands_only_on_the_version_it_expects
     an_append_repeated_gets_its_first_answer
-    an_event_id_belongs_to_one_place
+    an_event_id_names_one_event_at_a_place
     an_append_is_whole_or_nothing
     one_of_many_concurrent_appends_gets_each_version
     what_is_too_large_or_nothing_is_refused_by_name
     stream_names_are_any_text
     pages_join_to_the_whole
     many_streams_keep_their_own_versions
+    each_event_carries_the_hash_of_the_one_before_it_in_its_stream
     a_log_opened_again_holds_what_it_held
     two_handles_see_each_other
 }
@@ -56,6 +59,7 @@ async fn an_event_is_read_as_it_was_appended(log: Log) {
 async fn an_append_stands_only_on_the_version_it_expects(log: Log) {
     let store = log.store();
     for version in 0..4 {
+        assert_eq!(store.stream_version("s").await, Ok(version));
         for expected in 0..7 {
             let answer = store.append("s", expected, vec![any_event()]).await;
             if expected == version {
@@ -112,18 +116,24 @@ async fn an_append_repeated_gets_its_first_answer(log: Log) {
     assert_eq!(whole_log(&store).await.len(), 5);
 }
 
-async fn an_event_id_belongs_to_one_place(log: Log) {
+async fn an_event_id_names_one_event_at_a_place(log: Log) {
     let store = log.store();
-    let first = store
+    store
         .append("s", 0, vec![event(10, "a"), event(20, "b")])
         .await
         .unwrap();
     store.append("s", 2, vec![event(30, "c")]).await.unwrap();
+    let there = whole_stream(&store, "s").await;
     let reused = |id, version| AppendError::EventIdReused {
         id: Uuid::from_u128(id),
         stream: "s".into(),
         version,
-        position: Position::from_u64(first.position.as_u64() - 2 + version),
+        position: there[usize::try_from(version).unwrap() - 1].position,
+    };
+    let wrong = |expected| AppendError::WrongVersion {
+        stream: "s".into(),
+        expected,
+        actual: 3,
     };
     let other_type = squareoff_store::NewEvent {
         event_type: "OrderRejected",
@@ -133,40 +143,42 @@ async fn an_event_id_belongs_to_one_place(log: Log) {
         schema_version: 2,
         ..event(10, "a")
     };
-    for (stream, expected, events, error) in [
-        ("other", 0, vec![event(10, "a")], reused(10, 1)),
-        ("other", 0, vec![any_event(), event(20, "b")], reused(20, 2)),
-        (
-            "s",
-            0,
-            vec![event(10, "changed"), event(20, "b")],
-            reused(10, 1),
-        ),
-        ("s", 0, vec![other_type], reused(10, 1)),
-        ("s", 0, vec![other_schema], reused(10, 1)),
-        ("s", 3, vec![event(10, "a")], reused(10, 1)),
-        ("s", 1, vec![event(10, "a")], reused(10, 1)),
-        ("s", 0, vec![event(10, "a"), any_event()], reused(10, 1)),
-        ("s", 3, vec![any_event(), event(30, "c")], reused(30, 3)),
+    for (expected, events, error) in [
+        (0, vec![event(10, "changed"), event(20, "b")], reused(10, 1)),
+        (0, vec![event(10, "a"), event(20, "changed")], reused(20, 2)),
+        (0, vec![any_event(), event(20, "changed")], reused(20, 2)),
+        (0, vec![other_type], reused(10, 1)),
+        (0, vec![other_schema], reused(10, 1)),
+        (0, vec![event(10, "a"), any_event()], wrong(0)),
+        (2, vec![event(30, "c"), any_event()], wrong(2)),
+        (1, vec![event(10, "a")], wrong(1)),
+        (4, vec![event(10, "a")], wrong(4)),
     ] {
         assert_eq!(
-            store.append(stream, expected, events.clone()).await,
+            store.append("s", expected, events.clone()).await,
             Err(error),
-            "{stream} {expected} {events:?}"
+            "{expected} {events:?}"
         );
     }
     assert_eq!(whole_log(&store).await.len(), 3);
+    // Where nothing stands that could be its repeat, an id is only a name.
+    store.append("s", 3, vec![event(10, "a")]).await.unwrap();
+    store
+        .append("other", 0, vec![event(10, "a")])
+        .await
+        .unwrap();
+    assert_eq!(whole_log(&store).await.len(), 5);
 }
 
 async fn an_append_is_whole_or_nothing(log: Log) {
     let store = log.store();
     store.append("taken", 0, vec![event(5, "")]).await.unwrap();
-    // The last of many has an id that is taken; its neighbours in the same group commit stand.
+    // One of many has an id that stands there already; its neighbours in the same group commit stand.
     let mut spoiled: Vec<_> = (0..100).map(|_| any_event()).collect();
-    spoiled.push(event(5, "other"));
+    spoiled[0] = event(5, "other");
     let (before, spoiled, after) = tokio::join!(
         store.append("before", 0, vec![any_event(), any_event()]),
-        store.append("spoiled", 0, spoiled),
+        store.append("taken", 0, spoiled),
         store.append("after", 0, vec![any_event()]),
     );
     assert!(
@@ -174,15 +186,15 @@ async fn an_append_is_whole_or_nothing(log: Log) {
         "{spoiled:?}"
     );
     assert!(before.is_ok() && after.is_ok());
-    assert!(whole_stream(&store, "spoiled").await.is_empty());
+    assert_eq!(whole_stream(&store, "taken").await.len(), 1);
     let all = whole_log(&store).await;
     assert_eq!(all.len(), 4);
     assert_in_order(&all);
 }
 
 async fn one_of_many_concurrent_appends_gets_each_version(log: Log) {
-    const WRITERS: usize = 64;
     const EACH: usize = 5;
+    let writers = log.many(64);
     let store = log.store();
     let writer = |store: EventStore| async move {
         let mut got = Vec::new();
@@ -199,7 +211,7 @@ async fn one_of_many_concurrent_appends_gets_each_version(log: Log) {
         }
         got
     };
-    let tasks: Vec<_> = (0..WRITERS)
+    let tasks: Vec<_> = (0..writers)
         .map(|_| tokio::spawn(writer(store.clone())))
         .collect();
     let mut versions = Vec::new();
@@ -209,18 +221,18 @@ async fn one_of_many_concurrent_appends_gets_each_version(log: Log) {
     let distinct: BTreeSet<_> = versions.iter().copied().collect();
     assert_eq!(
         (versions.len(), distinct.len()),
-        (WRITERS * EACH, WRITERS * EACH)
+        (writers * EACH, writers * EACH)
     );
     assert_eq!(
         (distinct.first(), distinct.last()),
-        (Some(&1), Some(&((WRITERS * EACH) as u64)))
+        (Some(&1), Some(&((writers * EACH) as u64)))
     );
     assert_in_order(&whole_log(&store).await);
 }
 
 async fn what_is_too_large_or_nothing_is_refused_by_name(log: Log) {
     let store = log.store();
-    let sized = |bytes| event(bytes as u128, &" ".repeat(bytes));
+    let sized = |bytes| event(bytes as u128, &log::sized(bytes));
     let many = |number: usize| (0..number).map(|_| any_event()).collect::<Vec<_>>();
     let long = "n".repeat(NAME_BYTES_MAX + 1);
     let talkative = squareoff_store::NewEvent {
@@ -229,7 +241,7 @@ async fn what_is_too_large_or_nothing_is_refused_by_name(log: Log) {
     };
     let quarters = |number: u128| {
         (0..number)
-            .map(|id| event(id * 8, &" ".repeat(APPEND_BYTES_MAX / 4)))
+            .map(|id| event(id * 8, &log::sized(APPEND_BYTES_MAX / 4)))
             .collect::<Vec<_>>()
     };
     for (stream, events, message) in [
@@ -261,6 +273,11 @@ async fn what_is_too_large_or_nothing_is_refused_by_name(log: Log) {
         ("s", vec![], "an append needs at least one event"),
         ("", many(1), "a stream needs a name"),
         (
+            "$settings",
+            many(1),
+            "a stream's name can't begin with `$`: $settings",
+        ),
+        (
             "s",
             vec![event(6, "a"), event(6, "a")],
             "event id 00000000-0000-0000-0000-000000000006 stands twice in one append",
@@ -286,7 +303,7 @@ async fn what_is_too_large_or_nothing_is_refused_by_name(log: Log) {
             "bytes",
             4,
             (100..104)
-                .map(|id| event(id * 8, &" ".repeat(BODY_BYTES_MAX)))
+                .map(|id| event(id * 8, &log::sized(BODY_BYTES_MAX)))
                 .collect(),
         )
         .await
@@ -378,17 +395,21 @@ async fn pages_join_to_the_whole(log: Log) {
 }
 
 async fn many_streams_keep_their_own_versions(log: Log) {
+    const WRITERS: usize = 128;
     let store = log.store();
-    let tasks: Vec<_> = (0..1_000)
-        .map(|number| {
+    let streams = log.many(streams());
+    let tasks: Vec<_> = (0..WRITERS)
+        .map(|writer| {
             let store = store.clone();
             tokio::spawn(async move {
-                let stream = format!("stream-{number}");
-                for version in 0..3 {
-                    store
-                        .append(&stream, version, vec![any_event()])
-                        .await
-                        .unwrap();
+                for number in (writer..streams).step_by(WRITERS) {
+                    let stream = format!("stream-{number}");
+                    for version in 0..3 {
+                        store
+                            .append(&stream, version, vec![any_event()])
+                            .await
+                            .unwrap();
+                    }
                 }
             })
         })
@@ -397,8 +418,38 @@ async fn many_streams_keep_their_own_versions(log: Log) {
         task.await.unwrap();
     }
     let all = whole_log(&store).await;
-    assert_eq!(all.len(), 3_000);
+    assert_eq!(all.len(), streams * 3);
     assert_in_order(&all);
+}
+
+/// Streams of [`many_streams_keep_their_own_versions`]: a thousand in every run, 100,000 when the environment asks for them.
+fn streams() -> usize {
+    std::env::var("STORE_TEST_STREAMS").map_or(1_000, |streams| streams.parse().unwrap())
+}
+
+async fn each_event_carries_the_hash_of_the_one_before_it_in_its_stream(log: Log) {
+    let handles = [log.store(), log.store()];
+    for version in 0..6 {
+        for (stream, handle) in ["a", "b"].iter().zip(&handles) {
+            handle
+                .append(stream, version * 2, vec![any_event(), any_event()])
+                .await
+                .unwrap();
+        }
+    }
+    // The other handle has not seen them, and takes the streams up where they end.
+    for (stream, handle) in ["b", "a"].iter().zip(&handles) {
+        handle.append(stream, 12, vec![any_event()]).await.unwrap();
+    }
+    let entries = handles[0].read_entries(Position::START, 100).await.unwrap();
+    let events = whole_log(&handles[0]).await;
+    let mut hashes = std::collections::HashMap::new();
+    for (entry, event) in entries.iter().zip(&events) {
+        assert_eq!(entry.event().as_ref(), Ok(event));
+        let before = hashes.insert(event.stream.clone(), entry.leaf_hash());
+        assert_eq!(event.previous, before.unwrap_or(NO_PREVIOUS), "{event:?}");
+    }
+    assert_eq!((entries.len(), events.len()), (26, 26));
 }
 
 async fn a_log_opened_again_holds_what_it_held(log: Log) {

@@ -19,47 +19,38 @@ async fn the_file_itself_refuses_to_change_or_lose_an_event() {
         .unwrap();
     let before = whole_log(&store).await;
     let raw = raw(&log);
-    let columns = "position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, actor, request_id, \
-                   correlation_id, epoch, body";
-    let row = |position: i64, version: i64, id: &str| {
-        format!(
-            "({position}, 's', {version}, {id}, 't', 1, 0, 0, 'a', zeroblob(16), zeroblob(16), 0, x'00')"
-        )
+    let row = |position: i64, version: i64| {
+        format!("({position}, 1, {version}, {}, x'00')", position - 1)
     };
-    let taken = "(select event_id from events where position = 1)";
-    let other = "randomblob(16)";
+    let into = "into events (position, stream, version, before, entry) values";
     for statement in [
-        "update events set body = x'00'".to_owned(),
+        "update events set entry = x'00'".to_owned(),
         "update events set version = version + 10 where position = 2".to_owned(),
         "update or replace events set position = 1 where position = 2".to_owned(),
         "delete from events".to_owned(),
         "delete from events where position = 2".to_owned(),
-        format!("insert into events ({columns}) values {}", row(1, 3, other)),
+        format!("insert {into} {}", row(1, 3)),
+        format!("insert or replace {into} {}", row(1, 1)),
+        format!("insert or replace {into} {}", row(3, 2)),
+        format!("insert or replace {into} {}", row(2, 3)),
+        format!("insert or ignore {into} {}", row(7, 3)),
+        format!("insert {into} {}", row(3, 4)),
         format!(
-            "insert or replace into events ({columns}) values {}",
-            row(1, 1, taken)
+            "insert {into} {} on conflict do update set entry = x'00'",
+            row(3, 2)
         ),
-        format!(
-            "insert or replace into events ({columns}) values {}",
-            row(3, 3, taken)
-        ),
-        format!(
-            "insert or replace into events ({columns}) values {}",
-            row(3, 2, other)
-        ),
-        format!(
-            "insert or replace into events ({columns}) values {}",
-            row(2, 3, other)
-        ),
-        format!(
-            "insert or ignore into events ({columns}) values {}",
-            row(7, 3, other)
-        ),
-        format!("insert into events ({columns}) values {}", row(3, 4, other)),
-        format!(
-            "insert into events ({columns}) values {} on conflict do update set body = x'00'",
-            row(3, 2, other)
-        ),
+        format!("insert {into} (3, 1, 3, 1, x'00')"),
+        "update ends set version = 1".to_owned(),
+        "update ends set version = 3, position = 1".to_owned(),
+        "insert or replace into ends values (1, 0, 0)".to_owned(),
+        "insert into ends values (5, 1, 1)".to_owned(),
+        "delete from ends".to_owned(),
+        "update streams set name = 't'".to_owned(),
+        "update or replace streams set id = 2".to_owned(),
+        "delete from streams".to_owned(),
+        "insert into streams (id, name) values (2, 's')".to_owned(),
+        "insert or replace into streams (id, name) values (2, 's')".to_owned(),
+        "insert or replace into streams (id, name) values (1, 't')".to_owned(),
     ] {
         let refused = raw.execute_batch(&statement);
         assert!(refused.is_err(), "{statement}");
@@ -67,8 +58,7 @@ async fn the_file_itself_refuses_to_change_or_lose_an_event() {
     assert_eq!(whole_log(&store).await, before);
     // The same row in its right place goes in: it was the place that was refused.
     raw.execute_batch(&format!(
-        "insert into events ({columns}) values {}",
-        row(3, 3, other)
+        "insert {into} (3, 1, 3, 2, (select entry from events where position = 1))"
     ))
     .unwrap();
     assert_eq!(whole_log(&store).await.len(), 3);
@@ -87,8 +77,12 @@ fn a_file_that_is_not_ours_is_left_alone() {
         ),
         ("pragma user_version = 5", "is not a Squareoff event log"),
         (
-            "pragma application_id = 1399934822; pragma user_version = 2",
-            "was written by a newer release: its format is 2, this release knows 1",
+            "pragma application_id = 1399934822; pragma user_version = 3",
+            "was written by a newer release: its format is 3, this release knows 2",
+        ),
+        (
+            "pragma application_id = 1399934822; pragma user_version = 1",
+            "was written by a development version: its format is 1, this release knows 2 and does not convert it",
         ),
     ] {
         let log = Log::embedded();
@@ -195,4 +189,37 @@ async fn behind_a_long_lock_the_queue_fills_and_the_rest_is_refused() {
     assert_eq!(whole_log(&store).await.len(), appended);
     // Nothing of it lasts.
     store.append("later", 0, vec![any_event()]).await.unwrap();
+}
+
+/// A read steps into a long stream at a milestone, which is every 64th version.
+#[tokio::test]
+async fn a_long_stream_is_read_from_any_version_to_any_length() {
+    const EVENTS: u64 = 300;
+    let log = Log::embedded();
+    let store = log.store();
+    for version in (0..EVENTS).step_by(10) {
+        let ten = (0..10).map(|_| any_event()).collect();
+        store.append("long", version, ten).await.unwrap();
+        store
+            .append("other", version / 10, vec![any_event()])
+            .await
+            .unwrap();
+    }
+    let versions = |events: Vec<squareoff_store::StoredEvent>| -> Vec<u64> {
+        assert!(events.iter().all(|event| &*event.stream == "long"));
+        events.iter().map(|event| event.version).collect()
+    };
+    for from in [
+        0, 1, 2, 62, 63, 64, 65, 127, 128, 129, 200, 255, 256, 257, 299, 300, 301,
+    ] {
+        for max in [1, 2, 10, 63, 64, 65, 100, 128, 1_000] {
+            let read = store
+                .read_stream("long", from, usize::try_from(max).unwrap())
+                .await
+                .unwrap();
+            let from = from.max(1);
+            let expected: Vec<u64> = (from..(from + max).min(EVENTS + 1)).collect();
+            assert_eq!(versions(read), expected, "{max} from {from}");
+        }
+    }
 }

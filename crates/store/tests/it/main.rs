@@ -1,5 +1,6 @@
 //! What every adapter of the log owes its callers (`contract`, `subscribe`, `model`, `transact`), and what the embedded one owes
-//! besides: its file (`file`) and several processes on it (`processes`). What concurrent square-offs come to: `invariants`. What stored
+//! besides: its file (`file`) and several processes on it (`processes`). The adapter for KurrentDB through faults of its server (`faults`)
+//! and through wrong settings (`kurrent`). What concurrent square-offs come to: `invariants`. What stored
 //! events owe those who read them later: `stored_events`, and the page that says what they mean: `events_doc`.
 
 #![allow(
@@ -9,9 +10,12 @@
 
 mod asking;
 mod contract;
+mod damage;
 mod events_doc;
+mod faults;
 mod file;
 mod invariants;
+mod kurrent;
 mod log;
 mod model;
 mod processes;

@@ -1,8 +1,9 @@
 //! Random appends and reads, compared with a log that a child could write: the specification.
 
-use crate::log::{Log, event, whole_log, whole_stream};
+use crate::log::{Log, event, json, whole_log, whole_stream};
 use proptest::prelude::*;
 use squareoff_store::{AppendError, Delivery, Position};
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -77,10 +78,16 @@ impl Model {
                 .unwrap();
             return Ok((expected + 1, last + 1, true));
         }
-        if events
-            .iter()
-            .any(|(id, _)| self.0.iter().any(|event| event.2 == *id))
-        {
+        let otherwise = |ours: &(String, u64, u128, String)| {
+            let same_id = |event: &&(String, u64, u128, String)| {
+                (&event.0, event.1, event.2) == (&ours.0, ours.1, ours.2)
+            };
+            self.0
+                .iter()
+                .find(same_id)
+                .is_some_and(|event| event.3 != ours.3)
+        };
+        if wanted.iter().any(otherwise) {
             return Err("reused");
         }
         if self.version(stream) != *expected {
@@ -96,16 +103,30 @@ proptest! {
 
     #[test]
     fn any_history_is_the_models(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(steps))?;
+        runtime().block_on(async { run(Log::embedded(), steps).await })?;
     }
 }
 
-async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let log = Log::embedded();
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_over_the_protocol_is_the_models(steps in steps()) {
+        runtime().block_on(async { run(Log::kurrent().await, steps).await })?;
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
+async fn run(log: Log, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let mut handles = [log.store(), log.store()];
     let mut model = Model::default();
     let mut asked: Vec<Asked> = Vec::new();
+    // Positions may have gaps: of the model's n-th event, as it was told.
+    let mut told = BTreeMap::new();
     for step in steps {
         let next = match step {
             Step::Reopen => {
@@ -127,17 +148,23 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             } => {
                 let stream = format!("s{stream}");
                 let expected = model.version(&stream).saturating_add_signed(beside.into());
-                let event = |index| (u128::from(first_id + index) * 4, format!("body {body}"));
+                let event = |index| {
+                    (
+                        u128::from(first_id + index) * 4,
+                        json(&format!("body {body}")),
+                    )
+                };
                 (stream, expected, (0..events).map(event).collect())
             }
         };
         let events = next.2.iter().map(|(id, body)| event(*id, body)).collect();
+        let expected = model.append(&next);
         let answer = match handles[0].append(&next.0, next.1, events).await {
-            Ok(done) => Ok((
-                done.first_version,
-                usize::try_from(done.position.as_u64()).unwrap(),
-                done.repeated,
-            )),
+            Ok(done) => {
+                let place = expected.map_or(0, |(_, place, _)| place);
+                prop_assert_eq!(*told.entry(place).or_insert(done.position), done.position);
+                Ok((done.first_version, place, done.repeated))
+            }
             Err(AppendError::EventIdReused { .. }) => Err("reused"),
             Err(AppendError::WrongVersion { actual, .. }) => {
                 prop_assert_eq!(actual, model.version(&next.0));
@@ -145,7 +172,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Err(other) => return Err(TestCaseError::fail(other.to_string())),
         };
-        prop_assert_eq!(answer, model.append(&next), "{:?}", next);
+        prop_assert_eq!(answer, expected, "{:?}", next);
         asked.push(next);
     }
     let all = whole_log(&handles[1]).await;
@@ -161,6 +188,9 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         })
         .collect();
     prop_assert_eq!(&seen, &model.0);
+    for (place, position) in told {
+        prop_assert_eq!(all[place - 1].position, position);
+    }
     for stream in ["s0", "s1", "s2"] {
         let of_stream: Vec<_> = all
             .iter()
@@ -169,7 +199,8 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             .collect();
         prop_assert_eq!(whole_stream(&handles[0], stream).await, of_stream);
     }
-    let middle = Position::from_u64(all.len() as u64 / 2);
+    let before = all[..all.len() / 2].last();
+    let middle = before.map_or(Position::START, |event| event.position);
     let mut subscription = handles[0].subscribe(middle);
     let delivery = subscription.next(1_000).await.unwrap();
     let rest = all[all.len() / 2..].to_vec();

@@ -11,6 +11,11 @@ use std::time::Duration;
 /// What the child does, and in which folder.
 const ROLE: &str = "STORE_TEST_ROLE";
 const FOLDER: &str = "STORE_TEST_FOLDER";
+const CHILD: [&str; 3] = [
+    "--exact",
+    "processes::a_child_appends_as_it_is_told",
+    "--nocapture",
+];
 const GUARD: Duration = Duration::from_secs(120);
 const STREAMS: usize = 4;
 const EACH: usize = 150;
@@ -90,6 +95,74 @@ async fn what_a_killed_process_was_answered_is_there_and_nothing_by_half() {
     }
 }
 
+/// A sync that fails says nothing of what is on the disk: the append in flight is unknown, every later one refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_fails_closes_the_log_and_loses_nothing_that_was_answered() {
+    let log = Log::embedded();
+    drop(log.store());
+    for sync in [5, 11] {
+        let strace = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"])
+            .arg("-e")
+            .arg(format!("inject=fdatasync:error=EIO:when={sync}+"))
+            .arg(std::env::current_exe().unwrap())
+            .args(CHILD)
+            .env(ROLE, "fail")
+            .env(FOLDER, log.folder.path())
+            .output();
+        let output = match strace {
+            Ok(output) if output.status.success() => output,
+            Ok(output) => {
+                let why = String::from_utf8_lossy(&output.stderr);
+                assert!(why.contains("ptrace"), "{why}");
+                eprintln!("not tested, because no process can be traced here: {why}");
+                return;
+            }
+            Err(error) => {
+                eprintln!("not tested, because strace cannot be run here: {error}");
+                return;
+            }
+        };
+        let said = String::from_utf8(output.stdout).unwrap();
+        let told = |what: &str| said.lines().filter(|line| line.starts_with(what)).count();
+        assert_eq!((told("unknown "), told("read-only ")), (1, 1), "{said}");
+        assert!(told("appended ") > 0, "{said}");
+        let store = log.store();
+        let all = whole_log(&store).await;
+        assert_in_order(&all);
+        let stored: BTreeSet<_> = all.iter().map(answered).collect();
+        for line in said.lines() {
+            if let Some(answer) = line.strip_prefix("appended ") {
+                assert!(stored.contains(answer), "{answer} is lost");
+            }
+        }
+        // Opened again, it goes on; whether the unknown append is there, the same append tells.
+        assert_eq!(all.len() % BATCH, 0, "half an append");
+    }
+}
+
+/// Appends until the log fails, and once more.
+async fn append_until_it_fails(store: &EventStore) {
+    let mut version = whole_stream(store, "s0").await.len() as u64;
+    loop {
+        let events: Vec<_> = (0..BATCH).map(|_| any_event()).collect();
+        let last = events[BATCH - 1].id;
+        match store.append("s0", version, events).await {
+            Ok(done) => {
+                version = done.last_version;
+                println!("\nappended s0 {version} {last}.");
+            }
+            Err(AppendError::Unknown { reason }) => println!("\nunknown {reason}"),
+            Err(AppendError::ReadOnly { reason }) => {
+                assert_eq!(store.read_only(), Some(reason.as_str()));
+                println!("\nread-only {reason}");
+                return;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
 /// The child's side. Run as a test of its own, it appends once and is done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_child_appends_as_it_is_told() {
@@ -103,6 +176,9 @@ async fn a_child_appends_as_it_is_told() {
     if role == "append" {
         append_for_ever(&store, None).await;
     }
+    if role == "fail" {
+        return append_until_it_fails(&store).await;
+    }
     let mut subscription = store.subscribe(Position::START);
     contend(&store).await;
     println!();
@@ -113,11 +189,7 @@ async fn a_child_appends_as_it_is_told() {
 
 fn child(role: &str, folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "processes::a_child_appends_as_it_is_told",
-            "--nocapture",
-        ])
+        .args(CHILD)
         .env(ROLE, role)
         .env(FOLDER, folder)
         .stdout(Stdio::piped())

@@ -68,6 +68,7 @@ impl Sample {
             request_id: Uuid::nil(),
             correlation_id: Uuid::nil(),
             epoch: 1,
+            previous: squareoff_store::NO_PREVIOUS,
             body: self.text.clone().into(),
         }
     }

@@ -145,12 +145,12 @@ async fn a_dropped_wait_loses_nothing(log: Log) {
 
 async fn subscribers_beside_writers_see_one_order(log: Log) {
     const WRITERS: usize = 8;
-    const EACH: usize = 50;
+    let each = log.many(50);
     let handles = [log.store(), log.store()];
     let readers: Vec<_> = (0..4)
         .map(|number| {
             let mut subscription = handles[number % 2].subscribe(Position::START);
-            tokio::spawn(async move { take(&mut subscription, WRITERS * EACH).await })
+            tokio::spawn(async move { take(&mut subscription, WRITERS * each).await })
         })
         .collect();
     let writers: Vec<_> = (0..WRITERS)
@@ -158,7 +158,7 @@ async fn subscribers_beside_writers_see_one_order(log: Log) {
             let store = handles[number % 2].clone();
             tokio::spawn(async move {
                 let (mut version, mut appended) = (0, 0);
-                while appended < EACH {
+                while appended < each {
                     match store.append("s", version, vec![any_event()]).await {
                         Ok(done) => (version, appended) = (done.last_version, appended + 1),
                         Err(AppendError::WrongVersion { actual, .. }) => version = actual,

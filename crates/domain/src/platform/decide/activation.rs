@@ -56,11 +56,12 @@ impl Asked<'_> {
         }))
     }
 
-    pub(super) fn activate(self) -> Answer {
+    pub(super) fn activate(self, without_book: Option<String>) -> Answer {
         let phase = self.platform.phase;
         let refusal = PlatformRefusal::NotApproved { phase };
         let approved = [Phase::Approved, Phase::Loading];
         let activation = self.activation_in(&approved, refusal)?.clone();
+        self.check_book(activation.trading_date, without_book.as_ref())?;
         Ok(PlatformEvent::PlatformActivated(PlatformActivated {
             epoch: self.platform.epoch.saturating_add(1),
             trading_date: activation.trading_date,
@@ -69,11 +70,18 @@ impl Asked<'_> {
             approved_by: activation.approved_by,
             activated_by: Some(self.by),
             request_id: Some(self.request_id),
+            without_book,
         }))
     }
 
-    pub(super) fn activate_alone(self, trading_date: TradingDate, reason: String) -> Answer {
+    pub(super) fn activate_alone(
+        self,
+        trading_date: TradingDate,
+        reason: String,
+        without_book: Option<String>,
+    ) -> Answer {
         self.check_may_be_activated()?;
+        self.check_book(trading_date, without_book.as_ref())?;
         Ok(PlatformEvent::PlatformActivated(PlatformActivated {
             epoch: self.platform.epoch.saturating_add(1),
             trading_date,
@@ -82,7 +90,21 @@ impl Asked<'_> {
             approved_by: None,
             activated_by: Some(self.by),
             request_id: Some(self.request_id),
+            without_book,
         }))
+    }
+
+    /// Without its book a day's positions are unknown, and every square-off would be refused: better said once, before.
+    fn check_book(
+        &self,
+        date: TradingDate,
+        without_book: Option<&String>,
+    ) -> Result<(), PlatformRefusal> {
+        if without_book.is_some() || self.platform.books.contains_key(&date) {
+            Ok(())
+        } else {
+            Err(PlatformRefusal::BookNotLoaded { date })
+        }
     }
 
     fn check_may_be_activated(&self) -> Result<(), PlatformRefusal> {

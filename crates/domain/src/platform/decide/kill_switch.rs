@@ -1,7 +1,7 @@
-//! Halting needs one person, in any phase; taking it back and cancelling everything need two.
+//! Halting needs one person, in any phase; taking it back, cancelling everything and disconnecting need two.
 
 use super::{Answer, Asked, CANCEL_ALLS_PENDING_MAX};
-use crate::id::RequestId;
+use crate::id::{RequestId, Venue};
 use crate::platform::event::*;
 use crate::platform::refusal::PlatformRefusal;
 use crate::platform::state::Wish;
@@ -93,6 +93,77 @@ impl Asked<'_> {
             reason,
             by: self.by,
         }))
+    }
+
+    pub(super) fn request_disconnect(self, venue: Venue, reason: String) -> Answer {
+        if self.platform.disconnects.contains_key(&venue) {
+            return Err(PlatformRefusal::AlreadyDisconnected { venue });
+        }
+        if let Some(wish) = self.platform.disconnect_wishes.get(&venue) {
+            let requested_by = wish.by.clone();
+            return Err(PlatformRefusal::DisconnectPending {
+                venue,
+                requested_by,
+            });
+        }
+        self.check_halted(venue)?;
+        Ok(PlatformEvent::DisconnectRequested(DisconnectRequested {
+            request_id: self.request_id,
+            venue,
+            reason,
+            by: self.by,
+        }))
+    }
+
+    pub(super) fn approve_disconnect(self, venue: Venue) -> Answer {
+        let wish = self.disconnect(venue)?.clone();
+        self.check_halted(venue)?;
+        self.check_not(&wish.by)?;
+        Ok(PlatformEvent::VenueDisconnected(VenueDisconnected {
+            request_id: self.request_id,
+            venue,
+            reason: wish.reason,
+            requested_by: wish.by,
+            approved_by: self.by,
+        }))
+    }
+
+    pub(super) fn reject_disconnect(self, venue: Venue, reason: String) -> Answer {
+        self.disconnect(venue)?;
+        Ok(PlatformEvent::DisconnectRejected(DisconnectRejected {
+            request_id: self.request_id,
+            venue,
+            reason,
+            by: self.by,
+        }))
+    }
+
+    pub(super) fn reconnect(self, venue: Venue, reason: String) -> Answer {
+        if !self.platform.disconnects.contains_key(&venue) {
+            return Err(PlatformRefusal::NotDisconnected { venue });
+        }
+        Ok(PlatformEvent::VenueReconnected(VenueReconnected {
+            request_id: self.request_id,
+            venue,
+            reason,
+            by: self.by,
+        }))
+    }
+
+    /// All of the venue: a halt of one segment leaves the others.
+    fn check_halted(&self, venue: Venue) -> Result<(), PlatformRefusal> {
+        let scopes = [HaltScope::All, HaltScope::Venue(venue)];
+        let halted = scopes
+            .iter()
+            .any(|scope| self.platform.halts.contains_key(scope));
+        halted
+            .then_some(())
+            .ok_or(PlatformRefusal::HaltFirst { venue })
+    }
+
+    fn disconnect(&self, venue: Venue) -> Result<&Wish, PlatformRefusal> {
+        let refusal = PlatformRefusal::NoDisconnectPending { venue };
+        self.platform.disconnect_wishes.get(&venue).ok_or(refusal)
     }
 
     fn resume(&self, scope: HaltScope) -> Result<&Wish, PlatformRefusal> {

@@ -24,8 +24,16 @@ fn scope() -> impl Strategy<Value = HaltScope> {
     ])
 }
 
+fn venue() -> impl Strategy<Value = Venue> {
+    prop::sample::select(vec![Venue::Nse, Venue::Bse])
+}
+
 fn date() -> impl Strategy<Value = TradingDate> {
     (19_u8..22).prop_map(|day| TradingDate::new(2026, 11, day).unwrap())
+}
+
+fn without_book() -> impl Strategy<Value = Option<String>> {
+    prop::option::weighted(0.3, Just(String::from("reason")))
 }
 
 fn ask() -> impl Strategy<Value = PlatformAsk> {
@@ -40,10 +48,11 @@ fn ask() -> impl Strategy<Value = PlatformAsk> {
         3 => Just(PlatformAsk::ApproveActivation),
         1 => Just(PlatformAsk::RejectActivation { reason: reason() }),
         1 => Just(PlatformAsk::StartLoading),
-        3 => Just(PlatformAsk::Activate),
-        1 => date().prop_map(move |trading_date| PlatformAsk::ActivateAlone {
+        3 => without_book().prop_map(|without_book| PlatformAsk::Activate { without_book }),
+        1 => (date(), without_book()).prop_map(move |(trading_date, without_book)| PlatformAsk::ActivateAlone {
             trading_date,
             reason: reason(),
+            without_book,
         }),
         1 => Just(PlatformAsk::RequestHandback { reason: reason() }),
         1 => Just(PlatformAsk::RejectHandback { reason: reason() }),
@@ -57,6 +66,10 @@ fn ask() -> impl Strategy<Value = PlatformAsk> {
         1 => scope().prop_map(move |scope| PlatformAsk::RequestCancelAll { scope, reason: reason() }),
         2 => id().prop_map(|kill_id| PlatformAsk::ApproveCancelAll { kill_id }),
         1 => id().prop_map(move |kill_id| PlatformAsk::RejectCancelAll { kill_id, reason: reason() }),
+        3 => venue().prop_map(move |venue| PlatformAsk::RequestDisconnect { venue, reason: reason() }),
+        3 => venue().prop_map(|venue| PlatformAsk::ApproveDisconnect { venue }),
+        1 => venue().prop_map(move |venue| PlatformAsk::RejectDisconnect { venue, reason: reason() }),
+        1 => venue().prop_map(move |venue| PlatformAsk::Reconnect { venue, reason: reason() }),
     ]
 }
 
@@ -64,15 +77,26 @@ fn report() -> impl Strategy<Value = PlatformReport> {
     let venue = prop::sample::select(vec![Venue::Nse, Venue::Bse]);
     let segment = prop::sample::select(vec![Segment::Cash, Segment::Derivatives]);
     let phase = prop::sample::select(vec![MarketPhase::Open, MarketPhase::Closed]);
-    (venue, segment, date(), phase).prop_map(|(venue, segment, trading_date, phase)| {
-        PlatformReport::MarketPhase {
-            venue,
-            segment,
+    let market =
+        (venue, segment, date(), phase).prop_map(|(venue, segment, trading_date, phase)| {
+            PlatformReport::MarketPhase {
+                venue,
+                segment,
+                trading_date,
+                phase,
+                source: "test".into(),
+            }
+        });
+    let book = (date(), 0..3_u8).prop_map(|(trading_date, file)| {
+        PlatformReport::Book(BookLoaded {
             trading_date,
-            phase,
-            source: "test".into(),
-        }
-    })
+            contracts: 1,
+            clients: 1,
+            positions: 1,
+            source: file.to_string(),
+        })
+    });
+    prop_oneof![2 => market, 1 => book]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -131,6 +155,11 @@ fn transition(event: &PlatformEvent) -> Option<(&'static [Phase], Phase)> {
         | PlatformEvent::CancelAllRequested(_)
         | PlatformEvent::CancelAllOrdered(_)
         | PlatformEvent::CancelAllRejected(_)
+        | PlatformEvent::DisconnectRequested(_)
+        | PlatformEvent::DisconnectRejected(_)
+        | PlatformEvent::VenueDisconnected(_)
+        | PlatformEvent::VenueReconnected(_)
+        | PlatformEvent::BookLoaded(_)
         | PlatformEvent::MarketPhaseChanged(_) => None,
     }
 }
@@ -142,6 +171,7 @@ struct Asked {
     handback: Option<String>,
     resumes: BTreeMap<HaltScope, String>,
     kills: BTreeMap<RequestId, String>,
+    disconnects: BTreeMap<Venue, String>,
 }
 
 impl Asked {
@@ -170,6 +200,13 @@ impl Asked {
                 assert_eq!(self.kills[&event.kill_id], event.requested_by);
                 return Some((event.requested_by.clone(), event.approved_by.clone()));
             }
+            PlatformEvent::DisconnectRequested(event) => {
+                self.disconnects.insert(event.venue, event.by.clone());
+            }
+            PlatformEvent::VenueDisconnected(event) => {
+                assert_eq!(self.disconnects[&event.venue], event.requested_by);
+                return Some((event.requested_by.clone(), event.approved_by.clone()));
+            }
             PlatformEvent::PlatformActivated(event) => {
                 return Some((event.requested_by.clone()?, event.approved_by.clone()?));
             }
@@ -181,6 +218,9 @@ impl Asked {
             | PlatformEvent::NewOrdersHalted(_)
             | PlatformEvent::ResumeRejected(_)
             | PlatformEvent::CancelAllRejected(_)
+            | PlatformEvent::DisconnectRejected(_)
+            | PlatformEvent::VenueReconnected(_)
+            | PlatformEvent::BookLoaded(_)
             | PlatformEvent::MarketPhaseChanged(_) => {}
         }
         None
@@ -194,6 +234,23 @@ proptest! {
             match transition(&event) {
                 Some((from, to)) => prop_assert!(from.contains(&before) && after == to, "{before:?} {event:?} {after:?}"),
                 None => prop_assert_eq!(before, after),
+            }
+        }
+    }
+
+    /// Nobody gets around the book but by saying why.
+    #[test]
+    fn an_activation_has_the_days_book_or_a_reason(steps in prop::collection::vec(step(), 0..60)) {
+        let mut books = BTreeSet::new();
+        for (_, event, _) in history(&steps) {
+            match event {
+                PlatformEvent::BookLoaded(book) => {
+                    books.insert(book.trading_date);
+                }
+                PlatformEvent::PlatformActivated(activated) => {
+                    prop_assert!(books.contains(&activated.trading_date) || activated.without_book.is_some());
+                }
+                _ => {}
             }
         }
     }

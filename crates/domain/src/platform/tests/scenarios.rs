@@ -1,5 +1,5 @@
 //! The platform's life as a table. A step is `<id> <person> <verb> [<scope> | #<kill id>] -> <outcome>`, or `market <segment> <day> <phase>`,
-//! or `gate <segment> -> <outcome>`. An outcome is the phase the platform is in then, `=` for "nothing new", or `!` and a refusal's code.
+//! or `gate <segment> -> <outcome>`, or `book <day> <source>`; the book of the 20th is loaded unless a scenario speaks of books. An outcome is the phase the platform is in then, `=` for "nothing new", or `!` and a refusal's code.
 
 use super::*;
 use crate::id::{Segment, Venue};
@@ -7,6 +7,36 @@ use crate::time::{Timestamp, TradingDate};
 use std::collections::BTreeSet;
 
 const SCENARIOS: &[(&str, &str)] = &[
+    (
+        "no activation without the day's book, unless somebody says why",
+        "book 19 first -> dormant
+         1 asha request-activation -> requested
+         2 ravi approve-activation -> approved
+         3 ravi start-loading -> loading
+         4 ravi activate -> !book-not-loaded
+         book 20 first -> loading
+         book 20 first -> =
+         book 20 second -> loading
+         4 ravi activate -> active
+         book 21 first -> active
+         5 asha stand-down -> dormant
+         6 up activate-alone -> active",
+    ),
+    (
+        "what was activated without a book is so for good",
+        "1 up activate-alone -> !book-not-loaded
+         2 up activate-alone-anyhow -> active
+         2 up activate-alone-anyhow -> =
+         2 up activate-alone -> !idempotency-key-reused
+         3 asha stand-down -> dormant
+         4 asha request-activation -> requested
+         5 ravi activate-anyhow -> !activation-not-approved
+         6 ravi approve-activation -> approved
+         7 ravi activate -> !book-not-loaded
+         8 ravi activate-anyhow -> active
+         8 ravi activate-anyhow -> =
+         book 20 late -> active",
+    ),
     (
         "an activation is asked for by one, approved by another, loaded, and handed back",
         "1 asha request-activation -> requested
@@ -186,6 +216,41 @@ const SCENARIOS: &[(&str, &str)] = &[
          7 asha reject-cancel-all #9 -> !unknown-cancel-all",
     ),
     (
+        "a venue that is halted is disconnected by two, and reconnected by one",
+        "1 asha request-disconnect NSE -> !halt-first
+         2 asha halt NSE/FO -> dormant
+         3 asha request-disconnect NSE -> !halt-first
+         4 asha halt NSE -> dormant
+         5 asha request-disconnect BSE -> !halt-first
+         6 asha request-disconnect NSE -> dormant
+         6 asha request-disconnect NSE -> =
+         7 ravi request-disconnect NSE -> !disconnect-pending
+         8 asha approve-disconnect NSE -> !own-request
+         9 ravi approve-disconnect BSE -> !no-disconnect-pending
+         10 meera reject-disconnect NSE -> dormant
+         11 ravi approve-disconnect NSE -> !no-disconnect-pending
+         12 asha reconnect NSE -> !not-disconnected
+         13 asha request-disconnect NSE -> dormant
+         14 ravi approve-disconnect NSE -> dormant
+         14 ravi approve-disconnect NSE -> =
+         15 ravi request-disconnect NSE -> !already-disconnected
+         16 up activate-alone -> active
+         17 asha request-resume NSE -> active
+         18 asha reconnect NSE -> active
+         18 asha reconnect NSE -> =
+         19 asha reconnect NSE -> !not-disconnected
+         market NSE/CM 20 open
+         gate NSE/CM -> !new-orders-halted",
+    ),
+    (
+        "a halt that was taken back meanwhile lets nobody disconnect",
+        "1 asha halt all -> dormant
+         2 asha request-disconnect NSE -> dormant
+         3 asha request-resume all -> dormant
+         4 ravi approve-resume all -> dormant
+         5 ravi approve-disconnect NSE -> !halt-first",
+    ),
+    (
         "what waited for a second person is not approved in the next life",
         "1 up activate-alone -> active
          2 asha request-cancel-all all -> active
@@ -195,7 +260,9 @@ const SCENARIOS: &[(&str, &str)] = &[
          6 ravi approve-cancel-all #2 -> !unknown-cancel-all
          7 ravi approve-resume all -> !no-resume-pending
          8 asha request-cancel-all all -> dormant
+         20 asha request-disconnect NSE -> dormant
          9 up activate-alone -> active
+         21 ravi approve-disconnect NSE -> !no-disconnect-pending
          10 ravi approve-cancel-all #8 -> !unknown-cancel-all
          11 asha request-cancel-all all -> active
          12 asha request-handback -> handback-requested
@@ -231,11 +298,17 @@ const SCENARIOS: &[(&str, &str)] = &[
 const CODES: &[&str] = &[
     "activation-not-approved",
     "activation-pending",
+    "already-disconnected",
     "already-halted",
+    "book-not-loaded",
+    "disconnect-pending",
+    "halt-first",
     "idempotency-key-reused",
     "no-activation-pending",
+    "no-disconnect-pending",
     "no-handback-pending",
     "no-resume-pending",
+    "not-disconnected",
     "not-halted",
     "own-request",
     "platform-already-active",
@@ -247,6 +320,22 @@ const CODES: &[&str] = &[
 
 fn day(day: &str) -> TradingDate {
     format!("2026-11-{day}").parse().unwrap()
+}
+
+fn book(of: &str, source: &str) -> PlatformReport {
+    PlatformReport::Book(BookLoaded {
+        trading_date: day(of),
+        contracts: 60,
+        clients: 2_000,
+        positions: 8_000,
+        source: source.to_owned(),
+    })
+}
+
+/// Dormant, with the book of the 20th.
+fn loaded() -> Platform {
+    let events = record(&Platform::default(), book("20", "first"));
+    events.iter().fold(Platform::default(), evolve)
 }
 
 fn segment(text: &str) -> (Venue, Segment) {
@@ -292,10 +381,19 @@ fn ask(verb: &str, about: &str) -> PlatformAsk {
         "approve-activation" => PlatformAsk::ApproveActivation,
         "reject-activation" => PlatformAsk::RejectActivation { reason: reason() },
         "start-loading" => PlatformAsk::StartLoading,
-        "activate" => PlatformAsk::Activate,
+        "activate" => PlatformAsk::Activate { without_book: None },
         "activate-alone" => PlatformAsk::ActivateAlone {
             trading_date: day("20"),
             reason: reason(),
+            without_book: None,
+        },
+        "activate-anyhow" => PlatformAsk::Activate {
+            without_book: Some(reason()),
+        },
+        "activate-alone-anyhow" => PlatformAsk::ActivateAlone {
+            trading_date: day("20"),
+            reason: reason(),
+            without_book: Some(reason()),
         },
         "request-handback" => PlatformAsk::RequestHandback { reason: reason() },
         "reject-handback" => PlatformAsk::RejectHandback { reason: reason() },
@@ -326,6 +424,21 @@ fn ask(verb: &str, about: &str) -> PlatformAsk {
             kill_id: kill_id(),
             reason: reason(),
         },
+        "request-disconnect" => PlatformAsk::RequestDisconnect {
+            venue: about.parse().unwrap(),
+            reason: reason(),
+        },
+        "approve-disconnect" => PlatformAsk::ApproveDisconnect {
+            venue: about.parse().unwrap(),
+        },
+        "reject-disconnect" => PlatformAsk::RejectDisconnect {
+            venue: about.parse().unwrap(),
+            reason: reason(),
+        },
+        "reconnect" => PlatformAsk::Reconnect {
+            venue: about.parse().unwrap(),
+            reason: reason(),
+        },
         other => panic!("`{other}` is no verb"),
     }
 }
@@ -353,6 +466,7 @@ fn check(platform: Platform, line: &str) -> (Platform, String) {
             };
             record(&platform, report)
         }
+        ["book", of, source] => record(&platform, book(of, source)),
         [id, by, verb, about @ ..] => {
             let request = PlatformRequest {
                 request_id: request_id(id.parse().unwrap()),
@@ -378,7 +492,11 @@ fn check(platform: Platform, line: &str) -> (Platform, String) {
 fn every_scenario_goes_as_its_table_says() {
     let mut refused = BTreeSet::new();
     for (name, steps) in SCENARIOS {
-        let mut platform = Platform::default();
+        let mut platform = if steps.contains("book ") {
+            Platform::default()
+        } else {
+            loaded()
+        };
         for line in steps.lines().map(str::trim) {
             let (step, wanted) = line.split_once(" -> ").unwrap_or((line, ""));
             let came;
@@ -414,7 +532,7 @@ fn the_gate_says_the_first_that_applies() {
     let gate = |platform: &Platform, date| platform.gate(day(date), venue, segment);
     let does = |platform, line| check(platform, line).0;
     // Everything is wrong at once, and one after the other is put right.
-    let platform = does(Platform::default(), "1 asha halt NSE");
+    let platform = does(loaded(), "1 asha halt NSE");
     let platform = does(platform, "2 asha halt all");
     let state = Phase::Dormant;
     assert_eq!(gate(&platform, "19"), Err(Gate::NotActive { state }));
@@ -443,7 +561,7 @@ fn the_gate_says_the_first_that_applies() {
 
 #[test]
 fn an_activation_says_who_asked_approved_and_did_it_and_is_a_new_epoch() {
-    let mut platform = Platform::default();
+    let mut platform = loaded();
     for epoch in 1..=3 {
         let id = |step: u32| 10 * epoch + step;
         (platform, _) = check(platform, &format!("{} asha request-activation", id(1)));
@@ -451,7 +569,7 @@ fn an_activation_says_who_asked_approved_and_did_it_and_is_a_new_epoch() {
         let request = PlatformRequest {
             request_id: request_id(id(3).into()),
             by: "meera".into(),
-            ask: PlatformAsk::Activate,
+            ask: PlatformAsk::Activate { without_book: None },
         };
         let events = decide(&platform, request).unwrap();
         let said = PlatformActivated {
@@ -462,6 +580,7 @@ fn an_activation_says_who_asked_approved_and_did_it_and_is_a_new_epoch() {
             approved_by: Some("ravi".into()),
             activated_by: Some("meera".into()),
             request_id: Some(request_id(id(3).into())),
+            without_book: None,
         };
         assert_eq!(events, [PlatformEvent::PlatformActivated(said)]);
         platform = events.iter().fold(platform, evolve);

@@ -6,17 +6,18 @@ mod square_off;
 use super::cancel::{cancel, check_cancel};
 use super::event::{
     Change, InDoubtResolved, Outcome, PositionEvent, PositionFrozen, PositionHandedBack,
-    PositionUnfrozen, Scope, SquareOffTerms,
+    PositionUnfrozen, PricePolicy, Scope, SquareOffTerms,
 };
 use super::order::Order;
 use super::refusal::Refusal;
 use super::state::{Asked, Position};
-use crate::id::{OrderId, PositionKey, RequestId};
+use crate::amount::Price;
+use crate::id::{OrderId, PositionKey, RequestId, Side};
 use crate::platform::{Gate, Phase, Platform};
 use crate::reference::Contract;
 use crate::time::Timestamp;
 use modify::modify;
-use square_off::square_off;
+use square_off::{limit_price, square_off};
 
 /// One request places at most this many orders: an append stays well under the log's batch limit, and a slip of the finger bounded.
 pub const MAX_SLICES: u32 = 200;
@@ -117,11 +118,20 @@ impl Request {
     }
 }
 
+/// The price that the policy gives an order now.
+///
+/// # Errors
+/// `UnknownInstrument`, `StaleReference`, and what speaks against the price itself.
+pub fn price(policy: PricePolicy, side: Side, context: &Context) -> Result<Price, Refusal> {
+    let contract = context.contract.ok_or(Refusal::UnknownInstrument)?;
+    limit_price(policy, side, contract, context)
+}
+
 /// What a decision needs from outside the position, read just before.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub platform: &'a Platform,
-    /// Whether the venue's exchange session is logged on.
+    /// Whether the session is ready that the client's orders go over: logged on, and the venue has said how every order stands.
     pub session_ready: bool,
     /// The instrument's contract of the position's trading date.
     pub contract: Option<&'a Contract>,

@@ -31,7 +31,7 @@ pub(super) fn square_off(
         reference_version: contract.version.clone(),
     });
     let placed = (0..count).zip(slices).map(|(index, quantity)| {
-        let order_id = OrderId::of_slice(request_id, index);
+        let order_id = OrderId::of_slice(key, request_id, index);
         PositionEvent::OrderPlaced(OrderPlaced {
             order_id,
             request_id,

@@ -3,6 +3,7 @@
 use super::{conflict, contradicted, freeze, once_if};
 use crate::amount::{Price, Quantity};
 use crate::id::{ClOrdId, ExecutionKey, OrderId};
+use crate::position::cancel::{CANCELS_BEFORE_GIVING_UP, cancel};
 use crate::position::event::{
     CancelNotDelivered, CancelRejected, CanceledBy, Executed, ExecutionBusted, ExecutionCorrected,
     ExpiredBy, OrderAcknowledged, OrderCanceled, OrderExpired, OrderFrozen, OrderInDoubt,
@@ -10,8 +11,8 @@ use crate::position::event::{
     ReplaceRejected,
 };
 use crate::position::order::{CancelState, Ended, Order, ReplaceState};
-use crate::position::report::{Execution, ExecutionReport, Report, UNKNOWN_ORDER};
-use crate::position::state::{Corrected, Position};
+use crate::position::report::{Execution, ExecutionReport, OTHER_REASON, Report, UNKNOWN_ORDER};
+use crate::position::state::Position;
 
 pub(super) fn execution(
     position: &Position,
@@ -87,14 +88,13 @@ pub(super) fn execution(
             price,
             at,
         } => {
-            let corrected = Corrected {
-                at: *at,
-                quantity: *quantity,
-                price: *price,
-            };
             let told = position.corrections.get(execution);
             match told.and_then(|corrections| corrections.get(correction)) {
-                Some(before) if *before == corrected => vec![],
+                Some(before)
+                    if (before.at, before.quantity, before.price) == (*at, *quantity, *price) =>
+                {
+                    vec![]
+                }
                 Some(_) => conflict(position, order_id, correction, *quantity, *price),
                 // One ExecID, one report: that of an execution, or of a correction of another, can't be this one's.
                 None if correction == execution
@@ -211,6 +211,27 @@ pub(super) fn change_rejected(
         let reason = "the exchange says that it does not know the order".to_owned();
         let doubt = OrderInDoubt { order_id, reason };
         events.push(PositionEvent::OrderInDoubt(doubt));
+    }
+    events
+}
+
+/// The venue did not look at the cancel, so nothing was said against it: it is asked again, by the rule that asked first or by this one.
+pub(super) fn cancel_throttled(
+    position: &Position,
+    order_id: OrderId,
+    order: &Order,
+    cl_ord_id: &ClOrdId,
+    text: &str,
+) -> Vec<PositionEvent> {
+    let was_cancel = cancel_waits(order, cl_ord_id);
+    let mut events = change_rejected(order_id, order, cl_ord_id, OTHER_REASON, text);
+    let works = !order.leaves().is_zero() && order.cancel_queued.is_none();
+    if let Some(key) = &position.key
+        && was_cancel
+        && works
+        && order.cancels.len() < CANCELS_BEFORE_GIVING_UP
+    {
+        events.push(cancel(order_id, order, key, None));
     }
     events
 }

@@ -13,7 +13,7 @@ use super::state::{Confirmation, Position};
 use crate::amount::{NetQuantity, Price, Quantity};
 use crate::id::{ClOrdId, ExecutionKey, OrderId};
 use consequences::{filled_before, freeze_turned, overfills, release_cancels, restore_exposure};
-use exchange::{change_rejected, execution, not_delivered, proves_delivery};
+use exchange::{cancel_throttled, change_rejected, execution, not_delivered, proves_delivery};
 use primary::{bod, external_order, primary_trade, session_ended};
 
 pub fn record(position: &Position, report: &Report) -> Vec<PositionEvent> {
@@ -162,6 +162,11 @@ fn facts(position: &Position, report: &Report) -> Vec<PositionEvent> {
         } => about_order(position, cl_ord_id, report, |order_id, order| {
             change_rejected(order_id, order, cl_ord_id, *code, text)
         }),
+        Report::CancelThrottled { cl_ord_id, text } => {
+            about_order(position, cl_ord_id, report, |order_id, order| {
+                cancel_throttled(position, order_id, order, cl_ord_id, text)
+            })
+        }
         Report::NotDelivered { cl_ord_id } => {
             about_order(position, cl_ord_id, report, |order_id, order| {
                 not_delivered(position, order_id, order, cl_ord_id, report)
@@ -172,6 +177,17 @@ fn facts(position: &Position, report: &Report) -> Vec<PositionEvent> {
                 let reason = reason.clone();
                 let event = PositionEvent::OrderInDoubt(OrderInDoubt { order_id, reason });
                 once_if(!order.in_doubt && !order.leaves().is_zero(), event)
+            })
+        }
+        Report::Differs { cl_ord_id, reason } => {
+            about_order(position, cl_ord_id, report, |order_id, _| {
+                if position.contradictions.contains(reason) {
+                    return vec![];
+                }
+                let report = reason.clone();
+                let told = ReportContradicted { order_id, report };
+                let event = PositionEvent::ReportContradicted(told);
+                contradicts(position, event, reason.clone())
             })
         }
     }

@@ -308,7 +308,7 @@ impl Model {
     /// What counts of an execution: as the latest of its corrections says, nothing if it or one of them was taken back.
     fn live(&self, told: usize, key: &ExecutionKey, execution: &Execution) -> (Quantity, Price) {
         let (mut taken_back, mut corrections) = (BTreeSet::new(), BTreeMap::new());
-        for report in &self.told[..told] {
+        for (index, report) in self.told[..told].iter().enumerate() {
             let Report::Execution(report) = report else {
                 continue;
             };
@@ -324,7 +324,7 @@ impl Model {
                     at,
                 } => {
                     // What an ExecID was told with first stands.
-                    let first = (execution, *at, (*quantity, *price));
+                    let first = (execution, (*at, index), (*quantity, *price));
                     corrections.entry(correction).or_insert(first);
                 }
                 _ => {}
@@ -337,7 +337,7 @@ impl Model {
             if ids.chain([link]).any(|id| taken_back.contains(id)) {
                 return (Quantity::ZERO, now.1);
             }
-            let Some((by, (_, _, to))) = of_link.max_by_key(|(id, (_, at, _))| (*at, *id)) else {
+            let Some((by, (_, _, to))) = of_link.max_by_key(|(_, (_, at, _))| *at) else {
                 return now;
             };
             (link, now) = (*by, *to);

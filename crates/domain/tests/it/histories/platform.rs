@@ -8,15 +8,16 @@ use squareoff_domain::{Segment, Venue};
 
 any_event! {
     PlatformEvent:
-    ActivationRequested ActivationApproved ActivationRejected LoadingStarted PlatformActivated PlatformStoodDown HandbackRequested
+    ActivationRequested ActivationApproved ActivationRejected LoadingStarted BookLoaded PlatformActivated PlatformStoodDown HandbackRequested
     HandbackRejected HandbackApproved HandbackCompleted NewOrdersHalted ResumeRequested ResumeRejected NewOrdersResumed
-    CancelAllRequested CancelAllOrdered CancelAllRejected MarketPhaseChanged
+    CancelAllRequested CancelAllOrdered CancelAllRejected DisconnectRequested DisconnectRejected VenueDisconnected
+    VenueReconnected MarketPhaseChanged
 }
 
 pub fn run(bytes: &[u8]) {
     let mut script = Script::new(bytes);
     let (mut platform, mut wild) = (Platform::default(), false);
-    while let Some(kind) = script.step(24) {
+    while let Some(kind) = script.step(28) {
         match kind {
             0..=2 => {
                 let report = report(&mut script);
@@ -30,7 +31,7 @@ pub fn run(bytes: &[u8]) {
                     );
                 }
             }
-            3..=22 => {
+            3..=26 => {
                 let request = PlatformRequest {
                     request_id: universe::request_id(&mut script),
                     by: script.pick(PEOPLE).into(),
@@ -82,6 +83,15 @@ fn look(platform: &Platform, script: &mut Script) {
 }
 
 fn report(script: &mut Script) -> PlatformReport {
+    if script.below(4) == 0 {
+        return PlatformReport::Book(BookLoaded {
+            trading_date: universe::any_date(script),
+            contracts: script.number(),
+            clients: script.number(),
+            positions: script.number(),
+            source: script.pick(REASONS).into(),
+        });
+    }
     PlatformReport::MarketPhase {
         venue: script.pick(Venue::ALL),
         segment: script.pick(Segment::ALL),
@@ -117,9 +127,12 @@ fn ask(kind: usize, script: &mut Script) -> PlatformAsk {
         4 | 5 => PlatformAsk::ApproveActivation,
         6 => PlatformAsk::RejectActivation { reason },
         7 => PlatformAsk::StartLoading,
-        8 | 9 => PlatformAsk::Activate,
+        8 | 9 => PlatformAsk::Activate {
+            without_book: (kind == 9).then_some(reason),
+        },
         10 => PlatformAsk::ActivateAlone {
             trading_date: universe::any_date(script),
+            without_book: Some(reason.clone()),
             reason,
         },
         11 => PlatformAsk::RequestHandback { reason },
@@ -157,8 +170,23 @@ fn ask(kind: usize, script: &mut Script) -> PlatformAsk {
         21 => PlatformAsk::ApproveCancelAll {
             kill_id: universe::request_id(script),
         },
-        _ => PlatformAsk::RejectCancelAll {
+        22 => PlatformAsk::RejectCancelAll {
             kill_id: universe::request_id(script),
+            reason,
+        },
+        23 => PlatformAsk::RequestDisconnect {
+            venue: script.pick(Venue::ALL),
+            reason,
+        },
+        24 => PlatformAsk::ApproveDisconnect {
+            venue: script.pick(Venue::ALL),
+        },
+        25 => PlatformAsk::RejectDisconnect {
+            venue: script.pick(Venue::ALL),
+            reason,
+        },
+        _ => PlatformAsk::Reconnect {
+            venue: script.pick(Venue::ALL),
             reason,
         },
     }

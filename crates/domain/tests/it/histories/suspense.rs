@@ -6,7 +6,7 @@ use super::universe::{self, PEOPLE, REASONS};
 use squareoff_domain::suspense::*;
 
 any_event! {
-    SuspenseEvent: ReportSuspended SuspenseMatched SuspenseDismissed SuspenseContradicted
+    SuspenseEvent: ReportSuspended SuspenseMatchBegun SuspenseMatched SuspenseDismissed SuspenseContradicted
 }
 
 pub fn run(bytes: &[u8]) {
@@ -30,6 +30,16 @@ pub fn run(bytes: &[u8]) {
             }
             5..=10 => {
                 let request = request(kind, &mut script);
+                // A person's next word may be that the execution is booked, or come before it is.
+                if kind == 8 {
+                    let concluded = conclude(&suspense, request.clone());
+                    suspense = concluded.iter().fold(suspense, evolve);
+                    assert_eq!(
+                        conclude(&suspense, request.clone()),
+                        [],
+                        "concluded twice: {request:?}"
+                    );
+                }
                 match decide(&suspense, request.clone()) {
                     Ok(events) => {
                         suspense = events.iter().fold(suspense, evolve);
@@ -62,6 +72,11 @@ pub fn run(bytes: &[u8]) {
 fn report(kind: usize, script: &mut Script) -> Option<SuspenseReport> {
     Some(match kind {
         0..=2 => SuspenseReport::Suspended(event::any(script)?),
+        3 => SuspenseReport::Syncing {
+            execution: universe::execution(script),
+            position: universe::any_key(script),
+            source: "source".into(),
+        },
         _ => SuspenseReport::Synced {
             execution: universe::execution(script),
             position: universe::any_key(script),

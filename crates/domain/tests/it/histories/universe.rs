@@ -51,8 +51,8 @@ pub fn uuid(script: &mut Script) -> Uuid {
     let request = RequestId(Uuid::from_u128(number as u128));
     match script.below(4) {
         0 => request.0,
-        1 => OrderId::of_slice(request, 0).0,
-        2 => OrderId::of_slice(request, 1).0,
+        1 => OrderId::of_slice(&key(), request, 0).0,
+        2 => OrderId::of_slice(&key(), request, 1).0,
         _ => OrderId::of_external(&key(), &exchange_order_id(number)).0,
     }
 }
@@ -64,7 +64,10 @@ pub fn exchange_order_id(number: usize) -> ExchangeOrderId {
 /// Of an order, or of one of its first cancels and replaces; or one that nobody minted.
 pub fn cl_ord_id(script: &mut Script) -> ClOrdId {
     let request = request_id(script);
-    let id = ClOrdId::mint(EPOCH, OrderId::of_slice(request, script.below(2) as u32));
+    let id = ClOrdId::mint(
+        EPOCH,
+        OrderId::of_slice(&key(), request, script.below(2) as u32),
+    );
     match script.below(5) {
         0 => id,
         1 => id.cancel(1 + script.below(2) as u32),

@@ -83,9 +83,11 @@ fn outcome(position: &Position, reports: &[Report]) -> Outcome {
 }
 
 /// The reports of `steps`, all made from one state, without what lets the first comer decide: two contents under one id, a second BOD
-/// line, the first sight of an order, and the end of the session, which ends only what works when it is told.
+/// line, the first sight of an order, two corrections in one instant, and the end of the session, which ends only what works when it is
+/// told.
 fn unordered(world: &World, steps: &[Step]) -> Vec<Report> {
     let mut contents: BTreeMap<String, Report> = BTreeMap::new();
+    let mut corrected = BTreeMap::new();
     let mut reports = Vec::new();
     for step in steps {
         let decides = match step {
@@ -99,6 +101,19 @@ fn unordered(world: &World, steps: &[Step]) -> Vec<Report> {
         let Some(report) = world.report(step).filter(|_| !decides) else {
             continue;
         };
+        if let Report::Execution(told) = &report
+            && let Execution::Corrected {
+                execution,
+                correction,
+                at,
+                ..
+            } = &told.execution
+        {
+            let instant = (execution.clone(), *at);
+            if corrected.entry(instant).or_insert(correction.clone()) != correction {
+                continue;
+            }
+        }
         let id = match &report {
             Report::Execution(told) => match &told.execution {
                 Execution::Corrected { correction, .. } => format!("correction {correction}"),

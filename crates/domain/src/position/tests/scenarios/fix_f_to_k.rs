@@ -83,6 +83,15 @@ pub(super) const F_TO_K: Table = &[
          lost o1 => ; o1 not-delivered, free",
     ),
     (
+        "G: asked of an order that has filled, the venue says otherwise: the fill stands, and a person has to look",
+        "bod +40 => BodLoaded
+         close 20 => SquareOffAccepted OrderPlaced
+         fill o1 20 E1 => Executed
+         differs o1 => ReportContradicted PositionFrozen ; o1 filled, net 20, frozen
+         differs o1 =>
+         close 20 => refused position-frozen",
+    ),
+    (
         "G: an order that was said never to have arrived is there after all: it counts again, and what is too much is cancelled",
         "bod +20 => BodLoaded
          all => SquareOffAccepted OrderPlaced
@@ -190,6 +199,17 @@ pub(super) const F_TO_K: Table = &[
          correct o1 E1 C2 15 99.90 => ExecutionCorrected ; E1 is 15
          correct o1 E1 C1 5 99.95 => ExecutionCorrected ; E1 is 15, net 5
          bust o1 C1 => ExecutionBusted ; E1 busted, net 20",
+    ),
+    (
+        "J: corrected twice in one instant: what was told later holds, whatever the ExecIDs say",
+        "bod +20 => BodLoaded
+         all => SquareOffAccepted OrderPlaced
+         fill o1 10 E1 => Executed
+         correct o1 E1 C9 15 99.90 @5 => ExecutionCorrected ; E1 is 15
+         correct o1 E1 C1 5 99.95 @5 => ExecutionCorrected ; E1 is 5, net 15
+         correct o1 E1 C9 15 99.90 @5 => ; E1 is 5
+         correct o1 E1 C5 10 99.85 @4 => ExecutionCorrected ; E1 is 5
+         correct o1 E1 C2 20 99.80 @6 => ExecutionCorrected ; E1 is 20, net 0",
     ),
     (
         "J: a filled order is corrected down: it stays done",

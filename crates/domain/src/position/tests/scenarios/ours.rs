@@ -66,6 +66,31 @@ pub(super) const OURS: Table = &[
          cancel o1 => CancelRequested ; o1 pending-cancel, o1 cancel C02",
     ),
     (
+        "a cancel refused for its rate is asked again by itself, and by nobody after the eighth",
+        "bod +10 => BodLoaded
+         all => SquareOffAccepted OrderPlaced
+         ack o1 => OrderAcknowledged
+         cancel o1 => CancelRequested ; o1 pending-cancel, o1 cancel C01
+         cancel-throttled o1 => CancelRejected CancelRequested ; o1 pending-cancel, o1 cancel C02
+         cancel-throttled o1 => CancelRejected CancelRequested ; o1 pending-cancel, o1 cancel C03
+         cancel-throttled o1 => CancelRejected CancelRequested ; o1 pending-cancel, o1 cancel C04
+         cancel-throttled o1 => CancelRejected CancelRequested ; o1 pending-cancel, o1 cancel C05
+         cancel-throttled o1 => CancelRejected CancelRequested ; o1 pending-cancel, o1 cancel C06
+         cancel-throttled o1 => CancelRejected CancelRequested ; o1 pending-cancel, o1 cancel C07
+         cancel-throttled o1 => CancelRejected CancelRequested ; o1 pending-cancel, o1 cancel C08
+         cancel-throttled o1 => CancelRejected ; o1 new, closable 0
+         cancel-throttled o1 =>
+         cancel o1 => CancelRequested ; o1 pending-cancel, o1 cancel C09",
+    ),
+    (
+        "a cancel refused for its rate of an order that has filled meanwhile is not asked again",
+        "bod +10 => BodLoaded
+         all => SquareOffAccepted OrderPlaced
+         cancel o1 => CancelRequested
+         fill o1 10 E1 => Executed ; o1 filled
+         cancel-throttled o1 => CancelRejected ; o1 filled",
+    ),
+    (
         "an order never sent is dropped by the gateway",
         "bod +10 => BodLoaded
          all => SquareOffAccepted OrderPlaced

@@ -179,6 +179,10 @@ impl World {
                 cl_ord_id: id(order),
                 reason: "the link broke".into(),
             },
+            ["differs", order] => Report::Differs {
+                cl_ord_id: id(order),
+                reason: "the venue says that nothing has filled".into(),
+            },
             ["session-end"] => Report::SessionEnded,
             ["stranger"] => Report::NotDelivered {
                 cl_ord_id: "STRANGER".parse().unwrap(),
@@ -189,6 +193,10 @@ impl World {
             ["replace-rejected", order, code] => {
                 change_rejected(self.replace(order).cl_ord_id, code)
             }
+            ["cancel-throttled", order] => Report::CancelThrottled {
+                cl_ord_id: self.last_cancel(order),
+                text: "too many".into(),
+            },
             ["cancel-lost", order] => Report::NotDelivered {
                 cl_ord_id: self.last_cancel(order),
             },
@@ -223,14 +231,24 @@ impl World {
             ["bust", _, execution] => Execution::Busted {
                 execution: execution_key(execution),
             },
-            ["correct", _, execution, correction, units, price] => Execution::Corrected {
-                execution: execution_key(execution),
-                correction: execution_key(correction),
-                quantity: quantity(units),
-                price: price.parse().unwrap(),
-                // In the order in which a scenario numbers them.
-                at: crate::Timestamp(correction[1..].parse().unwrap()),
-            },
+            [
+                "correct",
+                _,
+                execution,
+                correction,
+                units,
+                price,
+                ref at @ ..,
+            ] => {
+                Execution::Corrected {
+                    execution: execution_key(execution),
+                    correction: execution_key(correction),
+                    quantity: quantity(units),
+                    price: price.parse().unwrap(),
+                    // In the order in which a scenario numbers them, unless it says when: `@5`.
+                    at: crate::Timestamp(at.first().unwrap_or(&correction)[1..].parse().unwrap()),
+                }
+            }
             _ => return None,
         };
         Some(self.says(self.order(words[1]).cl_ord_id.clone(), execution))

@@ -1,0 +1,278 @@
+//! Who a client is, over HTTP: masked, found by PAN, revealed behind a recorded reason, erased.
+
+use crate::desk::Desk;
+use crate::node::{ACTOR, Node, answer, assert_refused};
+use crate::readable::Readable;
+use reqwest::Method;
+use serde_json::{Value, json};
+use squareoff_domain::Timestamp;
+use squareoff_domain::client::IdentityField;
+use squareoff_identity::{
+    KeyStore, Line, MasterKeySource, PlainIdentity, RecordedBy, Vault, client_streams,
+};
+use squareoff_store::{Caller, Position};
+use std::path::Path;
+use uuid::Uuid;
+
+const PAN: &str = "AAAPZ0042Z";
+const REVEAL: &str = "/v1/clients/C00001/identity/reveal";
+
+fn vault(folder: &Path) -> Vault {
+    let keys = folder.join("keys");
+    let store = KeyStore::open(&keys, &keys.join("backup")).unwrap();
+    Vault::new(
+        store,
+        MasterKeySource::FileMadeOnce(keys.join("master.key")),
+    )
+}
+
+/// C00001 and C00002 are one person; of C00003 nothing is recorded.
+async fn recorded(desk: &Desk) -> Vault {
+    let vault = vault(desk.folder());
+    let line = |client: &str| {
+        let mut identity = PlainIdentity::default();
+        identity.set(IdentityField::Name, "Asha Namuna");
+        identity.set(IdentityField::Pan, PAN);
+        identity.set(IdentityField::DateOfBirth, "1984-02-29");
+        identity.set(IdentityField::Email, "asha@example.com");
+        identity.set(IdentityField::Phone, "+91 00000 00042");
+        Line {
+            client: client.parse().unwrap(),
+            identity,
+        }
+    };
+    let by = RecordedBy {
+        actor: "operator".into(),
+        epoch: 1,
+        now: Timestamp(1_795_000_000_000_000_000),
+        source: "2026-11-20/test".into(),
+    };
+    let lines = [line("C00001"), line("C00002")];
+    vault.record(&desk.store, &lines, &by).await.unwrap();
+    vault
+}
+
+async fn erase(desk: &Desk, vault: &Vault, client: &str) {
+    let caller = Caller {
+        actor: "privacy-officer".into(),
+        request_id: Uuid::now_v7(),
+        correlation_id: Uuid::nil(),
+        epoch: 1,
+        now: Timestamp(1_795_000_000_000_000_000),
+    };
+    let streams = client_streams(&desk.store);
+    let client = client.parse().unwrap();
+    vault
+        .erase(&streams, &client, "asked by letter", &caller)
+        .await
+        .unwrap();
+}
+
+/// A node that has the keys.
+async fn keyed(desk: &Desk) -> (Readable, Vault) {
+    let vault = recorded(desk).await;
+    let readable = Readable::start(desk).await;
+    readable.caught_up(desk).await;
+    (readable, vault)
+}
+
+async fn found(node: &Node, pan: &str) -> Vec<String> {
+    let request = node.request(Method::POST, "/v1/clients/search");
+    let answer = answer(request.json(&json!({ "pan": pan }))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert!(!answer.text.contains(PAN));
+    let clients = answer.body["clients"].as_array().unwrap();
+    clients
+        .iter()
+        .map(|client| client["client_code"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_identity_is_masked_found_revealed_and_forgotten() {
+    let desk = Desk::open().await;
+    let (readable, vault) = keyed(&desk).await;
+    let node = &readable.node;
+    let shown = node.read("/v1/clients/C00001").await;
+    let masked = json!({
+        "state": "recorded",
+        "masked": { "name": "A*** N***", "pan": "AA******2Z", "date_of_birth": "****-**-**", "email": "a***@***", "phone": "********42" },
+    });
+    assert_eq!(shown["identity"], masked);
+    assert_eq!(
+        node.read("/v1/clients/C00003").await["identity"],
+        json!({ "state": "none" })
+    );
+    assert_eq!(found(node, PAN).await, ["C00001", "C00002"]);
+    assert_eq!(found(node, " aaapz0042z ").await, ["C00001", "C00002"]);
+    assert_eq!(found(node, "AAAPZ0043Z").await, Vec::<String>::new());
+
+    let body = json!({ "reason": "the client cannot log in" });
+    let revealed = answer(node.request(Method::POST, REVEAL).json(&body)).await;
+    assert_eq!(revealed.status, 200, "{}", revealed.text);
+    assert_eq!(revealed.header("cache-control"), Some("no-store"));
+    let clear = json!({ "name": "Asha Namuna", "pan": PAN, "date_of_birth": "1984-02-29", "email": "asha@example.com", "phone": "+91 00000 00042" });
+    assert_eq!(revealed.body["identity"], clear);
+    let told = desk.store.read_all(Position::START, 10_000).await.unwrap();
+    let told = told
+        .iter()
+        .find(|event| event.position.to_string() == revealed.body["position"])
+        .unwrap();
+    assert_eq!(
+        (&*told.event_type, &*told.actor),
+        ("ClientIdentityRevealed", ACTOR)
+    );
+    assert_eq!(
+        Value::from(told.request_id.to_string()),
+        revealed.body["request_id"]
+    );
+
+    erase(&desk, &vault, "C00001").await;
+    readable.caught_up(&desk).await;
+    let shown = node.read("/v1/clients/C00001").await;
+    assert_eq!(shown["identity"], json!({ "state": "erased" }));
+    assert_eq!(found(node, PAN).await, ["C00002"]);
+    let again = answer(node.request(Method::POST, REVEAL).json(&body)).await;
+    again.assert_problem(410, "client-erased", "C00001");
+    // What was traded stays.
+    let positions = node.read("/v1/clients/C00001/positions").await;
+    assert!(!positions["positions"].as_array().unwrap().is_empty());
+    // The acts are in the audit trail, each with who and why; the lines of the file are not.
+    let trail = node.read("/v1/audit?client_code=C00001").await.to_string();
+    for word in [
+        "ClientIdentityRevealed",
+        "the client cannot log in",
+        "ClientErased",
+        "privacy-officer",
+        "asked by letter",
+    ] {
+        assert!(trail.contains(word), "{word} is not in {trail}");
+    }
+    assert!(
+        !trail.contains("ClientIdentityRecorded") && !trail.contains("Namuna"),
+        "{trail}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_revealed_or_searched_is_refused_without_echoing_it() {
+    let desk = Desk::open().await;
+    let vault = recorded(&desk).await;
+    erase(&desk, &vault, "C00002").await;
+    let node = Node::start(&desk).await;
+    let search = |body: Value| node.request(Method::POST, "/v1/clients/search").json(&body);
+    let reveal = |client: &str, body: Value| {
+        let path = format!("/v1/clients/{client}/identity/reveal");
+        node.request(Method::POST, &path).json(&body)
+    };
+    let why = || json!({ "reason": "called" });
+    assert_refused(
+        &desk,
+        vec![
+            (
+                "no reason",
+                reveal("C00001", json!({ "reason": " " })),
+                422,
+                "reason-missing",
+                "a reason",
+            ),
+            (
+                "no body",
+                reveal("C00001", json!({})),
+                400,
+                "malformed-request",
+                "reason",
+            ),
+            (
+                "a PAN in the reason",
+                reveal("C00001", json!({ "reason": format!("saw {PAN}") })),
+                422,
+                "reason-holds-pan",
+                "for ever",
+            ),
+            (
+                "erased",
+                reveal("C00002", why()),
+                410,
+                "client-erased",
+                "C00002",
+            ),
+            (
+                "nothing recorded",
+                reveal("C00003", why()),
+                404,
+                "identity-not-recorded",
+                "C00003",
+            ),
+            (
+                "nobody",
+                reveal("C99999", why()),
+                404,
+                "unknown-client",
+                "C99999",
+            ),
+            (
+                "no code",
+                reveal("c1", why()),
+                400,
+                "invalid-parameter",
+                "client_code",
+            ),
+            (
+                "no PAN",
+                search(json!({ "pan": "AAAPZ004Z" })),
+                400,
+                "malformed-request",
+                "five letters",
+            ),
+            (
+                "a number",
+                search(json!({ "pan": 42 })),
+                400,
+                "malformed-request",
+                "not a text",
+            ),
+            (
+                "no field",
+                search(json!({})),
+                400,
+                "malformed-request",
+                "pan",
+            ),
+        ],
+    )
+    .await;
+    for echoed in [
+        json!({ "pan": "AAAXZ0042Z" }),
+        json!({ "pan": 8_675_309 }),
+        json!({ "pan": [PAN] }),
+    ] {
+        let text = answer(search(echoed.clone())).await.text;
+        for secret in ["AAAXZ0042Z", "8675309", PAN] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+    // The code that is the word of another path is a code all the same.
+    let anonymous = node.anonymous(Method::POST, REVEAL).json(&why());
+    answer(anonymous)
+        .await
+        .assert_problem(401, "unauthenticated", "token");
+}
+
+#[tokio::test]
+async fn without_the_keys_identities_stay_sealed_and_everything_else_goes_on() {
+    let desk = Desk::open().await;
+    let (readable, _) = keyed(&desk).await;
+    let node = &readable.node;
+    std::fs::remove_file(desk.folder().join("keys/master.key")).unwrap();
+    let shown = node.read("/v1/clients/C00001").await;
+    assert_eq!(shown["identity"], json!({ "state": "sealed" }));
+    let body = json!({ "reason": "called" });
+    let revealed = answer(node.request(Method::POST, REVEAL).json(&body)).await;
+    revealed.assert_problem(503, "identity-keys-unavailable", "the API's log");
+    let search = node.request(Method::POST, "/v1/clients/search");
+    let search = answer(search.json(&json!({ "pan": PAN }))).await;
+    search.assert_problem(503, "identity-keys-unavailable", "the API's log");
+    assert!(!search.text.contains("master.key"), "{}", search.text);
+}

@@ -1,0 +1,219 @@
+//! A client of the broker: what the client master says, and who the client is, as ciphertext only.
+//!
+//! Identity (name, PAN, date of birth, e-mail, phone) is encrypted field by field under a data key of the client's own before it comes here;
+//! the keys live in a key store outside of the log. So the log keeps its bytes for ever, and still forgets a person: with the key destroyed
+//! nobody reads the fields again.
+//!
+//! 1. Nothing here can read a field: `sealed` is a text that the rules pass on.
+//! 2. Once erased, no identity is recorded for the client again, and none is revealed.
+//! 3. Every look at the plain text is an event with a reason, before the text leaves.
+
+mod event;
+mod field;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use event::{
+    Client, ClientErased, ClientEvent, ClientIdentityRecorded, ClientIdentityRevealed,
+    ClientKeyRotated, ClientRegistered, SealedField,
+};
+pub use field::{IdentityField, holds_pan, is_pan};
+pub use refusal::ClientRefusal;
+
+use crate::id::{ClientCode, KeyId, RequestId};
+
+/// `client-<client>`.
+pub fn client_stream(client: &ClientCode) -> String {
+    format!("client-{client}")
+}
+
+/// Identity as the log has it last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedIdentity {
+    /// The data key that every field is encrypted under.
+    pub key_id: KeyId,
+    /// Each field at most once.
+    pub fields: Vec<SealedField>,
+}
+
+impl SealedIdentity {
+    /// The fields that are known.
+    pub fn names(&self) -> impl Iterator<Item = IdentityField> {
+        self.fields.iter().map(|field| field.field)
+    }
+}
+
+/// Who erased a client, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    pub by: String,
+    pub reason: String,
+}
+
+/// What is known of one client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientState {
+    /// As the client master named the client last.
+    pub client: Option<Client>,
+    /// Absent until it is recorded, and after the erasure.
+    pub identity: Option<SealedIdentity>,
+    pub erased: Option<Erasure>,
+}
+
+/// What a person may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientRequest {
+    pub request_id: RequestId,
+    /// The person: the actor of the event's envelope.
+    pub by: String,
+    pub client: ClientCode,
+    pub reason: String,
+    pub ask: ClientAsk,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientAsk {
+    /// See the plain text of every field that is recorded.
+    Reveal,
+    /// Put the same fields under another data key.
+    RotateKey { sealed: SealedIdentity },
+    /// Forget who the client is.
+    Erase,
+}
+
+/// What the outside tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientReport {
+    /// A line of the client master.
+    Registered(Client),
+    /// The identity columns of a line, encrypted; whoever tells has compared them with what the log has.
+    Identity {
+        client: ClientCode,
+        sealed: SealedIdentity,
+        /// The version of the file.
+        source: String,
+    },
+}
+
+/// # Errors
+/// [`ClientRefusal`], in its order of precedence. Erasing a client that is erased gives no events.
+pub fn decide(
+    state: &ClientState,
+    request: ClientRequest,
+) -> Result<Vec<ClientEvent>, ClientRefusal> {
+    let ClientRequest {
+        request_id,
+        by,
+        client,
+        reason,
+        ask,
+    } = request;
+    if reason.trim().is_empty() {
+        return Err(ClientRefusal::ReasonMissing);
+    }
+    if holds_pan(&reason) {
+        return Err(ClientRefusal::ReasonHoldsPan);
+    }
+    if state.client.is_none() {
+        return Err(ClientRefusal::UnknownClient { client });
+    }
+    if state.erased.is_some() {
+        return match ask {
+            ClientAsk::Erase => Ok(vec![]),
+            ClientAsk::Reveal | ClientAsk::RotateKey { .. } => {
+                Err(ClientRefusal::Erased { client })
+            }
+        };
+    }
+    let event = match (ask, &state.identity) {
+        (ClientAsk::Erase, identity) => ClientEvent::ClientErased(ClientErased {
+            client,
+            key_id: identity.as_ref().map(|identity| identity.key_id),
+            fields: identity.iter().flat_map(SealedIdentity::names).collect(),
+            by,
+            reason,
+            request_id,
+        }),
+        (ClientAsk::Reveal | ClientAsk::RotateKey { .. }, None) => {
+            return Err(ClientRefusal::IdentityNotRecorded { client });
+        }
+        (ClientAsk::Reveal, Some(identity)) => {
+            ClientEvent::ClientIdentityRevealed(ClientIdentityRevealed {
+                client,
+                fields: identity.names().collect(),
+                by,
+                reason,
+                request_id,
+            })
+        }
+        (ClientAsk::RotateKey { sealed }, Some(_)) => {
+            ClientEvent::ClientKeyRotated(ClientKeyRotated {
+                client,
+                key_id: sealed.key_id,
+                fields: sealed.fields,
+                by,
+                reason,
+                request_id,
+            })
+        }
+    };
+    Ok(vec![event])
+}
+
+/// A line told again says nothing new; identity told of a client that is erased says nothing at all.
+pub fn record(state: &ClientState, report: ClientReport) -> Vec<ClientEvent> {
+    match report {
+        ClientReport::Registered(client) if state.client.as_ref() == Some(&client) => vec![],
+        ClientReport::Registered(client) => {
+            vec![ClientEvent::ClientRegistered(ClientRegistered { client })]
+        }
+        ClientReport::Identity { .. } if state.erased.is_some() => vec![],
+        ClientReport::Identity { sealed, .. } if state.identity.as_ref() == Some(&sealed) => vec![],
+        ClientReport::Identity {
+            client,
+            sealed,
+            source,
+        } => vec![ClientEvent::ClientIdentityRecorded(
+            ClientIdentityRecorded {
+                client,
+                key_id: sealed.key_id,
+                fields: sealed.fields,
+                source,
+            },
+        )],
+    }
+}
+
+/// Total: a history that no decision could have made folds to something too.
+#[must_use]
+pub fn evolve(mut state: ClientState, event: &ClientEvent) -> ClientState {
+    let sealed = |key_id: KeyId, fields: &[SealedField]| {
+        Some(SealedIdentity {
+            key_id,
+            fields: fields.to_vec(),
+        })
+    };
+    match event {
+        ClientEvent::ClientRegistered(registered) => {
+            state.client = Some(registered.client.clone());
+        }
+        ClientEvent::ClientIdentityRecorded(recorded) if state.erased.is_none() => {
+            state.identity = sealed(recorded.key_id, &recorded.fields);
+        }
+        ClientEvent::ClientKeyRotated(rotated) if state.erased.is_none() => {
+            state.identity = sealed(rotated.key_id, &rotated.fields);
+        }
+        ClientEvent::ClientIdentityRecorded(_)
+        | ClientEvent::ClientKeyRotated(_)
+        | ClientEvent::ClientIdentityRevealed(_) => {}
+        ClientEvent::ClientErased(erased) => {
+            state.identity = None;
+            state.erased.get_or_insert_with(|| Erasure {
+                by: erased.by.clone(),
+                reason: erased.reason.clone(),
+            });
+        }
+    }
+    state
+}

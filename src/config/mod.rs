@@ -1,0 +1,242 @@
+//! What the operator sets: a TOML file, and the environment over it. The only place that reads either; every mistake is reported at
+//! once, each with where it stands and what is expected.
+//!
+//! `table` lists the settings, `value` and `hours` parse what they are written as, `reader` takes them and collects the mistakes, `venue`
+//! is all that is set of one venue.
+
+mod hours;
+mod reader;
+mod table;
+mod value;
+mod venue;
+
+#[cfg(test)]
+mod tests;
+
+use anyhow::{Result, bail};
+pub use hours::SessionHours;
+use reader::Reader;
+use squareoff_api::bulk::SessionClose;
+use squareoff_auditor::seal::WitnessAddress;
+use squareoff_auditor::tlog::{KeyKind, VerifierKey};
+use squareoff_domain::{TradingDate, Venue};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+pub use table::describe;
+use table::{variable, venue_variable};
+pub use value::{EventStoreAddress, LogFormat, Secret};
+use value::{List, LogKey, Venues, joined, key_name};
+pub use venue::{DropCopySettings, FixVersion, TlsSettings, VenueSettings};
+
+/// The file that is read when none is named and it exists.
+pub const DEFAULT_FILE: &str = "squareoff.toml";
+
+const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn,kurrentdb=off";
+
+/// The environment's name of the master key: it is taken from every child's environment but that of the part that needs it.
+pub const MASTER_KEY_VARIABLE: &str = "SQUAREOFF_MASTER_KEY";
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub data: PathBuf,
+    pub event_store: Option<EventStoreAddress>,
+    pub database_url: Option<String>,
+    pub pg_bin: Option<PathBuf>,
+    pub api_listen: SocketAddr,
+    /// Never empty, each once.
+    pub venues: Vec<VenueSettings>,
+    pub master_key_file: Option<PathBuf>,
+    pub master_key: Option<Secret>,
+    pub keys_backup: Option<PathBuf>,
+    pub reference_age_max_s: u32,
+    pub session_close: SessionClose,
+    pub sample_clients: u32,
+    pub sample_positions: u32,
+    pub sample_orders: u32,
+    pub sample_seed: u64,
+    pub trading_date: Option<TradingDate>,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub audit_origin: String,
+    pub witness_url: Vec<WitnessAddress>,
+    pub witness_listen: SocketAddr,
+    pub witness_name: String,
+    pub witness_logs: Vec<VerifierKey>,
+}
+impl Config {
+    /// Messages that the venue which takes fewest takes of all our sessions in a second: what a bulk is planned by.
+    pub fn bulk_message_rate(&self) -> u32 {
+        let rates = self.venues.iter().map(VenueSettings::rate_of_all);
+        rates.min().unwrap_or(1)
+    }
+
+    /// Reads `file` (or [`DEFAULT_FILE`] when it exists) and the environment.
+    ///
+    /// # Errors
+    /// Every mistake of both, one a line.
+    pub fn load(file: Option<&Path>) -> Result<Config> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            // Only the file that nobody named may be missing.
+            Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => bail!(
+                "the configuration file {} cannot be read: {error}",
+                path.display()
+            ),
+        };
+        let name = path.display().to_string();
+        Config::from_parts(
+            &name,
+            &text,
+            std::env::vars_os().filter_map(|(key, value)| {
+                Some((key.into_string().ok()?, value.into_string().ok()?))
+            }),
+        )
+    }
+
+    fn from_parts(
+        file: &str,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config> {
+        let mut reader = Reader::new(file, text, environment);
+        let Venues(venues) = reader.get("venues", Venues(vec![Venue::Nse, Venue::Bse]), |_| None);
+        let of = |venue| VenueSettings::read(&mut reader, venue);
+        let venues = Vec::from_iter(venues.into_iter().map(of));
+        let config = Config {
+            data: reader.get("data", "data".into(), |_: &PathBuf| None),
+            event_store: reader.optional("event_store", |_| None),
+            database_url: reader.optional("database_url", |url: &String| {
+                let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+                (!postgres).then_some("expected postgres://…")
+            }),
+            pg_bin: reader.optional("pg_bin", |_: &PathBuf| None),
+            api_listen: reader.get(
+                "api_listen",
+                SocketAddr::from(([127, 0, 0, 1], 8080)),
+                |address| {
+                    (!address.ip().is_loopback())
+                        .then_some("expected a loopback address: the API has no log-in yet")
+                },
+            ),
+            venues,
+            master_key_file: reader.optional("master_key_file", |_: &PathBuf| None),
+            master_key: reader.optional("master_key", |_: &Secret| None),
+            keys_backup: reader.optional("keys_backup", |_: &PathBuf| None),
+            reference_age_max_s: reader.get("reference_age_max_s", 432_000, |seconds| {
+                (!(1..=604_800).contains(seconds)).then_some("expected 1 to 604800, a week")
+            }),
+            session_close: reader.get("session_close", SessionClose::default(), |_| None),
+            sample_clients: reader.get("sample_clients", 2_000, |count| {
+                (!(1..=100_000).contains(count)).then_some("expected 1 to 100000")
+            }),
+            sample_positions: reader.get("sample_positions", 8_000, |count| {
+                (!(1..=1_000_000).contains(count)).then_some("expected 1 to 1000000")
+            }),
+            sample_orders: reader.get("sample_orders", 40, |count| {
+                (*count > 100_000).then_some("expected at most 100000")
+            }),
+            sample_seed: reader.get("sample_seed", 7, |_| None),
+            trading_date: reader.optional("trading_date", |_| None),
+            log: reader.get("log", DEFAULT_LOG.to_owned(), |text: &String| {
+                tracing_subscriber::EnvFilter::try_new(text)
+                    .is_err()
+                    .then_some("expected a filter such as info or info,squareoff_gateway=debug")
+            }),
+            log_format: reader.get("log_format", LogFormat::Text, |_| None),
+            audit_origin: reader.get(
+                "audit_origin",
+                "squareoff.local/log".to_owned(),
+                |name: &String| key_name(name),
+            ),
+            witness_url: reader.get("witness_url", List(vec![]), |_| None).0,
+            witness_listen: reader.get(
+                "witness_listen",
+                SocketAddr::from(([127, 0, 0, 1], 8390)),
+                |_| None,
+            ),
+            witness_name: reader.get(
+                "witness_name",
+                "squareoff.local/witness".to_owned(),
+                |name: &String| key_name(name),
+            ),
+            witness_logs: reader
+                .get("witness_logs", List(vec![]), |logs: &List<LogKey>| {
+                    let plain = |log: &LogKey| log.0.kind() == KeyKind::Ed25519;
+                    (!logs.0.iter().all(plain))
+                        .then_some("expected keys that sign, not that co-sign")
+                })
+                .0
+                .into_iter()
+                .map(|log| log.0)
+                .collect(),
+        };
+        if config.master_key.is_some() && config.master_key_file.is_some() {
+            let both = "master_key and master_key_file are both set: one of them is the master key";
+            reader.mistake(both);
+        }
+        reader.finish()?;
+        Ok(config)
+    }
+
+    /// The environment that gives a child process this very configuration, save for the master key.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let venues = self.venues.iter().map(|settings| settings.venue.as_str());
+        let venues = Vec::from_iter(venues);
+        let format = match self.log_format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        let mut settings: Vec<(&str, String)> = vec![
+            ("data", self.data.display().to_string()),
+            ("api_listen", self.api_listen.to_string()),
+            ("venues", venues.join(",")),
+            ("reference_age_max_s", self.reference_age_max_s.to_string()),
+            ("session_close", self.session_close.to_string()),
+            ("sample_clients", self.sample_clients.to_string()),
+            ("sample_positions", self.sample_positions.to_string()),
+            ("sample_orders", self.sample_orders.to_string()),
+            ("sample_seed", self.sample_seed.to_string()),
+            ("log", self.log.clone()),
+            ("log_format", format.to_owned()),
+            ("audit_origin", self.audit_origin.clone()),
+            ("witness_listen", self.witness_listen.to_string()),
+            ("witness_name", self.witness_name.clone()),
+            ("witness_url", joined(&self.witness_url)),
+            ("witness_logs", joined(&self.witness_logs)),
+        ];
+        settings.extend(self.database_url.clone().map(|url| ("database_url", url)));
+        let paths = [
+            ("master_key_file", &self.master_key_file),
+            ("keys_backup", &self.keys_backup),
+        ];
+        let set = paths
+            .into_iter()
+            .filter_map(|(key, path)| Some((key, path.as_ref()?.display().to_string())));
+        settings.extend(set);
+        settings.extend(
+            self.event_store
+                .as_ref()
+                .map(|address| ("event_store", address.as_str().to_owned())),
+        );
+        settings.extend(
+            self.pg_bin
+                .as_ref()
+                .map(|path| ("pg_bin", path.display().to_string())),
+        );
+        settings.extend(
+            self.trading_date
+                .map(|date| ("trading_date", date.to_string())),
+        );
+        let of_venues = self.venues.iter().flat_map(|of| {
+            let named = |(key, value)| (venue_variable(of.venue, key), value);
+            of.settings().into_iter().map(named)
+        });
+        let of_all = settings
+            .into_iter()
+            .map(|(key, value)| (variable(key), value));
+        of_all.chain(of_venues).collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! Square-offs at a rate that does not wait for answers, each timed from when it was due until the log holds the exchange's
+//! acknowledgement of its orders. The log is followed by a subscription of its own, so that nothing is asked of the API but the
+//! square-offs.
+
+use super::load::Load;
+use super::percentile;
+use super::person::PATIENCE;
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use serde::Serialize;
+use squareoff_domain::position::PositionEvent;
+use squareoff_domain::{OrderId, PositionKey, Timestamp};
+use squareoff_store::codec::LogEvent;
+use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Events of one read of the log.
+const BATCH: usize = 1_024;
+
+/// What it came to, in milliseconds from when a request was due: to the API's answer; to the time that the log gave the last
+/// acknowledgement of the request's orders, which is when its writer began the commit; and to when a subscriber in this process had it.
+#[derive(Debug, Serialize)]
+pub(super) struct Paced {
+    accepted_p50_ms: f64,
+    accepted_p99_ms: f64,
+    acknowledged_p50_ms: f64,
+    acknowledged_p99_ms: f64,
+    seen_p50_ms: f64,
+    seen_p99_ms: f64,
+}
+
+/// What the log says of an order.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    open_units: u64,
+    /// When the log recorded the acknowledgement, and when it was read here.
+    acknowledged: Option<(Timestamp, Instant)>,
+    ended: bool,
+}
+
+type Orders = HashMap<OrderId, Told>;
+
+/// A request and what became of it.
+struct Asked {
+    due: Duration,
+    answered: Duration,
+    order_ids: Vec<Uuid>,
+}
+
+/// Closes every position, `rate_per_s` of them each second; how long all of it took.
+///
+/// # Errors
+/// The first refusal, outage, or order without an end.
+pub(super) async fn run(
+    load: &Load,
+    store: &EventStore,
+    rate_per_s: u32,
+) -> Result<(Duration, Paced)> {
+    let (orders, told) = watch::channel(Orders::new());
+    let following = tokio::spawn(follow(store.clone(), store.head().await?, orders));
+    let (begun, begun_at) = (Instant::now(), crate::platform::now());
+    let positions = load.positions.iter().zip(0_u32..);
+    let requests = positions.map(|(position, number)| {
+        let due = Duration::from_secs(number.into()) / rate_per_s;
+        ask(load, position, begun, due)
+    });
+    let asked = try_join_all(requests).await?;
+    let orders = tokio::time::timeout(PATIENCE, all_ended(told, &asked));
+    let orders = orders.await.context("not every order ended in time")??;
+    following.abort();
+    let (mut recorded, mut seen) = (Vec::new(), Vec::new());
+    for request in &asked {
+        let told = request.order_ids.iter().map(|id| orders[&OrderId(*id)]);
+        let acknowledged = told.filter_map(|told| told.acknowledged);
+        let Some((at, instant)) = acknowledged.max_by_key(|(at, _)| *at) else {
+            // Refused by the exchange, which the check of all sides shows.
+            continue;
+        };
+        let at = u64::try_from(at.0 - begun_at.0).unwrap_or(0);
+        recorded.push(Duration::from_nanos(at).saturating_sub(request.due));
+        seen.push(instant.duration_since(begun).saturating_sub(request.due));
+    }
+    let accepted = asked.iter().map(|request| request.answered - request.due);
+    let accepted = sorted_ms(accepted);
+    let (recorded, seen) = (sorted_ms(recorded.into_iter()), sorted_ms(seen.into_iter()));
+    let paced = Paced {
+        accepted_p50_ms: percentile(&accepted, 50),
+        accepted_p99_ms: percentile(&accepted, 99),
+        acknowledged_p50_ms: percentile(&recorded, 50),
+        acknowledged_p99_ms: percentile(&recorded, 99),
+        seen_p50_ms: percentile(&seen, 50),
+        seen_p99_ms: percentile(&seen, 99),
+    };
+    Ok((begun.elapsed(), paced))
+}
+
+async fn ask(load: &Load, position: &PositionKey, begun: Instant, due: Duration) -> Result<Asked> {
+    tokio::time::sleep_until((begun + due).into()).await;
+    let accepted = load.square_off(position).await?;
+    load.count();
+    Ok(Asked {
+        due,
+        answered: begun.elapsed(),
+        order_ids: accepted.order_ids,
+    })
+}
+
+async fn all_ended(mut told: watch::Receiver<Orders>, asked: &[Asked]) -> Result<Orders> {
+    let ended = |orders: &Orders| {
+        let ids = asked.iter().flat_map(|request| &request.order_ids);
+        ids.copied()
+            .all(|id| orders.get(&OrderId(id)).is_some_and(|told| told.ended))
+    };
+    Ok(told.wait_for(ended).await?.clone())
+}
+
+/// Reads the log as it grows; ends only when it can't be read.
+async fn follow(store: EventStore, from: Position, orders: watch::Sender<Orders>) -> Result<()> {
+    let mut log = store.subscribe(from);
+    loop {
+        let Delivery::Events(events) = log.next(BATCH).await? else {
+            continue;
+        };
+        let now = Instant::now();
+        let mut failed = Ok(());
+        orders.send_modify(|orders| {
+            failed = events
+                .iter()
+                .try_for_each(|event| learn(orders, event, now));
+        });
+        failed?;
+    }
+}
+
+fn learn(orders: &mut Orders, stored: &StoredEvent, now: Instant) -> Result<()> {
+    if PositionKey::of_stream(&stored.stream).is_none() {
+        return Ok(());
+    }
+    match PositionEvent::decode(stored)? {
+        PositionEvent::OrderPlaced(placed) => {
+            orders.entry(placed.order_id).or_default().open_units = placed.quantity.units();
+        }
+        PositionEvent::OrderAcknowledged(acknowledged) => {
+            let told = orders.entry(acknowledged.order_id).or_default();
+            told.acknowledged = Some((stored.recorded_at, now));
+        }
+        PositionEvent::Executed(executed) => {
+            let told = orders.entry(executed.order_id).or_default();
+            told.open_units = told.open_units.saturating_sub(executed.quantity.units());
+            told.ended |= told.open_units == 0;
+        }
+        PositionEvent::OrderCanceled(ended) => {
+            orders.entry(ended.order_id).or_default().ended = true;
+        }
+        PositionEvent::OrderRejected(ended) => {
+            orders.entry(ended.order_id).or_default().ended = true;
+        }
+        PositionEvent::OrderExpired(ended) => {
+            orders.entry(ended.order_id).or_default().ended = true;
+        }
+        PositionEvent::OrderNotDelivered(ended) => {
+            orders.entry(ended.order_id).or_default().ended = true;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn sorted_ms(latencies: impl Iterator<Item = Duration>) -> Vec<f64> {
+    let mut ms: Vec<f64> = latencies.map(|one| one.as_secs_f64() * 1_000.0).collect();
+    ms.sort_by(f64::total_cmp);
+    ms
+}
