@@ -6,7 +6,7 @@ use crate::folder::Folder;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
-use squareoff_api::{App, DevelopmentKey, Settings};
+use squareoff_api::{App, DevelopmentKey, Settings, Tls};
 use squareoff_auditor::seal::{SealSettings, key};
 use squareoff_auditor::tlog::{KeyKind, Signer};
 use squareoff_auditor::witness::WitnessSettings;
@@ -59,11 +59,13 @@ pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
     let vault = client::vault(config, &folder)?;
     let app = App::start(store, reads, key, settings(config))
         .with_seal(&folder.audit())
-        .with_vault(vault.clone());
+        .with_vault(vault.clone())
+        .with_rates(config.api_rates);
     tokio::spawn(client::keep(vault, app.clients.clone()));
-    let listener = squareoff_api::listen(config.api_listen).await?;
-    tracing::info!(address = %config.api_listen, "the API listens");
-    squareoff_api::serve(listener, app, shutdown::requested(stop)).await?;
+    let tls = config.api_tls.clone().map(Tls::open).transpose()?;
+    let listener = squareoff_api::listen(config.api_listen, tls.as_ref()).await?;
+    tracing::info!(address = %config.api_listen, tls = tls.is_some(), "the API listens");
+    squareoff_api::serve(listener, app, tls, shutdown::requested(stop)).await;
     tracing::info!("the API has finished");
     Ok(())
 }

@@ -4,7 +4,7 @@
 use crate::config::{Config, MASTER_KEY_VARIABLE, VenueSettings};
 use crate::folder::{Folder, Held};
 use crate::supervisor::{Program, Supervised};
-use crate::{book, client, platform, roles};
+use crate::{book, client, health, platform, roles};
 use anyhow::{Context, Result, bail};
 use squareoff_auditor::seal::WitnessAddress;
 use squareoff_domain::{Segment, TradingDate, Venue};
@@ -76,7 +76,7 @@ impl Stack {
         check_free("the API", config.api_listen, "SQUAREOFF_API_LISTEN")?;
         check_free("the exchange", exchange, "SQUAREOFF_EXCHANGE_ADDRESS")?;
         let store = crate::roles::event_store(&config, &folder).await?;
-        let url = format!("http://{}", config.api_listen);
+        let url = config.api_url();
         let mut stack = Stack {
             config,
             folder,
@@ -282,7 +282,7 @@ impl Stack {
     /// Waits until orders can go, the venues have told of their markets, and the read model has seen the whole log.
     async fn wait_ready(&mut self, segments: &BTreeSet<(Venue, Segment)>) -> Result<()> {
         let begun = Instant::now();
-        let client = reqwest::Client::new();
+        let client = health::client()?;
         loop {
             let platform = platform::state(&self.store).await?;
             let told = |(venue, segment): &(Venue, Segment)| {

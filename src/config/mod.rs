@@ -17,11 +17,13 @@ use anyhow::{Result, bail};
 pub use hours::SessionHours;
 use reader::Reader;
 use squareoff_api::bulk::SessionClose;
+use squareoff_api::{Rate, Rates, TlsFiles};
 use squareoff_auditor::seal::WitnessAddress;
 use squareoff_auditor::tlog::{KeyKind, VerifierKey};
 use squareoff_domain::{TradingDate, Venue};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 pub use table::describe;
 use table::{variable, venue_variable};
@@ -44,6 +46,8 @@ pub struct Config {
     pub database_url: Option<String>,
     pub pg_bin: Option<PathBuf>,
     pub api_listen: SocketAddr,
+    pub api_tls: Option<TlsFiles>,
+    pub api_rates: Rates,
     /// Never empty, each once.
     pub venues: Vec<VenueSettings>,
     pub master_key_file: Option<PathBuf>,
@@ -65,6 +69,20 @@ pub struct Config {
     pub witness_logs: Vec<VerifierKey>,
 }
 impl Config {
+    /// Where the API of this machine is asked.
+    pub fn api_url(&self) -> String {
+        let scheme = if self.api_tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let mut address = self.api_listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        format!("{scheme}://{address}")
+    }
+
     /// Messages that the venue which takes fewest takes of all our sessions in a second: what a bulk is planned by.
     pub fn bulk_message_rate(&self) -> u32 {
         let rates = self.venues.iter().map(VenueSettings::rate_of_all);
@@ -116,11 +134,10 @@ impl Config {
             api_listen: reader.get(
                 "api_listen",
                 SocketAddr::from(([127, 0, 0, 1], 8080)),
-                |address| {
-                    (!address.ip().is_loopback())
-                        .then_some("expected a loopback address: the API has no log-in yet")
-                },
+                |_| None,
             ),
+            api_tls: api_tls(&mut reader),
+            api_rates: api_rates(&mut reader),
             venues,
             master_key_file: reader.optional("master_key_file", |_: &PathBuf| None),
             master_key: reader.optional("master_key", |_: &Secret| None),
@@ -173,6 +190,10 @@ impl Config {
                 .map(|log| log.0)
                 .collect(),
         };
+        if config.api_tls.is_none() && !config.api_listen.ip().is_loopback() {
+            let open = "api_listen: expected a loopback address, or api_tls_certificate and api_tls_key beside it";
+            reader.mistake(open);
+        }
         if config.master_key.is_some() && config.master_key_file.is_some() {
             let both = "master_key and master_key_file are both set: one of them is the master key";
             reader.mistake(both);
@@ -207,11 +228,29 @@ impl Config {
             ("witness_url", joined(&self.witness_url)),
             ("witness_logs", joined(&self.witness_logs)),
         ];
+        let Rates {
+            person,
+            address,
+            client,
+        } = self.api_rates;
+        let rates = [
+            ("person_requests_per_s", person),
+            ("address_requests_per_s", address),
+            ("client_requests_per_s", client),
+        ];
+        settings.extend(rates.map(|(key, rate)| (key, rate.per_s.to_string())));
         settings.extend(self.database_url.clone().map(|url| ("database_url", url)));
         let paths = [
             ("master_key_file", &self.master_key_file),
             ("keys_backup", &self.keys_backup),
         ];
+        let tls = self.api_tls.iter().flat_map(|files| {
+            [
+                ("api_tls_certificate", &files.certificate),
+                ("api_tls_key", &files.key),
+            ]
+        });
+        settings.extend(tls.map(|(key, path)| (key, path.display().to_string())));
         let set = paths
             .into_iter()
             .filter_map(|(key, path)| Some((key, path.as_ref()?.display().to_string())));
@@ -238,5 +277,33 @@ impl Config {
             .into_iter()
             .map(|(key, value)| (variable(key), value));
         of_all.chain(of_venues).collect()
+    }
+}
+
+fn api_tls(reader: &mut Reader) -> Option<TlsFiles> {
+    let mut file = |key| reader.optional(key, |_: &PathBuf| None);
+    match (file("api_tls_certificate"), file("api_tls_key")) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            let together =
+                "api_tls_certificate and api_tls_key go together: one of them is missing";
+            reader.mistake(together);
+            None
+        }
+    }
+}
+
+fn api_rates(reader: &mut Reader) -> Rates {
+    let mut rate = |key, default: Rate| {
+        Rate::per_s(reader.get(key, default.per_s, |per_s: &NonZeroU32| {
+            (per_s.get() > 1_000_000).then_some("expected 1 to 1000000")
+        }))
+    };
+    let default = Rates::default();
+    Rates {
+        person: rate("person_requests_per_s", default.person),
+        address: rate("address_requests_per_s", default.address),
+        client: rate("client_requests_per_s", default.client),
     }
 }

@@ -22,7 +22,27 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "api_listen",
-        "address of the API, loopback only; default 127.0.0.1:8080",
+        "address of the API, loopback only unless it has a certificate; default 127.0.0.1:8080",
+    ),
+    (
+        "api_tls_certificate",
+        "PEM file of the API's certificate chain: it is asked over TLS when it is set, and reads the file anew when that changes; default none",
+    ),
+    (
+        "api_tls_key",
+        "PEM file of the private key of api_tls_certificate; default none",
+    ),
+    (
+        "person_requests_per_s",
+        "requests that the API takes of one person or program in a second, and twice as many at once; default 100",
+    ),
+    (
+        "address_requests_per_s",
+        "the same of one address, but for those of this machine; default 500",
+    ),
+    (
+        "client_requests_per_s",
+        "the same of what is done to one client's positions and orders, by whomever; default 20",
     ),
     (
         "venues",

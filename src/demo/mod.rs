@@ -20,11 +20,13 @@ use paced::Paced;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use squareoff_api::{Rate, Rates};
 use squareoff_primary::book::Book;
 use squareoff_projections::{Database, RebuildOptions, SwapWhen, rebuild};
 use squareoff_reconcile::read::Scope;
 use squareoff_store::{EventStore, Position};
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -100,6 +102,15 @@ pub struct Options {
     pub kill: Option<Kill>,
 }
 
+/// The load comes under one name.
+const UNLIMITED: Rates = {
+    let rate = Rate::per_s(NonZeroU32::new(1_000_000).expect("not zero"));
+    Rates {
+        person: rate,
+        address: rate,
+        client: rate,
+    }
+};
 /// The highest rate that can be set: more than this machine makes.
 const UNTHROTTLED_PER_S: u32 = 100_000;
 
@@ -137,6 +148,8 @@ pub async fn run(
     let config = Config {
         data: folder.path().to_owned(),
         api_listen: free_port()?.parse()?,
+        api_tls: None,
+        api_rates: UNLIMITED,
         venues,
         witness_listen: free_port()?.parse()?,
         database_url: database.as_ref().map(|database| database.url.clone()),

@@ -46,7 +46,7 @@ impl Person {
         self.until_answered(ask).await
     }
 
-    /// Asks until there is an answer: while parts are down there is none, or a 503 that says so. The key makes asking again safe.
+    /// Asks until there is an answer: while parts are down there is none, or a 503 that says so, and a 429 says later. The key makes asking again safe.
     async fn until_answered(
         &self,
         ask: impl Fn() -> RequestBuilder,
@@ -58,7 +58,9 @@ impl Person {
                 Ok::<_, reqwest::Error>((response.status(), response.json::<Value>().await?))
             };
             let why = match answer.await {
-                Ok((StatusCode::SERVICE_UNAVAILABLE, body)) => body["detail"].to_string(),
+                Ok((StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, body)) => {
+                    body["detail"].to_string()
+                }
                 Ok(answer) => return Ok(answer),
                 Err(error) => error.to_string(),
             };

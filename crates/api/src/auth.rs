@@ -1,8 +1,9 @@
 //! Who is asking. Until log-in exists a token is `sqo.<actor>.<HMAC-SHA-256 of the actor, hex>` under a local development key, so
 //! that an actor is always named and never made up; the API binds loopback only as long as this is all there is.
 
+use crate::limits::Limits;
 use crate::problem::Problem;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use hmac::{Hmac, KeyInit, Mac};
@@ -150,12 +151,13 @@ pub struct Actor(pub Arc<str>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Actor
 where
-    DevelopmentKey: axum::extract::FromRef<S>,
+    DevelopmentKey: FromRef<S>,
+    Limits: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let key = <DevelopmentKey as axum::extract::FromRef<S>>::from_ref(state);
+        let key = DevelopmentKey::from_ref(state);
         let refuse = |detail: &str| {
             Problem::new(
                 StatusCode::UNAUTHORIZED,
@@ -175,7 +177,9 @@ where
         let actor = token
             .and_then(|token| key.actor(token))
             .ok_or_else(|| refuse("the bearer token is not valid"))?;
-        Ok(Actor(actor.into()))
+        let actor = Actor(actor.into());
+        Limits::from_ref(state).person(&actor.0)?;
+        Ok(actor)
     }
 }
 

@@ -101,13 +101,18 @@ pub fn accepted(body: &impl Serialize, order: Option<Uuid>, replayed: bool) -> R
 /// Decides a request about a position; a refusal goes into the audit trail.
 ///
 /// # Errors
-/// A problem for every refusal and outage; in each of these cases nothing was appended, save for `outcome-unknown`.
+/// A problem for every refusal and outage; in each of these cases nothing was appended, save for `outcome-unknown`. Before all of them
+/// `too-many-requests`, which is no refusal of the rules and in no audit trail.
 pub async fn decide(
     app: &App,
     actor: &Actor,
     key: &PositionKey,
     request: &Request,
 ) -> Result<Answer, Problem> {
+    // Taking risk back is never a matter of how often.
+    if !matches!(request, Request::Cancel { .. }) {
+        app.limits.acted_on(key.client.as_str())?;
+    }
     let asked = Asked::of_position(what(request), request.request_id(), key);
     app.keep(actor, &asked, attempt(app, actor, key, request).await)
 }

@@ -75,7 +75,8 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
-async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+/// The whole body, if it is within [`BODY_BYTES_MAX`].
+pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     let whole = Bytes::from_request(request, state).await;
     whole.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),

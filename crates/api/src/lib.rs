@@ -7,19 +7,24 @@
 
 pub mod auth;
 pub mod bulk;
+mod connection;
 mod decide;
 pub mod directory;
 pub mod extract;
 mod follow;
 mod gathered;
 mod hand_back;
+mod limits;
 mod platform;
 pub mod problem;
 mod refusals;
 mod routes;
 pub mod server;
+mod tls;
 
 pub use auth::DevelopmentKey;
 pub use directory::Directory;
+pub use limits::{Limits, Rate, Rates};
 pub use refusals::RefusalLog;
 pub use server::{App, ServeError, Settings, date_in_india, listen, router, serve};
+pub use tls::{Tls, TlsError, TlsFiles};

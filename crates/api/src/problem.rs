@@ -411,8 +411,12 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        // An event is sealed within a second or so: that conflict ends by itself.
-        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == "not-sealed-yet" {
+        // An event is sealed within a second or so: that conflict ends by itself. Rates are of at least one request a second.
+        let passes = matches!(
+            self.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        );
+        if passes || self.code == "not-sealed-yet" {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         }
         if self.status == StatusCode::UNAUTHORIZED {

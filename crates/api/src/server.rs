@@ -2,17 +2,21 @@
 
 use crate::auth::DevelopmentKey;
 use crate::bulk::{Book, SessionClose};
+use crate::connection;
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
+use crate::limits::{self, Limits, Rates};
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
     audit, bulk, clients, events, health, identity, incidents, orders, platform, position_list,
     positions, proofs, square_offs, suspense, trades,
 };
+use crate::tls::Tls;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{Request, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sqlx::PgPool;
@@ -67,6 +71,7 @@ pub struct App {
     /// What opens identities; without it they stay sealed.
     pub vault: Option<Vault>,
     pub settings: Settings,
+    pub limits: Limits,
     /// Where single events are proved from; `None` where the folder of the seal is not at hand.
     pub proofs: Option<Proofs>,
     seal: Option<PathBuf>,
@@ -95,6 +100,7 @@ impl App {
             key,
             vault: None,
             settings,
+            limits: Limits::new(Rates::default()),
             proofs: None,
             seal: None,
         }
@@ -106,6 +112,15 @@ impl App {
         App {
             proofs: Some(Proofs::new(folder)),
             seal: Some(folder.to_owned()),
+            ..self
+        }
+    }
+
+    /// Takes so many requests of one person, address and client.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        App {
+            limits: Limits::new(rates),
             ..self
         }
     }
@@ -123,6 +138,12 @@ impl App {
     }
 }
 
+impl FromRef<App> for Limits {
+    fn from_ref(app: &App) -> Self {
+        app.limits.clone()
+    }
+}
+
 impl FromRef<App> for DevelopmentKey {
     fn from_ref(app: &App) -> Self {
         app.key.clone()
@@ -131,23 +152,23 @@ impl FromRef<App> for DevelopmentKey {
 
 #[derive(Debug, Error)]
 pub enum ServeError {
-    #[error("{0} is not a loopback address: until log-in exists the API listens on loopback only")]
+    #[error(
+        "{0} is not a loopback address: without a certificate (api_tls_certificate, api_tls_key) the API listens on loopback only"
+    )]
     NotLoopback(SocketAddr),
     #[error("the API cannot listen on {address}: {source}")]
     Listen {
         address: SocketAddr,
         source: std::io::Error,
     },
-    #[error("the API stopped: {0}")]
-    Stopped(std::io::Error),
 }
 
 /// Takes the address.
 ///
 /// # Errors
-/// [`ServeError::NotLoopback`]; [`ServeError::Listen`] when the port is taken.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    if !address.ip().is_loopback() {
+/// [`ServeError::NotLoopback`] without TLS; [`ServeError::Listen`] when the port is taken.
+pub async fn listen(address: SocketAddr, tls: Option<&Tls>) -> Result<TcpListener, ServeError> {
+    if tls.is_none() && !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
     TcpListener::bind(address)
@@ -156,21 +177,21 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Serves until `shutdown` ends, then finishes the requests that are under way.
-///
-/// # Errors
-/// [`ServeError::Stopped`].
 pub async fn serve(
     listener: TcpListener,
     app: App,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ServeError> {
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown)
-        .await
-        .map_err(ServeError::Stopped)
+    tls: Option<Tls>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let renewed = tls.clone().map(|tls| tokio::spawn(tls.follow()));
+    connection::accept(listener, router(app), tls, shutdown).await;
+    if let Some(renewed) = renewed {
+        renewed.abort();
+    }
 }
 
 pub fn router(app: App) -> Router {
+    let limits = app.limits.clone();
     Router::new()
         .route("/v1/square-offs", post(square_offs::create))
         .route("/v1/clients/search", post(identity::search))
@@ -215,6 +236,8 @@ pub fn router(app: App) -> Router {
         .nest("/v1/suspense", suspense::router())
         .route("/v1/events", get(events::log))
         .route("/v1/streams/{stream}", get(events::stream))
+        .route_layer(from_fn_with_state(limits.clone(), limits::under_way))
+        // Outside the limits: a node that is busy is alive.
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(async || {
@@ -245,6 +268,8 @@ pub fn router(app: App) -> Router {
                 .on_failure(()),
         )
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(from_fn_with_state(limits, limits::of_address))
+        .layer(from_fn(limits::answer_headers))
         .with_state(app)
 }
 

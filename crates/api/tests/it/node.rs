@@ -6,11 +6,12 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use squareoff_api::bulk::SessionClose;
 use squareoff_api::problem::TYPE_PREFIX;
-use squareoff_api::{App, DevelopmentKey, Settings};
+use squareoff_api::{App, DevelopmentKey, Rate, Rates, Settings};
 use squareoff_domain::{OrderId, PositionKey};
 use squareoff_identity::{KeyStore, MasterKeySource, Vault};
 use squareoff_projections::Database;
 use squareoff_store::{EventStore, Position};
+use std::num::NonZeroU32;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -49,16 +50,20 @@ impl Node {
         App::start(store, reads, key, settings())
             .with_seal(&desk.folder().join("audit"))
             .with_vault(Vault::new(store_of_keys, master))
+            .with_rates(plenty())
     }
 
     pub async fn reading(desk: &Desk, database: &Database) -> Self {
-        let app = Self::app(desk, database);
-        let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap())
+        Self::serving(desk, Self::app(desk, database)).await
+    }
+
+    pub async fn serving(desk: &Desk, app: App) -> Self {
+        let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap(), None)
             .await
             .unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let served = squareoff_api::serve(listener, app.clone(), std::future::pending());
-        let served = tokio::spawn(async { served.await.unwrap() });
+        let served = squareoff_api::serve(listener, app.clone(), None, std::future::pending());
+        let served = tokio::spawn(served);
         let http = Client::builder()
             .no_proxy()
             .timeout(PATIENCE)
@@ -165,6 +170,16 @@ impl Node {
 /// The path of a position's resource.
 pub fn position_path(position: &PositionKey) -> String {
     format!("/v1/positions/{}", position.stream().replace('&', "%26"))
+}
+
+/// More than any test asks.
+fn plenty() -> Rates {
+    let rate = Rate::per_s(NonZeroU32::new(1_000_000).unwrap());
+    Rates {
+        person: rate,
+        address: rate,
+        client: rate,
+    }
 }
 
 pub fn settings() -> Settings {

@@ -93,13 +93,11 @@ async fn a_position_that_is_not_reflected_yet_is_waited_for_but_not_for_ever() {
         query.assert_problem(503, "read-model-behind", &format!("not yet up to {beyond}"));
     }
     assert!(began.elapsed() > Duration::from_secs(1) && began.elapsed() < PATIENCE);
-    // What is wrong in itself isn't waited for.
-    let began = Instant::now();
+    // What is wrong in itself isn't waited for: the wait would have ended in the other problem.
     let wrong = node
         .get(&format!("/v1/orders?limit=0&at_least={beyond}"))
         .await;
     wrong.assert_problem(400, "invalid-parameter", "`limit`");
-    assert!(began.elapsed() < Duration::from_secs(1));
     // Whoever waits is woken when the position comes.
     let (next, fresh) = (desk.head().await, Uuid::new_v4());
     let soon = Position::from_u64(next.as_u64() + 1);

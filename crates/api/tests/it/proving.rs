@@ -8,7 +8,7 @@ use squareoff_auditor::tlog::{TlogProof, VerifierKey, leaf_hash};
 use squareoff_store::{Entry, EventStore, Position};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn the_receipt_of_a_square_off_is_proved_as_soon_as_the_log_is_sealed() {

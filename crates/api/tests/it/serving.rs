@@ -21,18 +21,18 @@ use uuid::Uuid;
 async fn an_address_that_others_reach_is_refused() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0"] {
         let address: SocketAddr = address.parse().unwrap();
-        let error = listen(address).await.unwrap_err();
+        let error = listen(address, None).await.unwrap_err();
         assert!(matches!(error, ServeError::NotLoopback(refused) if refused == address));
         assert!(error.to_string().contains("loopback only"), "{error}");
     }
-    listen("[::1]:0".parse().unwrap()).await.unwrap();
+    listen("[::1]:0".parse().unwrap(), None).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    let taken = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let taken = listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
     let address = taken.local_addr().unwrap();
-    let error = listen(address).await.unwrap_err().to_string();
+    let error = listen(address, None).await.unwrap_err().to_string();
     assert!(
         error.contains(&format!("cannot listen on {address}")),
         "{error}"
@@ -43,10 +43,12 @@ async fn a_port_that_is_taken_is_named() {
 async fn the_server_ends_after_the_requests_under_way() {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
-    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = squareoff_api::serve(listener, node.app.clone(), async { drop(stopped.await) });
+    let served = squareoff_api::serve(listener, node.app.clone(), None, async {
+        drop(stopped.await)
+    });
     let served = tokio::spawn(served);
     let body = close_all(&nifty()).to_string();
     let head = format!(
@@ -65,7 +67,7 @@ async fn the_server_ends_after_the_requests_under_way() {
     connection.write_all(body.as_bytes()).await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
-    served.await.unwrap().unwrap();
+    served.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     assert_eq!(desk.placed(&nifty()).await, [20, 20]);
     assert!(TcpStream::connect(address).await.is_err());

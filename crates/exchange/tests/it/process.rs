@@ -13,7 +13,7 @@ use squareoff_fix::{AppMessage, Reset};
 use crate::broker::Broker;
 use crate::floor::Floor;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn program(floor: &Floor, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_squareoff-exchange"));

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::support::config;
 
 /// A guard against hanging, far above what a test takes.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What an application has seen; shared with the test.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A guard against hanging, far above what a test takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Polls until it is so.
 pub async fn until(what: &str, is: impl AsyncFn() -> bool) {

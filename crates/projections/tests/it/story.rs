@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Guard against hanging; nothing waits for it on purpose.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn date() -> TradingDate {
     "2026-11-20".parse().unwrap()

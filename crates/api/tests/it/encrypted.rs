@@ -1,0 +1,156 @@
+//! The API over TLS: who it shows itself as, that a renewed certificate is shown without a restart, and nothing goes in the clear.
+
+use crate::desk::Desk;
+use crate::node::{ACTOR, Node, nowhere};
+use reqwest::{Certificate, Client, Version};
+use squareoff_api::{ServeError, Tls, TlsFiles, listen, serve};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+/// Guard against hanging.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Writes a certificate for `localhost` and its key; gives the certificate.
+fn renew(files: &TlsFiles) -> Certificate {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    fs::write(&files.certificate, made.cert.pem()).unwrap();
+    fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()
+}
+
+fn files(folder: &Path) -> TlsFiles {
+    TlsFiles {
+        certificate: folder.join("api.pem"),
+        key: folder.join("api.key"),
+    }
+}
+
+/// A browser that trusts this certificate and no other, and keeps no connection.
+fn trusting(certificate: Certificate) -> Client {
+    Client::builder()
+        .no_proxy()
+        .tls_certs_only([certificate])
+        .pool_max_idle_per_host(0)
+        .timeout(PATIENCE)
+        .build()
+        .unwrap()
+}
+
+struct Served {
+    address: SocketAddr,
+    token: String,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn served(desk: &Desk, files: TlsFiles) -> Served {
+    let app = Node::app(desk, &nowhere());
+    let token = app.key.token(ACTOR).unwrap();
+    let tls = Tls::open(files).unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap(), Some(&tls))
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(serve(listener, app, Some(tls), std::future::pending()));
+    Served {
+        address,
+        token,
+        task,
+    }
+}
+
+impl Served {
+    fn url(&self) -> String {
+        format!("https://localhost:{}/v1/events", self.address.port())
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_without_a_restart() {
+    let (desk, folder) = (Desk::open().await, tempfile::tempdir().unwrap());
+    let files = files(folder.path());
+    let first = trusting(renew(&files));
+    let served = served(&desk, files.clone()).await;
+    let ask = async |client: &Client| {
+        client
+            .get(served.url())
+            .bearer_auth(&served.token)
+            .send()
+            .await
+    };
+    let answer = ask(&first).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.version(), Version::HTTP_11);
+    assert!(answer.headers().contains_key("strict-transport-security"));
+    // A key that fits no certificate changes nothing.
+    fs::write(&files.key, "not a key").unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(ask(&first).await.unwrap().status(), 200);
+    let second = trusting(renew(&files));
+    let begun = Instant::now();
+    while ask(&second).await.is_err() {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the old certificate is still shown"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(ask(&first).await.is_err());
+}
+
+#[tokio::test]
+async fn nothing_is_answered_in_the_clear() {
+    let (desk, folder) = (Desk::open().await, tempfile::tempdir().unwrap());
+    let files = files(folder.path());
+    renew(&files);
+    let served = served(&desk, files).await;
+    let mut connection = TcpStream::connect(served.address).await.unwrap();
+    let request = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    connection.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn files_that_are_no_identity_are_named_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    let said = |files: &TlsFiles| Tls::open(files.clone()).err().unwrap().to_string();
+    assert!(said(&files).contains("api.pem cannot be read"));
+    renew(&files);
+    let key = fs::read(&files.key).unwrap();
+    fs::write(&files.key, "xyz").unwrap();
+    assert!(said(&files).contains("api.key is no PEM file with a private key"));
+    renew(&files);
+    fs::write(&files.key, key).unwrap();
+    assert!(
+        said(&files).contains("api.key can't be used"),
+        "{}",
+        said(&files)
+    );
+    fs::write(&files.certificate, "").unwrap();
+    assert!(said(&files).contains("api.pem is no PEM file with a certificate: it has none"));
+}
+
+#[tokio::test]
+async fn an_address_that_others_reach_needs_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    renew(&files);
+    let tls = Tls::open(files).unwrap();
+    let everywhere: SocketAddr = "0.0.0.0:0".parse().unwrap();
+    let refused = listen(everywhere, None).await.unwrap_err();
+    assert!(matches!(refused, ServeError::NotLoopback(_)), "{refused}");
+    listen(everywhere, Some(&tls)).await.unwrap();
+}
