@@ -47,7 +47,7 @@ impl Load {
             .iter()
             .filter(|line| line.net_quantity.0 != 0);
         Ok(Load {
-            person: Person::new(stack, "demo")?,
+            person: Person::new(stack, "desk-demo")?,
             positions: open.map(|line| line.key.clone()).collect(),
             accepted: watch::Sender::new(0),
             followed: Followed::default(),

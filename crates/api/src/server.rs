@@ -11,7 +11,7 @@ use crate::routes::{
     positions, proofs, square_offs, suspense, trades,
 };
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -120,12 +120,6 @@ impl App {
     pub fn with_vault(mut self, vault: Vault) -> Self {
         self.vault = Some(vault);
         self
-    }
-}
-
-impl FromRef<App> for DevelopmentKey {
-    fn from_ref(app: &App) -> Self {
-        app.key.clone()
     }
 }
 

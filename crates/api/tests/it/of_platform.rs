@@ -9,7 +9,7 @@ use squareoff_domain::Side;
 use squareoff_domain::position::Execution;
 
 const NOTHING: Value = Value::Null;
-const RAVI: &str = "desk-ravi";
+const RAVI: &str = "supervisor-ravi";
 
 fn reason() -> Value {
     json!({ "reason": "the desk wants it so" })
