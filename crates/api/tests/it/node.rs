@@ -38,6 +38,13 @@ impl Node {
         Self::reading(desk, &nowhere()).await
     }
 
+    /// A node without a read database, under other settings.
+    pub async fn with(desk: &Desk, settings: Settings) -> Self {
+        let mut app = Self::app(desk, &nowhere());
+        app.settings = settings;
+        Self::serving(desk, app).await
+    }
+
     /// What a node serves. It has begun to read the log when this task next waits.
     pub fn app(desk: &Desk, database: &Database) -> App {
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
@@ -52,7 +59,10 @@ impl Node {
     }
 
     pub async fn reading(desk: &Desk, database: &Database) -> Self {
-        let app = Self::app(desk, database);
+        Self::serving(desk, Self::app(desk, database)).await
+    }
+
+    async fn serving(desk: &Desk, app: App) -> Self {
         let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap())
             .await
             .unwrap();
@@ -171,6 +181,8 @@ pub fn settings() -> Settings {
     Settings {
         reference_age_max_s: 86_400,
         venue_message_rate: 100,
+        caller_verification: false,
+        caller_verification_minutes: 15,
         session_close: SessionClose::default(),
     }
 }
