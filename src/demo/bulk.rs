@@ -30,8 +30,8 @@ pub struct Ran {
 impl Bulk {
     pub fn new(stack: &Stack) -> Result<Self> {
         Ok(Bulk {
-            proposer: Person::new(stack, "demo")?,
-            approver: Person::new(stack, "demo-second")?,
+            proposer: Person::new(stack, "desk-demo")?,
+            approver: Person::new(stack, "supervisor-demo")?,
             closed: watch::Sender::new(0),
         })
     }

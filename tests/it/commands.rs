@@ -197,6 +197,7 @@ fn the_set_up_of_a_data_folder_step_by_step() {
     let token = said(&run(&["token", "desk-asha"]));
     assert!(token.starts_with("sqo.desk-asha.") && token == said(&run(&["token", "desk-asha"])));
     assert!(refused(&run(&["token", "Desk Asha"])).contains("cannot be an actor"));
+    assert!(refused(&run(&["token", "asha"])).contains("has no role: an actor is desk-"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -416,16 +417,34 @@ fn the_kill_switch_takes_one_person_and_its_release_two() {
     let approve = ["approve-disconnect", "--venue", "NSE"];
     let own = refused(&platform(&approve));
     assert!(own.contains("another person has to approve"), "{own}");
-    let by_ravi = ["--as", "desk-ravi", "approve-disconnect", "--venue", "NSE"];
+    let by_ravi = [
+        "--as",
+        "supervisor-ravi",
+        "approve-disconnect",
+        "--venue",
+        "NSE",
+    ];
     let away = state(&platform(&by_ravi));
     assert_eq!(away["disconnects"], serde_json::json!(["NSE"]));
     let back = platform(&["reconnect", "--venue", "NSE", "--reason", "over"]);
     assert_eq!(state(&back)["disconnects"], serde_json::json!([]));
     platform(&["resume", "--scope", "NSE", "--reason", "over"]);
-    platform(&["--as", "desk-ravi", "approve-resume", "--scope", "NSE"]);
+    platform(&[
+        "--as",
+        "supervisor-ravi",
+        "approve-resume",
+        "--scope",
+        "NSE",
+    ]);
     let own = refused(&platform(&["approve-resume", "--scope", "NSE/CM"]));
     assert!(own.contains("another person has to approve"), "{own}");
-    let resumed = platform(&["--as", "desk-ravi", "approve-resume", "--scope", "NSE/CM"]);
+    let resumed = platform(&[
+        "--as",
+        "supervisor-ravi",
+        "approve-resume",
+        "--scope",
+        "NSE/CM",
+    ]);
     assert_eq!(state(&resumed)["halts"], serde_json::json!([]));
     let shut = platform(&[
         "market",
@@ -457,7 +476,7 @@ fn whatever_two_people_agree_on_can_be_turned_down_from_the_command_line_too() {
     assert!(refused(&platform("approve-activation")).contains("another person has to approve"));
     platform("reject-activation --reason no");
     platform(asked);
-    platform("--as desk-ravi approve-activation");
+    platform("--as supervisor-ravi approve-activation");
     platform("start-loading");
     assert!(
         refused(&platform("finish-activation")).contains("the book of 2026-11-20 is not loaded")
@@ -479,7 +498,12 @@ fn whatever_two_people_agree_on_can_be_turned_down_from_the_command_line_too() {
     assert_eq!(wish["disconnect_requests"][0]["venue"], "NSE");
     let kept = state(&platform("reject-disconnect --venue NSE --reason no"));
     assert_eq!(kept["disconnect_requests"], serde_json::json!([]));
-    assert!(refused(&platform("--as desk-ravi approve-disconnect --venue NSE")).contains("nobody"));
+    assert!(
+        refused(&platform(
+            "--as supervisor-ravi approve-disconnect --venue NSE"
+        ))
+        .contains("nobody")
+    );
 
     let kill_id = |state: &serde_json::Value| {
         state["cancel_alls"][0]["kill_id"]
@@ -493,7 +517,7 @@ fn whatever_two_people_agree_on_can_be_turned_down_from_the_command_line_too() {
     let own = refused(&platform(&format!("approve-cancel-all --kill-id {second}")));
     assert!(own.contains("another person has to approve"), "{own}");
     let done = state(&platform(&format!(
-        "--as desk-ravi approve-cancel-all --kill-id {second}"
+        "--as supervisor-ravi approve-cancel-all --kill-id {second}"
     )));
     assert_eq!(done["cancel_alls"], serde_json::json!([]));
 
@@ -502,6 +526,6 @@ fn whatever_two_people_agree_on_can_be_turned_down_from_the_command_line_too() {
     let active = state(&platform("reject-hand-back --reason no"));
     assert_eq!(active["platform"], "active");
     platform("request-hand-back --reason done");
-    let draining = state(&platform("--as desk-ravi approve-hand-back"));
+    let draining = state(&platform("--as supervisor-ravi approve-hand-back"));
     assert_eq!(draining["platform"], "draining");
 }

@@ -2,8 +2,9 @@
 //!
 //! 1. Nothing is acknowledged before it is durable in the log. 2. A request with the key of an earlier one gets the earlier answer.
 //! 3. Orders need the log alone: without the read database only queries fail. 4. Every answer that is not a success has a stable type.
+//! 5. Who may do what is one table ([`rights`]), and one layer in front of every route asks it.
 //!
-//! Log-in and rights come later: until then a development token names the actor and the API listens on loopback only.
+//! Log-in comes later: until then a development token names the actor, and the API listens on loopback only.
 
 pub mod auth;
 pub mod bulk;
@@ -13,14 +14,17 @@ pub mod directory;
 pub mod extract;
 mod follow;
 mod gathered;
+mod guard;
 mod hand_back;
 mod limits;
 mod platform;
 pub mod problem;
 mod refusals;
+pub mod rights;
 mod routes;
 pub mod server;
 mod tls;
+mod verified;
 
 pub use auth::DevelopmentKey;
 pub use directory::Directory;

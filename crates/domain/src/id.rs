@@ -232,6 +232,8 @@ macro_rules! closed_set {
     };
 }
 
+pub(crate) use closed_set;
+
 closed_set!(
     /// An exchange.
     Venue, "venue", "NSE, BSE or MCX", { Nse = "NSE", Bse = "BSE", Mcx = "MCX" }

@@ -22,6 +22,7 @@ pub mod client;
 mod describe;
 pub mod drop_copy;
 pub mod id;
+pub mod people;
 pub mod platform;
 pub mod position;
 pub mod reference;
@@ -38,6 +39,7 @@ pub use id::{
     Account, ClOrdId, ClientCode, ExchangeOrderId, ExecutionKey, KeyId, OrderId, PositionKey,
     Product, RequestId, Segment, Side, Symbol, Venue,
 };
+pub use people::Role;
 pub use position::Refusal;
 pub use reference::Contract;
 pub use time::{Timestamp, TradingDate};

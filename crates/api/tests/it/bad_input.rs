@@ -218,7 +218,7 @@ async fn nobody_acts_or_reads_without_a_token_made_with_the_key() {
         forged("nothing", ""),
         forged("no token", "Bearer"),
         forged("another scheme", "Basic ZGVzazphc2hh"),
-        forged("another actor", &format!("Bearer {}", token.replace(ACTOR, "desk-ravi"))),
+        forged("another actor", &format!("Bearer {}", token.replace(ACTOR, "supervisor-ravi"))),
         forged("cut short", &format!("Bearer {}", &token[..token.len() - 2])),
         forged("one digit changed", &format!("Bearer {}{}", &token[..token.len() - 1], if token.ends_with('0') { '1' } else { '0' })),
         forged("no signature", &format!("Bearer sqo.{ACTOR}.")),

@@ -110,7 +110,7 @@ impl Plan {
 
     pub async fn approved(desk: &Desk, lines: Vec<Line>) -> Self {
         let plan = Self::propose(desk, lines).await;
-        plan.ask("desk-ravi", BulkAsk::Approve).await;
+        plan.ask("supervisor-ravi", BulkAsk::Approve).await;
         plan
     }
 
@@ -495,7 +495,7 @@ async fn a_pause_stops_new_items_and_an_abort_skips_the_rest() {
         .await;
     assert_eq!((settled.status, settled.asked), (BulkStatus::Paused, 10));
     let reason = "the primary is back".into();
-    plan.ask("desk-ravi", BulkAsk::Abort { reason }).await;
+    plan.ask("supervisor-ravi", BulkAsk::Abort { reason }).await;
     let over = plan.until(&book, |summary| summary.left() == 0).await;
     assert_eq!(
         (over.counts.closed, over.counts.skipped, over.asked),
@@ -542,7 +542,7 @@ async fn a_cancel_all_cancels_what_worked_when_it_was_ordered_and_nothing_placed
     )
     .await;
     let approve = PlatformAsk::ApproveCancelAll { kill_id };
-    desk.platform_as("desk-ravi", RequestId(Uuid::new_v4()), approve)
+    desk.platform_as("supervisor-ravi", RequestId(Uuid::new_v4()), approve)
         .await;
     // What is placed behind the order to cancel must live, also when a worker is started again.
     venue.answer("NIFTY26NOVFUT", Answer::Rest);

@@ -164,9 +164,19 @@ async fn one_proposes_another_approves_and_the_desk_follows_it_to_the_end() {
         &Value::Null,
     )
     .await;
-    own.assert_problem(409, "own-request", "another person");
+    own.assert_problem(
+        403,
+        "not-allowed",
+        "`approve-bulk` takes the role supervisor",
+    );
     let _worker = Worker::start(&desk);
-    let approved = accepted(node, "desk-ravi", &format!("/{id}/approve"), &Value::Null).await;
+    let approved = accepted(
+        node,
+        "supervisor-ravi",
+        &format!("/{id}/approve"),
+        &Value::Null,
+    )
+    .await;
     assert_eq!(approved["bulk_id"], json!(id));
     // RELIANCE rests in the book and holds up its phase.
     let running = until(node, &id, |bulk| bulk["progress"]["sent"] == 1).await;
@@ -174,7 +184,7 @@ async fn one_proposes_another_approves_and_the_desk_follows_it_to_the_end() {
         (&running["status"], &running["phase"]),
         (&json!("running"), &json!("mis"))
     );
-    assert_eq!(running["approved_by"], "desk-ravi");
+    assert_eq!(running["approved_by"], "supervisor-ravi");
     assert!(
         running["progress"]["estimated_end_at"].is_string(),
         "{running}"
@@ -278,7 +288,7 @@ async fn what_cannot_be_asked_of_bulks_is_refused_by_name() {
     let id = accepted(node, "desk-asha", "", &of_client("C00001")).await["bulk_id"].clone();
     let id = text(&id).to_owned();
     let reason = json!({ "reason": "no" });
-    accepted(node, "desk-ravi", &format!("/{id}/reject"), &reason).await;
+    accepted(node, "supervisor-ravi", &format!("/{id}/reject"), &reason).await;
     let asked = |actor, path: &str, body: &Value| post(node, actor, path, body);
     let proposal =
         |filter: Value| asked("desk-asha", "", &json!({ "filter": filter, "reason": "x" }));
@@ -365,15 +375,15 @@ async fn what_cannot_be_asked_of_bulks_is_refused_by_name() {
             "rejected",
         ),
     ] {
-        ask(node, "desk-ravi", path, &body)
+        ask(node, "supervisor-ravi", path, &body)
             .await
             .assert_problem(409, code, word);
     }
     let nobody = format!("/{nobody}/abort");
-    ask(node, "desk-ravi", &nobody, &reason)
+    ask(node, "supervisor-ravi", &nobody, &reason)
         .await
         .assert_problem(404, "unknown-bulk", "no such bulk");
     let empty = json!({ "reason": " " });
-    let said = ask(node, "desk-ravi", &format!("/{id}/abort"), &empty).await;
+    let said = ask(node, "supervisor-ravi", &format!("/{id}/abort"), &empty).await;
     said.assert_problem(422, "reason-missing", "reason");
 }

@@ -78,7 +78,7 @@ async fn book(desk: &Desk, position: &PositionKey, report: &str) {
 async fn begin(desk: &Desk, position: &PositionKey, report: &str) {
     let request = SuspenseRequest {
         request_id: RequestId(Uuid::new_v4()),
-        by: "desk-ravi".into(),
+        by: "supervisor-ravi".into(),
         report_key: report.into(),
         reason: "the contract note names it".into(),
         ask: SuspenseAsk::Match {
@@ -86,7 +86,7 @@ async fn begin(desk: &Desk, position: &PositionKey, report: &str) {
         },
     };
     let caller = Caller {
-        actor: "desk-ravi".into(),
+        actor: "supervisor-ravi".into(),
         request_id: Uuid::new_v4(),
         correlation_id: request.request_id.0,
         epoch: 1,

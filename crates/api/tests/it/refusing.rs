@@ -145,7 +145,7 @@ async fn every_documented_refusal_of_a_position_is_provoked() {
     check(&answer(close(&nifty())).await, "new-orders-halted");
     node.accept("/v1/platform/resume", &halt).await;
     let scope = json!({ "scope": "all" });
-    node.accept_as("desk-ravi", "/v1/platform/resume/approve", &scope)
+    node.accept_as("supervisor-ravi", "/v1/platform/resume/approve", &scope)
         .await;
     let phase = |phase: &str| json!({ "venue": "NSE", "segment": "CM", "phase": phase });
     node.accept("/v1/platform/market-phase", &phase("pre-close"))
@@ -387,7 +387,7 @@ async fn a_refused_request_is_in_the_audit_trail_once_and_a_misread_one_never() 
     let unknown = close_all(&key("C99999", Venue::Nse, "RELIANCE", Product::Mis));
     answer(node.square_off_as(ACTOR, "three", &unknown)).await;
     let approve = node.ask_as(
-        "desk-ravi",
+        "supervisor-ravi",
         "four",
         "/v1/platform/activation/approve",
         &Value::Null,
@@ -422,7 +422,7 @@ async fn a_refused_request_is_in_the_audit_trail_once_and_a_misread_one_never() 
     let expected = BTreeSet::from([
         row("refusals-2026-11-20-C00001", ACTOR, "square-off", "exceeds-open-quantity"),
         row("refusals-2026-11-20-C99999", ACTOR, "square-off", "unknown-client"),
-        row("refusals-2026-11-20-desk", "desk-ravi", "approve-activation", "no-activation-pending"),
+        row("refusals-2026-11-20-desk", "supervisor-ravi", "approve-activation", "no-activation-pending"),
     ]);
     assert_eq!(kept, expected);
 

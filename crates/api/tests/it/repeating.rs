@@ -102,7 +102,7 @@ async fn the_same_key_of_another_actor_is_another_request() {
     let node = Node::start(&desk).await;
     let body = with(&close_all(&nifty()), &[("quantity", json!(5))]);
     let asha = answer(node.square_off_as(ACTOR, "one", &body)).await;
-    let ravi = answer(node.square_off_as("desk-ravi", "one", &body)).await;
+    let ravi = answer(node.square_off_as("supervisor-ravi", "one", &body)).await;
     assert!(asha.status == 202 && ravi.status == 202 && !ravi.is_repetition());
     assert_ne!(asha.body["request_id"], ravi.body["request_id"]);
     assert_eq!(desk.placed(&nifty()).await, [5, 5]);
@@ -114,7 +114,7 @@ async fn the_same_key_of_another_actor_is_another_request() {
         .take(4)
         .map(|stored| stored.actor.to_string())
         .collect();
-    assert_eq!(actors, ["desk-ravi", "desk-ravi", ACTOR, ACTOR]);
+    assert_eq!(actors, ["supervisor-ravi", "supervisor-ravi", ACTOR, ACTOR]);
 }
 
 #[tokio::test]

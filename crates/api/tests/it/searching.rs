@@ -169,13 +169,16 @@ async fn who_did_what_is_searched_by_person_client_order_request_and_time() {
     let readable = Readable::start(&desk).await;
     let node = &readable.node;
     let body = with(&close_all(&nifty()), &[("quantity", json!(20))]);
-    let asked = answer(node.square_off_as("desk-ravi", "one", &body)).await;
+    let asked = answer(node.square_off_as("supervisor-ravi", "one", &body)).await;
     let request = text(&asked.body["request_id"]).to_owned();
     let order = asked.accepted().orders[0];
     desk.fill(&nifty(), order, "E1", 5, 1_000_000).await;
     assert_eq!(answer(node.cancel(order, "c1")).await.status, 202);
-    let refused =
-        answer(node.square_off_as("desk-ravi", "two", &with(&body, &[("quantity", json!(45))])));
+    let refused = answer(node.square_off_as(
+        "supervisor-ravi",
+        "two",
+        &with(&body, &[("quantity", json!(45))]),
+    ));
     assert_eq!(refused.await.status, 409);
     // The refusal is written behind its answer.
     let types =
@@ -189,7 +192,7 @@ async fn who_did_what_is_searched_by_person_client_order_request_and_time() {
         .await
         .unwrap();
     let of_ravi = ["RequestRefused", "SquareOffAccepted"];
-    assert_eq!(types("actor=desk-ravi").await, of_ravi);
+    assert_eq!(types("actor=supervisor-ravi").await, of_ravi);
     assert_eq!(types(&format!("actor={ACTOR}")).await, ["CancelRequested"]);
     assert_eq!(types("client_code=C00001").await.len(), 3);
     assert_eq!(types("client_code=C00002").await.len(), 0);
@@ -206,14 +209,14 @@ async fn who_did_what_is_searched_by_person_client_order_request_and_time() {
     );
     assert_eq!(types("to=2020-01-01T00:00:00Z").await.len(), 0);
     assert_eq!(
-        types("from=2020-01-01T00:00:00%2B05:30&actor=desk-ravi").await,
+        types("from=2020-01-01T00:00:00%2B05:30&actor=supervisor-ravi").await,
         of_ravi
     );
-    let shown = node.read("/v1/audit?actor=desk-ravi&limit=1").await;
+    let shown = node.read("/v1/audit?actor=supervisor-ravi&limit=1").await;
     let row = &list(&shown, "audit")[0];
     assert_time(&row["recorded_at"]);
     assert!(text(&row["summary"]).contains("45"), "{row}");
-    let behind = format!("actor=desk-ravi&before={}", text(&shown["next"]));
+    let behind = format!("actor=supervisor-ravi&before={}", text(&shown["next"]));
     assert_eq!(types(&behind).await, of_ravi[1..]);
 }
 
@@ -264,8 +267,12 @@ async fn the_days_incident_is_told_as_json_and_as_csv_that_no_spreadsheet_reckon
         "outage_began_at": "2026-11-20T09:47:00+05:30",
     });
     node.accept("/v1/platform/activation", &activation).await;
-    node.accept_as("desk-ravi", "/v1/platform/activation/approve", &NOTHING)
-        .await;
+    node.accept_as(
+        "supervisor-ravi",
+        "/v1/platform/activation/approve",
+        &NOTHING,
+    )
+    .await;
     node.accept("/v1/platform/activation/activate", &NOTHING)
         .await;
     let ended = node
@@ -279,7 +286,7 @@ async fn the_days_incident_is_told_as_json_and_as_csv_that_no_spreadsheet_reckon
     let incident = &told["incidents"][0];
     assert_eq!(incident["outage_began_at"], "2026-11-20T04:17:00Z");
     assert_eq!(incident["requested_by"], ACTOR);
-    assert_eq!(incident["approved_by"], "desk-ravi");
+    assert_eq!(incident["approved_by"], "supervisor-ravi");
     assert_eq!(incident["ended"], "stood-down");
     assert_time(&incident["ended_at"]);
     assert_eq!(incident["counts"]["orders"], 0);

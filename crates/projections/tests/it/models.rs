@@ -556,7 +556,7 @@ async fn a_bulk_shows_its_counts_its_items_and_when_it_may_end() {
         BulkEvent::BulkItemsListed(BulkItemsListed { first: 0, items }),
         BulkEvent::BulkApproved(BulkApproved {
             request_id: request(2),
-            by: "desk-ravi".into(),
+            by: "supervisor-ravi".into(),
         }),
         BulkEvent::BulkPhaseEntered(BulkPhaseEntered {
             phase: BulkPhase::Mis,
@@ -590,7 +590,7 @@ async fn a_bulk_shows_its_counts_its_items_and_when_it_may_end() {
     );
     assert_eq!(
         (row.proposed_by.as_str(), row.approved_by.as_deref()),
-        ("desk-asha", Some("desk-ravi"))
+        ("desk-asha", Some("supervisor-ravi"))
     );
     assert_eq!(
         (row.listed, row.closed, row.refused, row.cancelled),
@@ -671,7 +671,7 @@ async fn tell(desk: &mut Desk, version: u64, actor: &'static str, event: Platfor
 async fn an_incident_is_told_from_the_outage_to_the_hand_back() {
     let mut desk = Desk::new(36);
     let key = key(1, "RELIANCE");
-    let (asha, ravi) = ("desk-asha", "desk-ravi");
+    let (asha, ravi) = ("desk-asha", "supervisor-ravi");
     let by = |actor: &str| actor.to_owned();
     let began = Timestamp(1_794_999_000_000_000_000);
     let asked = ActivationRequested {
@@ -873,7 +873,7 @@ async fn the_audit_trail_is_searched_by_person_client_order_request_time_and_typ
     desk.bod(&two, 100).await;
     (desk.actor, desk.request) = ("desk-asha", Uuid::from_u128(71));
     desk.square_off(&one, Wanted::All).await;
-    (desk.actor, desk.request) = ("desk-ravi", Uuid::from_u128(72));
+    (desk.actor, desk.request) = ("supervisor-ravi", Uuid::from_u128(72));
     desk.square_off(&two, Wanted::All).await;
     let ours = desk.orders(&one)[0];
     // The gateway's facts go back to the request that placed the order.
@@ -1089,7 +1089,7 @@ async fn a_suspended_report_shows_what_became_of_it() {
     }));
     let dismissed = Event::Suspense(SuspenseEvent::SuspenseDismissed(SuspenseDismissed {
         report_key: "R2".into(),
-        by: "desk-ravi".into(),
+        by: "supervisor-ravi".into(),
         reason: "another broker's".into(),
         request_id: request(2),
     }));

@@ -1,13 +1,10 @@
-//! Who is asking. Until log-in exists a token is `sqo.<actor>.<HMAC-SHA-256 of the actor, hex>` under a local development key, so
-//! that an actor is always named and never made up; the API binds loopback only as long as this is all there is.
+//! Development tokens, `sqo.<actor>.<HMAC-SHA-256 of the actor, hex>` under a local key: an actor is always named and never made up, and the
+//! name says the role.
 
-use crate::limits::Limits;
-use crate::problem::Problem;
-use axum::extract::{FromRef, FromRequestParts};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use super::Who;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use squareoff_domain::{ClientCode, Role};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -35,6 +32,10 @@ pub enum KeyError {
         "`{0}` cannot be an actor: 1 to 64 small letters, digits, `-` and `_`, beginning with a letter"
     )]
     NotAnActor(String),
+    #[error(
+        "`{0}` has no role: an actor is desk-…, supervisor-…, investor-<client code in small letters>, auditor-…, admin-… or machine-…"
+    )]
+    NoRole(String),
 }
 
 impl DevelopmentKey {
@@ -93,11 +94,12 @@ impl DevelopmentKey {
     /// The token of `actor`; the same each time.
     ///
     /// # Errors
-    /// [`KeyError::NotAnActor`].
+    /// [`KeyError::NotAnActor`], [`KeyError::NoRole`].
     pub fn token(&self, actor: &str) -> Result<String, KeyError> {
         if !is_actor(actor) {
             return Err(KeyError::NotAnActor(actor.to_owned()));
         }
+        who(actor)?;
         Ok(format!(
             "{PREFIX}{actor}.{}",
             hex(&self.mac(actor).finalize().into_bytes())
@@ -105,7 +107,7 @@ impl DevelopmentKey {
     }
 
     /// The actor a token speaks for, compared in constant time.
-    fn actor(&self, token: &str) -> Option<String> {
+    pub(super) fn actor(&self, token: &str) -> Option<String> {
         let (actor, mac) = token.strip_prefix(PREFIX)?.rsplit_once('.')?;
         if !is_actor(actor) {
             return None;
@@ -120,6 +122,35 @@ impl DevelopmentKey {
         mac.update(actor.as_bytes());
         mac
     }
+}
+
+/// Whom the name of an actor stands for.
+///
+/// # Errors
+/// [`KeyError::NoRole`].
+pub(super) fn who(actor: &str) -> Result<Who, KeyError> {
+    let no_role = || KeyError::NoRole(actor.to_owned());
+    let (prefix, rest) = actor.split_once('-').ok_or_else(no_role)?;
+    let (role, client) = match prefix {
+        "desk" => (Role::Desk, None),
+        "supervisor" => (Role::Supervisor, None),
+        "investor" => {
+            let client: Result<ClientCode, _> = rest.to_ascii_uppercase().parse();
+            (Role::Investor, Some(client.map_err(|_| no_role())?))
+        }
+        "auditor" => (Role::Auditor, None),
+        "admin" => (Role::Administrator, None),
+        "machine" => (Role::Machine, None),
+        _ => return Err(no_role()),
+    };
+    if rest.is_empty() {
+        return Err(no_role());
+    }
+    Ok(Who {
+        name: actor.into(),
+        role,
+        client,
+    })
 }
 
 fn is_actor(text: &str) -> bool {
@@ -145,44 +176,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// The person or program that asks; taking it as an argument makes a route closed to anyone else.
-#[derive(Debug, Clone)]
-pub struct Actor(pub Arc<str>);
-
-impl<S: Send + Sync> FromRequestParts<S> for Actor
-where
-    DevelopmentKey: FromRef<S>,
-    Limits: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let key = DevelopmentKey::from_ref(state);
-        let refuse = |detail: &str| {
-            Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "unauthenticated",
-                "Who is asking is not known",
-                detail,
-            )
-        };
-        let header = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .ok_or_else(|| refuse("send `Authorization: Bearer <token>`"))?;
-        let token = header.to_str().ok().and_then(|value| value.split_once(' '));
-        let token = token
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        let actor = token
-            .and_then(|token| key.actor(token))
-            .ok_or_else(|| refuse("the bearer token is not valid"))?;
-        let actor = Actor(actor.into());
-        Limits::from_ref(state).person(&actor.0)?;
-        Ok(actor)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +187,7 @@ mod tests {
         assert_eq!(key.actor(&token).as_deref(), Some("desk-asha"));
         let other = DevelopmentKey(Arc::new([8; 32]));
         assert_eq!(other.actor(&token), None);
-        let renamed = token.replace("desk-asha", "desk-ravi");
+        let renamed = token.replace("desk-asha", "supervisor-ravi");
         for bad in [
             "",
             "sqo.",
@@ -209,6 +202,39 @@ mod tests {
         assert!(
             key.token("Desk Asha").is_err() && key.token("").is_err() && key.token("a.b").is_err()
         );
+    }
+
+    #[test]
+    fn the_name_of_an_actor_says_the_role() {
+        let key = DevelopmentKey(Arc::new([7; 32]));
+        for (actor, role, client) in [
+            ("desk-asha", Role::Desk, None),
+            ("supervisor-ravi", Role::Supervisor, None),
+            ("investor-c00042", Role::Investor, Some("C00042")),
+            ("auditor-meera", Role::Auditor, None),
+            ("admin-kiran", Role::Administrator, None),
+            ("machine-reconcile", Role::Machine, None),
+        ] {
+            let who = who(actor).unwrap();
+            assert_eq!((&*who.name, who.role), (actor, role));
+            assert_eq!(who.client.as_ref().map(ClientCode::as_str), client);
+            assert!(key.token(actor).is_ok());
+        }
+        for actor in [
+            "asha",
+            "desk",
+            "desk-",
+            "operator",
+            "administrator-kiran",
+            "investor-c-1",
+            "investor-c0000000000042",
+        ] {
+            let refused = key.token(actor).unwrap_err().to_string();
+            assert!(
+                refused.contains("has no role: an actor is desk-"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

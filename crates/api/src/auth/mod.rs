@@ -1,0 +1,83 @@
+//! Who is asking: [`authenticate`] is the one place that says so, once per request. Until log-in exists that is by development tokens alone,
+//! and the API binds loopback only.
+
+mod development;
+
+pub use development::{DevelopmentKey, KeyError};
+
+use crate::problem::Problem;
+use crate::server::App;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use squareoff_domain::{ClientCode, Role};
+use std::sync::Arc;
+
+/// Whoever asks, as the platform knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Stands in every event that comes of the request.
+    pub name: Arc<str>,
+    pub role: Role,
+    /// Whose positions and orders there are for an investor; of nobody else.
+    pub client: Option<ClientCode>,
+}
+
+/// The name of whoever asks.
+#[derive(Debug, Clone)]
+pub struct Actor(pub Arc<str>);
+
+/// # Errors
+/// `unauthenticated`, and why.
+#[allow(
+    clippy::unused_async,
+    reason = "tokens that are looked up wait for the log"
+)]
+pub async fn authenticate(app: &App, parts: &Parts) -> Result<Who, Problem> {
+    let header = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .ok_or_else(|| unauthenticated("send `Authorization: Bearer <token>`"))?;
+    let token = header.to_str().ok().and_then(|value| value.split_once(' '));
+    let token = token
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let actor = token
+        .and_then(|token| app.key.actor(token))
+        .ok_or_else(|| unauthenticated("the bearer token is not valid"))?;
+    development::who(&actor).map_err(|error| unauthenticated(error.to_string()))
+}
+
+fn unauthenticated(detail: impl Into<String>) -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthenticated",
+        "Who is asking is not known",
+        detail,
+    )
+}
+
+/// As the guard found them; a handler that no guard stands before answers nobody.
+impl<S: Send + Sync> FromRequestParts<S> for Who {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let who = parts.extensions.get::<Who>().cloned();
+        who.ok_or_else(|| Problem::bug("a route has no guard"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let who = Who::from_request_parts(parts, state).await?;
+        Ok(who.actor())
+    }
+}
+
+impl Who {
+    pub fn actor(&self) -> Actor {
+        Actor(self.name.clone())
+    }
+}
