@@ -7,14 +7,13 @@ use crate::extract::BODY_BYTES_MAX;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, events, health, identity, incidents, orders, platform, position_list,
-    positions, proofs, square_offs, suspense, trades,
+    audit, bulk, clients, documentation, events, health, identity, incidents, orders, platform,
+    position_list, positions, proofs, square_offs, suspense, trades,
 };
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::{Extension, Router};
 use sqlx::PgPool;
 use squareoff_auditor::proofs::Proofs;
 use squareoff_auditor::seal::Status;
@@ -35,6 +34,8 @@ use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What the operator sets of the API.
 #[derive(Debug, Clone, Copy)]
@@ -170,53 +171,45 @@ pub async fn serve(
         .map_err(ServeError::Stopped)
 }
 
+/// Every route there is, each with its description: what is not described is not served.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(square_offs::create))
+        .routes(routes!(clients::show))
+        .routes(routes!(clients::positions))
+        .routes(routes!(clients::cancel_all))
+        .routes(routes!(identity::search))
+        .routes(routes!(identity::reveal))
+        .routes(routes!(orders::list))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(orders::modify))
+        .routes(routes!(orders::resolve))
+        .routes(routes!(position_list::list))
+        .routes(routes!(positions::show))
+        .routes(routes!(positions::cancel_all))
+        .routes(routes!(positions::freeze))
+        .routes(routes!(positions::unfreeze))
+        .routes(routes!(positions::hand_back))
+        .merge(platform::router())
+        .merge(bulk::router())
+        .merge(suspense::router())
+        .routes(routes!(trades::list))
+        .routes(routes!(audit::reports))
+        .routes(routes!(audit::search))
+        .routes(routes!(proofs::show))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(events::log))
+        .routes(routes!(events::stream))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .merge(documentation::router())
+}
+
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/v1/square-offs", post(square_offs::create))
-        .route("/v1/clients/search", post(identity::search))
-        .route("/v1/clients/{client_code}", get(clients::show))
-        .route(
-            "/v1/clients/{client_code}/identity/reveal",
-            post(identity::reveal),
-        )
-        .route(
-            "/v1/clients/{client_code}/positions",
-            get(clients::positions),
-        )
-        .route(
-            "/v1/clients/{client_code}/cancel-all",
-            post(clients::cancel_all),
-        )
-        .route("/v1/orders", get(orders::list))
-        .route("/v1/orders/{order_id}", get(orders::show))
-        .route("/v1/orders/{order_id}/cancel", post(orders::cancel))
-        .route("/v1/orders/{order_id}/modify", post(orders::modify))
-        .route("/v1/orders/{order_id}/resolve", post(orders::resolve))
-        .route("/v1/positions", get(position_list::list))
-        .route("/v1/positions/{stream}", get(positions::show))
-        .route(
-            "/v1/positions/{stream}/cancel-all",
-            post(positions::cancel_all),
-        )
-        .route("/v1/positions/{stream}/freeze", post(positions::freeze))
-        .route("/v1/positions/{stream}/unfreeze", post(positions::unfreeze))
-        .route(
-            "/v1/positions/{stream}/hand-back",
-            post(positions::hand_back),
-        )
-        .route("/v1/trades", get(trades::list))
-        .route("/v1/executions", get(audit::reports))
-        .route("/v1/audit", get(audit::search))
-        .route("/v1/audit/proofs/{position}", get(proofs::show))
-        .route("/v1/incidents", get(incidents::list))
-        .route("/v1/incidents/{trading_date}", get(incidents::show))
-        .nest("/v1/platform", platform::router())
-        .nest("/v1/bulk", bulk::router())
-        .nest("/v1/suspense", suspense::router())
-        .route("/v1/events", get(events::log))
-        .route("/v1/streams/{stream}", get(events::stream))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    let (router, described) = routes().split_for_parts();
+    router
         .fallback(async || {
             Problem::not_found(
                 "no-such-resource",
@@ -232,6 +225,7 @@ pub fn router(app: App) -> Router {
                 "see the Allow header",
             )
         })
+        .layer(Extension(documentation::Pages::of(described)))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::bug("a handler panicked").into_response()

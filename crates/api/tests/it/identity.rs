@@ -27,7 +27,7 @@ fn vault(folder: &Path) -> Vault {
 }
 
 /// C00001 and C00002 are one person; of C00003 nothing is recorded.
-async fn recorded(desk: &Desk) -> Vault {
+pub async fn recorded(desk: &Desk) -> Vault {
     let vault = vault(desk.folder());
     let line = |client: &str| {
         let mut identity = PlainIdentity::default();
