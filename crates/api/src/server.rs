@@ -11,7 +11,7 @@ use crate::routes::{
     position_list, positions, proofs, square_offs, suspense, trades,
 };
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use sqlx::PgPool;
@@ -242,14 +242,28 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The fields of a request's log lines: never the query, a header or the body.
+/// The trace that the caller's request is a part of (W3C Trace Context), 32 hexadecimal digits; empty where none is told.
+fn trace_id(traceparent: Option<&HeaderValue>) -> &str {
+    let text = traceparent.and_then(|value| value.to_str().ok());
+    let mut parts = text.unwrap_or_default().split('-');
+    let id = parts.nth(1).unwrap_or_default();
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if id.len() == 32 && id.bytes().all(hex) && id.bytes().any(|byte| byte != b'0') {
+        id
+    } else {
+        ""
+    }
+}
+
+/// The fields of a request's log lines: never the query, the body, or a header but the ids of the request and its trace.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
+    let trace = trace_id(request.headers().get("traceparent"));
     let id = request
         .headers()
         .get("x-request-id")
         .and_then(|id| id.to_str().ok())
         .unwrap_or_default();
-    tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id)
+    tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id, trace.id = trace)
 }
 
 fn log(response: &Response, latency: std::time::Duration, _: &tracing::Span) {
@@ -277,4 +291,26 @@ pub fn date_in_india(now: Timestamp) -> TradingDate {
     let year = u16::try_from(instant.year()).expect("between 1677 and 2262");
     TradingDate::new(year, instant.month().into(), instant.day())
         .unwrap_or_else(|_| TradingDate::new(1970, 1, 1).expect("a day"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_known_by_its_id_and_nothing_else_is_taken_for_one() {
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        for (header, told) in [
+            (format!("00-{id}-b7ad6b7169203331-01"), id),
+            (id.to_owned(), ""),
+            (format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), ""),
+            (format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), ""),
+            ("00-x\u{1b}[31m-y-01".to_owned(), ""),
+            (String::new(), ""),
+        ] {
+            let header = HeaderValue::from_str(&header).ok();
+            assert_eq!(trace_id(header.as_ref()), told, "{header:?}");
+        }
+        assert_eq!(trace_id(None), "");
+    }
 }
