@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fmt lint unit doc deploy-check fix-conformance bench bench-peers soak mutants events-doc fuzz setup test-setup sqlx-prepare
+.PHONY: help run demo test fmt lint unit doc deploy-check fix-conformance bench bench-peers soak mutants events-doc openapi clients fuzz setup test-setup sqlx-prepare
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -90,6 +90,12 @@ fuzz: ## looks for histories and FIX bytes that break the rules, FUZZ_SECONDS (3
 
 events-doc: ## writes docs/EVENTS.md anew after a change of events or their doc comments
 	UPDATE=1 cargo nextest run --locked -p squareoff-store -E 'test(events_doc) + test(stored_events)'
+
+openapi: ## writes docs/openapi.json anew after a change of routes, requests or answers
+	UPDATE=1 cargo nextest run --locked --workspace --all-features -E 'package(squareoff-api) & test(the_document_is_what_the_code_says)'
+
+clients: test-setup ## generates the Python and the TypeScript client of docs/openapi.json into target/clients
+	tests/clients/generate.sh $(CARGO_TARGET_DIR)/clients
 
 sqlx-prepare: setup ## writes the queries' offline data anew after a change of SQL or migrations
 	@crates/projections/prepare.sh

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod audited;
+mod clients;
 mod commands;
 mod killed;
 mod privacy;

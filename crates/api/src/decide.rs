@@ -2,6 +2,7 @@
 
 use crate::auth::Actor;
 use crate::gathered::Gathered;
+use crate::if_match::{self, IfMatch};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::App;
@@ -98,7 +99,7 @@ pub fn accepted(body: &impl Serialize, order: Option<Uuid>, replayed: bool) -> R
     response
 }
 
-/// Decides a request about a position; a refusal goes into the audit trail.
+/// Decides a request about a position, if it is as it was seen; a refusal goes into the audit trail.
 ///
 /// # Errors
 /// A problem for every refusal and outage; in each of these cases nothing was appended, save for `outcome-unknown`. Before all of them
@@ -108,13 +109,15 @@ pub async fn decide(
     actor: &Actor,
     key: &PositionKey,
     request: &Request,
+    seen: IfMatch,
 ) -> Result<Answer, Problem> {
     // Taking risk back is never a matter of how often.
     if !matches!(request, Request::Cancel { .. }) {
         app.limits.acted_on(key.client.as_str())?;
     }
     let asked = Asked::of_position(what(request), request.request_id(), key);
-    app.keep(actor, &asked, attempt(app, actor, key, request).await)
+    let answer = attempt_as_seen(app, actor, key, request, seen).await;
+    app.keep(actor, &asked, answer)
 }
 
 /// As [`decide`], for one of many positions at a time: a refusal is its caller's to tell.
@@ -127,6 +130,16 @@ pub async fn attempt(
     key: &PositionKey,
     request: &Request,
 ) -> Result<Answer, Problem> {
+    attempt_as_seen(app, actor, key, request, IfMatch(None)).await
+}
+
+async fn attempt_as_seen(
+    app: &App,
+    actor: &Actor,
+    key: &PositionKey,
+    request: &Request,
+    IfMatch(version): IfMatch,
+) -> Result<Answer, Problem> {
     let request_id = request.request_id();
     let gathered = Gathered::of(&app.directory, key, app.settings);
     let context = gathered.context();
@@ -135,15 +148,28 @@ pub async fn attempt(
         return Err(refused(Refusal::RequestIdReused, key));
     }
     let caller = gathered.caller(&actor.0, request_id, request_id.0);
+    let seen = match version {
+        Some(version) => Some((if_match::seen(app, &stream, version).await?, version)),
+        None => None,
+    };
     let decide = |position: &position::Position| {
-        let events = position::decide(position, request, &context)?;
-        Ok::<_, Refusal>((events.clone(), events))
+        let events = position::decide(position, request, &context);
+        // A repetition gets its first answer, which itself changed what was seen.
+        let repeated = events.as_ref().is_ok_and(Vec::is_empty);
+        let other = seen
+            .as_ref()
+            .filter(|(seen, _)| !repeated && !if_match::is_as_seen(seen, position, request));
+        if let Some((_, version)) = other {
+            return Err(if_match::changed(&stream, *version));
+        }
+        let events = events.map_err(|refusal| refused(refusal, key))?;
+        Ok((events.clone(), events))
     };
     let committed = app
         .positions
         .transact(&stream, &caller, decide)
         .await
-        .map_err(|error| problem(error, |refusal| refused(refusal, key)))?;
+        .map_err(|error| problem(error, |problem| problem))?;
     match committed.position {
         Some(position) if committed.appended > 0 => {
             app.directory.accepted(request_id, &stream);

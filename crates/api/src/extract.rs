@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
-use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, Unexpected, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use squareoff_domain::platform::HaltScope;
@@ -17,6 +17,10 @@ use std::fmt;
 use std::str::FromStr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use uuid::Uuid;
 
 /// Largest body of a request, in bytes.
@@ -221,8 +225,40 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// The longest reason, in bytes: some sentences, in any script.
-const REASON_BYTES_MAX: usize = 500;
+/// As the document tells of it.
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key(Required::True)]
+    }
+}
+
+/// Of a request that needs the key only for a part of what can be asked.
+pub struct OptionalIdempotencyKey;
+
+impl IntoParams for OptionalIdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key(Required::False)]
+    }
+}
+
+fn idempotency_key(required: Required) -> Parameter {
+    let key = ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .pattern(Some(format!("^[!-~]{{1,{KEY_BYTES_MAX}}}$")))
+        .examples(["0b0f7c7e-2f1f-4b59-9a53-5f1f6a2d9c11"]);
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(
+            "A new UUID for each new request; with who asks it names the request for ever",
+        ))
+        .schema(Some(key.build()))
+        .build()
+}
+
+/// The longest reason, in characters: some sentences, in any script.
+const REASON_CHARS_MAX: usize = 500;
 
 /// Why a person asks for something, in their words.
 #[derive(Debug, Clone, Deserialize)]
@@ -233,10 +269,10 @@ impl TryFrom<String> for Reason {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.len() > REASON_BYTES_MAX || text.chars().any(char::is_control) {
-            let max = REASON_BYTES_MAX;
+        if text.chars().count() > REASON_CHARS_MAX || text.chars().any(char::is_control) {
+            let max = REASON_CHARS_MAX;
             return Err(format!(
-                "a reason has at most {max} bytes and no control characters"
+                "a reason has at most {max} characters and none that control"
             ));
         }
         Ok(Reason(text))
@@ -291,16 +327,21 @@ impl TryFrom<String> for Scope {
 #[serde(try_from = "String")]
 pub struct Time(pub Timestamp);
 
+/// # Errors
+/// What it should have been.
+pub fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| format!("`{text}` is not a time of the form 2026-11-20T09:47:00+05:30"))
+}
+
 impl FromStr for Time {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let instant = OffsetDateTime::parse(text, &Rfc3339).ok();
-        let nanoseconds =
-            instant.and_then(|instant| i64::try_from(instant.unix_timestamp_nanos()).ok());
+        let nanoseconds = i64::try_from(instant(text)?.unix_timestamp_nanos());
         nanoseconds
             .map(|nanoseconds| Time(Timestamp(nanoseconds)))
-            .ok_or_else(|| format!("`{text}` is not a time of the form 2026-11-20T09:47:00+05:30"))
+            .map_err(|_| format!("`{text}` is not a time between 1678 and 2261"))
     }
 }
 
@@ -338,6 +379,13 @@ pub fn limit_price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     deserializer.deserialize_any(Expected)
 }
 
+/// Of a number that is written with a fraction, as some programs write every number: 20.0 is 20. Less than zero is zero, as above.
+pub fn whole_units(number: f64) -> Option<u64> {
+    let whole = number.fract() == 0.0 && number <= Quantity::MAX.units() as f64;
+    // Below 2^53, where every whole number is exact.
+    whole.then_some(number.max(0.0) as u64)
+}
+
 /// A whole number of units; absent or null is none. Less than zero is refused as zero is: by the rule, in its place.
 ///
 /// # Errors
@@ -362,6 +410,13 @@ pub fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, 
 
         fn visit_i64<E: de::Error>(self, units: i64) -> Result<Self::Value, E> {
             Ok(Some(u64::try_from(units).unwrap_or(0)))
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+            let units = whole_units(number);
+            units
+                .map(Some)
+                .ok_or_else(|| E::invalid_type(Unexpected::Float(number), &self))
         }
     }
 

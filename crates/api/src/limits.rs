@@ -22,6 +22,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
+/// Answered whatever else there is to do: a node that is busy is alive.
+const ALIVE: [&str; 2] = ["/healthz", "/readyz"];
 /// Requests under way that ask for something to be done: a fifth of a second of what two cores can do.
 const ACTS_MAX: usize = 512;
 /// Requests under way that read.
@@ -181,6 +183,9 @@ pub(crate) async fn under_way(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    if ALIVE.contains(&request.uri().path()) {
+        return Ok(next.run(request).await);
+    }
     let request = in_memory(request).await?;
     let kind = match *request.method() {
         Method::GET | Method::HEAD | Method::OPTIONS => &limits.0.reads,

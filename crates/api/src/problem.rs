@@ -3,6 +3,8 @@
 //! Three kinds are kept apart: a *refusal* (4xx: the request can't be), an *outage* (503 with Retry-After: the same request may
 //! succeed later), a *bug* (500, logged once here).
 
+pub mod known;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -379,7 +381,7 @@ impl From<AppendError> for Problem {
             AppendError::ReadOnly { .. }
             | AppendError::Unavailable { .. }
             | AppendError::Closed => {
-                outage("event-log-unavailable", "The event log takes nothing now")
+                outage("event-log-unavailable", "The event log cannot be used now")
             }
             AppendError::Unknown { .. } => outage(
                 "outcome-unknown",
@@ -402,7 +404,7 @@ impl From<ReadError> for Problem {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "event-log-unavailable",
-            "The event log cannot be read now",
+            "The event log cannot be used now",
             error.to_string(),
         )
     }

@@ -125,6 +125,10 @@ pub const ROUTES: &[Row] = {
     &[
         (Method::GET, "/healthz", Needs::Nothing),
         (Method::GET, "/readyz", Needs::Nothing),
+        (Method::GET, "/docs", Needs::Nothing),
+        (Method::GET, "/docs/style.css", Needs::Nothing),
+        (Method::GET, "/problems", Needs::Nothing),
+        (Method::GET, "/v1/openapi.json", Needs::Nothing),
         post("/v1/square-offs", SquareOff),
         post("/v1/clients/search", FindClients),
         get("/v1/clients/{client_code}", ReadClients),

@@ -10,16 +10,15 @@ use crate::limits::{self, Limits, Rates};
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, events, health, identity, incidents, orders, platform, position_list,
-    positions, proofs, square_offs, suspense, trades, verifications,
+    audit, bulk, clients, documentation, events, health, identity, incidents, orders, platform,
+    position_list, positions, proofs, square_offs, suspense, trades, verifications,
 };
 use crate::tls::Tls;
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::http::Request;
+use axum::http::{HeaderValue, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::{Extension, Router};
 use sqlx::PgPool;
 use squareoff_auditor::proofs::Proofs;
 use squareoff_auditor::seal::Status;
@@ -40,6 +39,8 @@ use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What the operator sets of the API.
 #[derive(Debug, Clone, Copy)]
@@ -189,60 +190,48 @@ pub async fn serve(
     }
 }
 
+/// Every route there is, each with its description: what is not described is not served.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(square_offs::create))
+        .routes(routes!(clients::show))
+        .routes(routes!(clients::positions))
+        .routes(routes!(clients::cancel_all))
+        .routes(routes!(verifications::verify))
+        .routes(routes!(identity::search))
+        .routes(routes!(identity::reveal))
+        .routes(routes!(orders::list))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(orders::modify))
+        .routes(routes!(orders::resolve))
+        .routes(routes!(position_list::list))
+        .routes(routes!(positions::show))
+        .routes(routes!(positions::cancel_all))
+        .routes(routes!(positions::freeze))
+        .routes(routes!(positions::unfreeze))
+        .routes(routes!(positions::hand_back))
+        .merge(platform::router())
+        .merge(bulk::router())
+        .merge(suspense::router())
+        .routes(routes!(trades::list))
+        .routes(routes!(audit::reports))
+        .routes(routes!(audit::search))
+        .routes(routes!(proofs::show))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(events::log))
+        .routes(routes!(events::stream))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .merge(documentation::router())
+}
+
 pub fn router(app: App) -> Router {
     let limits = app.limits.clone();
-    Router::new()
-        .route("/v1/square-offs", post(square_offs::create))
-        .route("/v1/clients/search", post(identity::search))
-        .route("/v1/clients/{client_code}", get(clients::show))
-        .route(
-            "/v1/clients/{client_code}/identity/reveal",
-            post(identity::reveal),
-        )
-        .route(
-            "/v1/clients/{client_code}/verifications",
-            post(verifications::verify),
-        )
-        .route(
-            "/v1/clients/{client_code}/positions",
-            get(clients::positions),
-        )
-        .route(
-            "/v1/clients/{client_code}/cancel-all",
-            post(clients::cancel_all),
-        )
-        .route("/v1/orders", get(orders::list))
-        .route("/v1/orders/{order_id}", get(orders::show))
-        .route("/v1/orders/{order_id}/cancel", post(orders::cancel))
-        .route("/v1/orders/{order_id}/modify", post(orders::modify))
-        .route("/v1/orders/{order_id}/resolve", post(orders::resolve))
-        .route("/v1/positions", get(position_list::list))
-        .route("/v1/positions/{stream}", get(positions::show))
-        .route(
-            "/v1/positions/{stream}/cancel-all",
-            post(positions::cancel_all),
-        )
-        .route("/v1/positions/{stream}/freeze", post(positions::freeze))
-        .route("/v1/positions/{stream}/unfreeze", post(positions::unfreeze))
-        .route(
-            "/v1/positions/{stream}/hand-back",
-            post(positions::hand_back),
-        )
-        .route("/v1/trades", get(trades::list))
-        .route("/v1/executions", get(audit::reports))
-        .route("/v1/audit", get(audit::search))
-        .route("/v1/audit/proofs/{position}", get(proofs::show))
-        .route("/v1/incidents", get(incidents::list))
-        .route("/v1/incidents/{trading_date}", get(incidents::show))
-        .nest("/v1/platform", platform::router())
-        .nest("/v1/bulk", bulk::router())
-        .nest("/v1/suspense", suspense::router())
-        .route("/v1/events", get(events::log))
-        .route("/v1/streams/{stream}", get(events::stream))
+    let (router, described) = routes().split_for_parts();
+    router
         .route_layer(from_fn_with_state(limits.clone(), limits::under_way))
-        // Outside the limits: a node that is busy is alive.
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
         .route_layer(from_fn_with_state(app.clone(), guard))
         .fallback(async || {
             Problem::not_found(
@@ -251,6 +240,7 @@ pub fn router(app: App) -> Router {
                 "the path names no resource of this API",
             )
         })
+        .layer(Extension(documentation::Pages::of(described)))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::bug("a handler panicked").into_response()
@@ -269,14 +259,28 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The fields of a request's log lines: never the query, a header or the body.
+/// The trace that the caller's request is a part of (W3C Trace Context), 32 hexadecimal digits; empty where none is told.
+fn trace_id(traceparent: Option<&HeaderValue>) -> &str {
+    let text = traceparent.and_then(|value| value.to_str().ok());
+    let mut parts = text.unwrap_or_default().split('-');
+    let id = parts.nth(1).unwrap_or_default();
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if id.len() == 32 && id.bytes().all(hex) && id.bytes().any(|byte| byte != b'0') {
+        id
+    } else {
+        ""
+    }
+}
+
+/// The fields of a request's log lines: never the query, the body, or a header but the ids of the request and its trace.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
+    let trace = trace_id(request.headers().get("traceparent"));
     let id = request
         .headers()
         .get("x-request-id")
         .and_then(|id| id.to_str().ok())
         .unwrap_or_default();
-    tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id)
+    tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id, trace.id = trace)
 }
 
 fn log(response: &Response, latency: std::time::Duration, _: &tracing::Span) {
@@ -304,4 +308,26 @@ pub fn date_in_india(now: Timestamp) -> TradingDate {
     let year = u16::try_from(instant.year()).expect("between 1677 and 2262");
     TradingDate::new(year, instant.month().into(), instant.day())
         .unwrap_or_else(|_| TradingDate::new(1970, 1, 1).expect("a day"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_known_by_its_id_and_nothing_else_is_taken_for_one() {
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        for (header, told) in [
+            (format!("00-{id}-b7ad6b7169203331-01"), id),
+            (id.to_owned(), ""),
+            (format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), ""),
+            (format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), ""),
+            ("00-x\u{1b}[31m-y-01".to_owned(), ""),
+            (String::new(), ""),
+        ] {
+            let header = HeaderValue::from_str(&header).ok();
+            assert_eq!(trace_id(header.as_ref()), told, "{header:?}");
+        }
+        assert_eq!(trace_id(None), "");
+    }
 }

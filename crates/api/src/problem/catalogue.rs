@@ -1,6 +1,7 @@
 //! Every refusal there is, with an example: docs/API.md has to show each of them, in this order, in its own words and values.
 
 use super::Problem;
+use super::known::{SECTIONS, known};
 use squareoff_domain::bulk::{BulkRefusal, BulkStatus};
 use squareoff_domain::client::{ClientRefusal, IdentityField};
 use squareoff_domain::platform::{HaltScope, Phase, PlatformRefusal};
@@ -395,6 +396,12 @@ fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
         // What another list has an example of already is documented there.
         let row = format!("| `{code}` | {} | {detail} |", status.as_u16());
         let elsewhere = format!("| `{code}` | {} |", status.as_u16());
+        let known = known(code).unwrap();
+        assert_eq!(
+            (known.status, known.title),
+            (status.as_u16(), *title),
+            "{code}"
+        );
         let first = problems.iter().find(|other| other.code == *code);
         if first == Some(problem) {
             assert!(PAGE.contains(&row), "docs/API.md has no row {row}");
@@ -414,4 +421,31 @@ fn the_docs_list_the_refusals_in_their_order_of_precedence() {
         .map(|refusal| PAGE.find(&format!("| `{}` |", refusal.code())).unwrap())
         .collect();
     assert!(rows.is_sorted(), "{rows:?}");
+}
+
+/// Row by row, and no more in either.
+#[test]
+fn the_docs_and_the_page_of_problems_say_the_same() {
+    let mut codes = std::collections::HashSet::new();
+    for known in SECTIONS.iter().flat_map(|section| section.known) {
+        assert!(
+            codes.insert(known.code),
+            "{} stands there twice",
+            known.code
+        );
+        let cells = [known.when, known.then].join(" | ");
+        let row = format!(
+            "| `{}` | {} | {} |",
+            known.code,
+            known.status,
+            cells.trim_end()
+        );
+        assert!(
+            PAGE.contains(&row.replace("| |", "|")),
+            "docs/API.md has no row {row}"
+        );
+    }
+    let (_, problems) = PAGE.split_once("\n## Problems\n").unwrap();
+    let rows = problems.lines().filter(|line| line.starts_with("| `"));
+    assert_eq!(rows.count(), codes.len());
 }

@@ -6,6 +6,7 @@ use super::positions::{Outcome, cancel_each};
 use super::{outage, parameter, trading_day, wait_for};
 use crate::auth::Who;
 use crate::decide::{accepted, check_knowing};
+use crate::document::values;
 use crate::extract::{IdempotencyKey, NoBody, Path, Query};
 use crate::problem::Problem;
 use crate::refusals::Asked;
@@ -22,39 +23,59 @@ use squareoff_projections::positions::positions_of_client;
 use squareoff_store::Position as LogPosition;
 use uuid::Uuid;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Client {
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
     category: String,
     branch: String,
     segments: Vec<String>,
     identity: Identity,
     /// The log position that the answer reflects.
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ClientPositions)]
 pub struct Positions {
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
     positions: Vec<Position>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ClientCancelAccepted)]
 struct CancelAccepted {
     request_id: Uuid,
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
     positions: Vec<Outcome>,
     /// Of the last event of the request.
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
+/// One client, the identity masked.
+#[utoipa::path(
+    get,
+    path = "/v1/clients/{client_code}",
+    operation_id = "showClient",
+    tag = "Clients",
+    params(("client_code" = values::ClientCode, Path, description = "The client"), Reading),
+    responses((status = 200, description = "The client", body = Client)),
+    extensions(("x-problems" = json!(["unknown-client", "event-log-unavailable"]))),
+)]
 pub async fn show(
     State(app): State<App>,
     who: Who,
@@ -82,6 +103,18 @@ pub async fn show(
     }))
 }
 
+/// The client's positions of the platform's trading date.
+///
+/// Before the first activation: of the latest date there is.
+#[utoipa::path(
+    get,
+    path = "/v1/clients/{client_code}/positions",
+    operation_id = "listClientPositions",
+    tag = "Clients",
+    params(("client_code" = values::ClientCode, Path, description = "The client"), Reading),
+    responses((status = 200, description = "The positions", body = Positions)),
+    extensions(("x-problems" = json!(["unknown-client"]))),
+)]
 pub async fn positions(
     State(app): State<App>,
     who: Who,
@@ -114,6 +147,17 @@ pub async fn positions(
 }
 
 /// Cancels every order of the client that works on the platform's trading date, ours and the primary's.
+///
+/// Each position is an append of its own, so after a lost answer send the same again.
+#[utoipa::path(
+    post,
+    path = "/v1/clients/{client_code}/cancel-all",
+    operation_id = "cancelAllOfClient",
+    tag = "Clients",
+    params(("client_code" = values::ClientCode, Path, description = "The client"), IdempotencyKey),
+    responses((status = 202, description = "The cancels are on their way, not done", body = CancelAccepted)),
+    extensions(("x-problems" = json!(["event-log-behind", "platform-not-active", "unknown-client", "nothing-to-cancel", "client-erased", "identity-not-recorded", "identity-incomplete", "caller-not-verified"]))),
+)]
 pub async fn cancel_all(
     State(app): State<App>,
     who: Who,

@@ -2,6 +2,7 @@
 
 use super::{parameter, rfc3339, whole};
 use crate::auth::Actor;
+use crate::document::values;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::server::App;
@@ -16,54 +17,77 @@ use uuid::Uuid;
 const LIMIT_DEFAULT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct LogQuery {
     /// Events behind this position; absent: from the beginning.
+    #[param(value_type = values::LogPosition, required = false)]
     from: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 1_000, default = 100, required = false)]
     limit: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StreamQuery {
     /// Events from this version on, the first is 1.
+    #[param(value_type = u64, minimum = 1, default = 1, required = false)]
     from_version: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 1_000, default = 100, required = false)]
     limit: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct LogPage {
     events: Vec<Event>,
     /// `from` of the next page; asked again when the log has grown.
+    #[schema(value_type = values::LogPosition)]
     next: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct StreamPage {
+    #[schema(value_type = values::StreamName)]
     stream: String,
     events: Vec<Event>,
     /// `from_version` of the next page.
     next_version: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Event {
+    #[schema(value_type = values::LogPosition)]
     position: String,
+    #[schema(value_type = values::StreamName)]
     stream: String,
     version: u64,
     id: Uuid,
     r#type: String,
     schema_version: u16,
+    #[schema(value_type = values::Instant)]
     occurred_at: String,
+    #[schema(value_type = values::Instant)]
     recorded_at: String,
     actor: String,
     request_id: Uuid,
     correlation_id: Uuid,
     epoch: u32,
+    #[schema(value_type = Object)]
     data: Box<RawValue>,
 }
 
+/// The event log as it is, for auditors.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    operation_id = "readLog",
+    tag = "Log",
+    params(LogQuery),
+    responses((status = 200, description = "Events in the order of the log", body = LogPage)),
+    extensions(("x-problems" = json!(["event-log-unavailable"]))),
+)]
 pub async fn log(
     State(app): State<App>,
     _: Actor,
@@ -82,6 +106,18 @@ pub async fn log(
     }))
 }
 
+/// One stream, from a version on.
+///
+/// The stream's name is percent-encoded where the path needs it.
+#[utoipa::path(
+    get,
+    path = "/v1/streams/{stream}",
+    operation_id = "readStream",
+    tag = "Log",
+    params(("stream" = values::StreamName, Path, description = "The stream"), StreamQuery),
+    responses((status = 200, description = "Events in the order of the stream", body = StreamPage)),
+    extensions(("x-problems" = json!(["unknown-stream", "event-log-unavailable"]))),
+)]
 pub async fn stream(
     State(app): State<App>,
     _: Actor,

@@ -1,5 +1,6 @@
 //! `GET /healthz`: the process answers. `GET /readyz`: it can do its work, part by part. Both are open: they say nothing of clients.
 
+use crate::document::values;
 use crate::server::{App, now};
 use axum::Json;
 use axum::extract::State;
@@ -13,39 +14,49 @@ use std::time::Duration;
 /// Who asks for readiness asks often, and gives up sooner than a query does.
 const READY_WAIT: Duration = Duration::from_secs(1);
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Readiness {
     ready: bool,
     event_log: Part,
     read_model: Part,
+    #[schema(value_type = values::PlatformState)]
     platform: &'static str,
     epoch: u32,
     /// How far the log is sealed; not there where nothing is. It does not count towards `ready`: orders go on without it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Seal, required = false)]
     seal: Option<Seal>,
     /// Each exchange session: `ready` or `down`. A session that is down refuses orders, not queries.
+    #[schema(value_type = BTreeMap<String, values::SessionState>)]
     sessions: BTreeMap<String, &'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ReadinessPart)]
 struct Part {
     ready: bool,
+    #[schema(value_type = Option<values::LogPosition>, required = true)]
     position: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = SealStatus)]
 struct Seal {
     /// Events under the newest checkpoint.
     size: u64,
     /// Log position of the last of them.
+    #[schema(value_type = values::LogPosition)]
     position: String,
     /// Events under the newest checkpoint that a witness signed.
+    #[schema(required = true)]
     cosigned: Option<u64>,
     /// How long ago the newest checkpoint was signed. It may be long: a log without news is not signed again.
     age_s: u64,
     /// Events behind it that no checkpoint covers yet, up to the limit that is counted to.
+    #[schema(value_type = u64)]
     unsealed: usize,
     /// What is wrong, by who says so.
     alarms: BTreeMap<String, String>,
@@ -75,10 +86,31 @@ async fn seal(app: &App) -> Option<Seal> {
     })
 }
 
+/// Whether the process lives.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "isAlive",
+    tag = "Health",
+    responses((status = 200, description = "`ok`", body = String, content_type = "text/plain")),
+    security(()),
+)]
 pub async fn alive() -> &'static str {
     "ok\n"
 }
 
+/// Whether it can do its work, part by part.
+///
+/// Ready when the event log has been read to its end and the read database answers; exchange sessions that are down are shown
+/// and do not change the status.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "isReady",
+    tag = "Health",
+    responses((status = 200, description = "Ready", body = Readiness), (status = 503, description = "Not ready; the parts say why", body = Readiness)),
+    security(()),
+)]
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let progress = app.directory.progress();
     let read_only = app.store.read_only();

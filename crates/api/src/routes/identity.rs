@@ -5,6 +5,7 @@
 use super::parameter;
 use crate::auth::Actor;
 use crate::decide::{check_knowing, unread};
+use crate::document::values;
 use crate::extract::{Json, Path, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
@@ -23,20 +24,24 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// `recorded`, `sealed` (the keys are out of reach), `erased` or `none`; the fields are there when they are recorded.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Identity {
+    #[schema(value_type = values::IdentityState)]
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::IdentityFields, required = false)]
     masked: Option<Fields>,
 }
 
 /// By their names: `name`, `pan`, `date_of_birth`, `email`, `phone`.
 type Fields = BTreeMap<&'static str, String>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = ClientSearch)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     #[serde(deserialize_with = "secret_pan")]
+    #[schema(value_type = values::PanText)]
     pan: SecretString,
 }
 
@@ -69,31 +74,40 @@ pub(super) fn check_pan(pan: &SecretString) -> Result<(), Problem> {
     ))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ClientsFound)]
 struct Found {
     clients: Vec<FoundClient>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ClientFound)]
 struct FoundClient {
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
     category: String,
     branch: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = IdentityReveal)]
 #[serde(deny_unknown_fields)]
 pub struct Reveal {
+    #[schema(value_type = values::ReasonText)]
     reason: Reason,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = IdentityRevealed)]
 struct Revealed {
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
     /// In the clear.
+    #[schema(value_type = values::IdentityFields)]
     identity: Fields,
     request_id: Uuid,
     /// Of the event that says who saw it.
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
@@ -145,6 +159,17 @@ pub async fn of_client(app: &App, code: &ClientCode) -> Result<Identity, Problem
 }
 
 /// The clients with this PAN, exactly; none for a PAN that nobody has, or that was erased.
+///
+/// The PAN comes in a body, because paths are logged. The answer is never cached.
+#[utoipa::path(
+    post,
+    path = "/v1/clients/search",
+    operation_id = "searchClients",
+    tag = "Clients",
+    request_body = Search,
+    responses((status = 200, description = "The clients, if any", body = Found)),
+    extensions(("x-problems" = json!(["identity-keys-unavailable", "event-log-unavailable"]))),
+)]
 pub async fn search(
     State(app): State<App>,
     _: Actor,
@@ -181,7 +206,23 @@ pub async fn search(
     Ok(not_stored(&Found { clients }))
 }
 
-/// Each look is an event of its own, so there is no key that would let a second one go unrecorded.
+/// The identity in the clear, behind a recorded reason.
+///
+/// Takes no `Idempotency-Key`: each look is an event of its own, durable before the answer leaves. The answer is never cached.
+#[utoipa::path(
+    post,
+    path = "/v1/clients/{client_code}/identity/reveal",
+    operation_id = "revealIdentity",
+    tag = "Clients",
+    params(("client_code" = values::ClientCode, Path, description = "The client")),
+    request_body = Reveal,
+    responses((status = 200, description = "Who the client is", body = Revealed)),
+    extensions(("x-problems" = json!([
+        "reason-missing", "reason-holds-pan", "unknown-client", "identity-not-recorded", "client-erased",
+        "event-log-behind", "event-log-unavailable", "overloaded", "busy", "outcome-unknown",
+        "identity-keys-unavailable"
+    ]))),
+)]
 pub async fn reveal(
     State(app): State<App>,
     actor: Actor,

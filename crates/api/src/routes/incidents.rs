@@ -1,8 +1,10 @@
 //! `GET /v1/incidents` and `GET /v1/incidents/{trading_date}`: when the outage began and ended, what was done in it and by whom. As JSON,
 //! and as CSV for the regulator's report.
 
+use super::rows::{accepts_csv, plain};
 use super::{cursor, day, next, outage, page_rows, parameter, rupees, trading_day, wait_for};
 use crate::auth::Actor;
+use crate::document::values;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::server::App;
@@ -19,22 +21,31 @@ use squareoff_projections::incidents::{
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Trading dates, both included.
+    #[param(value_type = values::TradingDay, required = false)]
     from: Option<String>,
+    #[param(value_type = values::TradingDay, required = false)]
     to: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DayQuery {
     /// Absent: as the Accept header says.
+    #[param(value_type = values::FormatName, required = false)]
     format: Option<Format>,
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
@@ -45,86 +56,135 @@ enum Format {
     Csv,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = IncidentPage)]
 pub struct Page {
     incidents: Vec<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = IncidentDay)]
 struct Day {
+    #[schema(value_type = values::TradingDay)]
     trading_date: String,
     incidents: Vec<WithCounts>,
     timeline: Vec<Line>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = IncidentWithCounts)]
 struct WithCounts {
     #[serde(flatten)]
     incident: Shown,
     counts: Counts,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Incident)]
 struct Shown {
+    #[schema(value_type = values::LogPosition)]
     began_position: String,
+    #[schema(value_type = values::TradingDay)]
     trading_date: String,
     reason: String,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     outage_began_at: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     requested_at: Option<String>,
+    #[schema(required = true)]
     requested_by: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     approved_at: Option<String>,
+    #[schema(required = true)]
     approved_by: Option<String>,
+    #[schema(required = true)]
     epoch: Option<i64>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     activated_at: Option<String>,
+    #[schema(required = true)]
     activated_by: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     handback_requested_at: Option<String>,
+    #[schema(required = true)]
     handback_requested_by: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     handback_approved_at: Option<String>,
+    #[schema(required = true)]
     handback_approved_by: Option<String>,
     /// `handed-back`, `stood-down`, `rejected`; absent while it goes on.
+    #[schema(value_type = Option<values::IncidentEnd>, required = true)]
     ended: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     ended_at: Option<String>,
+    #[schema(required = true)]
     ended_by: Option<String>,
+    #[schema(required = true)]
     handed_back_positions: Option<i64>,
+    #[schema(required = true)]
     handed_back_orders: Option<i64>,
+    #[schema(required = true)]
     handed_back_executions: Option<i64>,
+    #[schema(required = true)]
     handed_back_net_digest: Option<String>,
 }
 
 /// Quantity in units, value in rupees.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = IncidentCounts)]
 struct Counts {
     square_offs: i64,
     orders: i64,
     external_orders: i64,
     executions: i64,
     quantity: i64,
+    #[schema(value_type = values::Rupees)]
     value: String,
     clients: i64,
     refused: i64,
     bulks: i64,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     first_order_at: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     last_order_at: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     first_execution_at: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     last_execution_at: Option<String>,
 }
 
 /// A line of the day's story, in JSON as in CSV.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TimelineLine)]
 struct Line {
     at: String,
     kind: String,
     event_type: String,
     actor: String,
     detail: String,
+    #[schema(value_type = values::StreamName)]
     stream: String,
+    #[schema(value_type = values::LogPosition)]
     event_position: String,
 }
 
+/// The incidents, newest first: when each outage began and ended, and who decided what.
+///
+/// `from` and `to` are trading dates, both included.
+#[utoipa::path(
+    get,
+    path = "/v1/incidents",
+    operation_id = "listIncidents",
+    tag = "Incidents",
+    params(ListQuery),
+    responses((status = 200, description = "A page of incidents", body = Page)),
+)]
 pub async fn list(
     State(app): State<App>,
     _: Actor,
@@ -147,6 +207,18 @@ pub async fn list(
     }))
 }
 
+/// A trading date's incidents, its numbers and its timeline: as JSON, or as CSV for the regulator's report.
+///
+/// Without `format` the `Accept` header says which.
+#[utoipa::path(
+    get,
+    path = "/v1/incidents/{trading_date}",
+    operation_id = "showIncidents",
+    tag = "Incidents",
+    params(("trading_date" = values::TradingDay, Path, description = "The trading date"), DayQuery),
+    responses((status = 200, description = "The day", content((Day = "application/json"), (String = "text/csv")))),
+    extensions(("x-problems" = json!(["unknown-incident"]))),
+)]
 pub async fn show(
     State(app): State<App>,
     _: Actor,
@@ -166,13 +238,7 @@ pub async fn show(
             format!("nobody asked to activate the platform for {date}"),
         )
     })?;
-    let accepts = |kind: &str| {
-        let accept = headers.get(header::ACCEPT);
-        accept
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.contains(kind))
-    };
-    let wanted = query.format.unwrap_or(if accepts("text/csv") {
+    let wanted = query.format.unwrap_or(if accepts_csv(&headers) {
         Format::Csv
     } else {
         Format::Json
@@ -223,7 +289,8 @@ fn as_csv(date: TradingDate, told: &IncidentDay) -> Result<Response, Problem> {
             event_position,
         } = line;
         let fields = [at, kind, event_type, actor, detail, stream, event_position];
-        csv.write_record(fields.map(plain)).map_err(Problem::bug)?;
+        csv.write_record(fields.map(|field| plain(&field)))
+            .map_err(Problem::bug)?;
     }
     let mut response = csv.into_inner().map_err(Problem::bug)?.into_response();
     let headers = response.headers_mut();
@@ -233,15 +300,6 @@ fn as_csv(date: TradingDate, told: &IncidentDay) -> Result<Response, Problem> {
     let name = HeaderValue::from_str(&name).map_err(Problem::bug)?;
     headers.insert(header::CONTENT_DISPOSITION, name);
     Ok(response)
-}
-
-/// A spreadsheet takes a field that begins like this for a formula, and people write reasons: an apostrophe makes it text.
-fn plain(field: String) -> String {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{field}")
-    } else {
-        field
-    }
 }
 
 fn bounds(row: &IncidentRow) -> Vec<(OffsetDateTime, Line)> {
@@ -366,27 +424,6 @@ impl From<TimelineEntry> for Line {
             detail: entry.detail,
             stream: entry.stream,
             event_position: entry.position.to_string(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_spreadsheet_would_reckon_is_text() {
-        for (field, kept) in [
-            ("primary down", "primary down"),
-            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("\tx", "'\tx"),
-            ("a=b", "a=b"),
-            ("", ""),
-        ] {
-            assert_eq!(plain(field.to_owned()), kept);
         }
     }
 }

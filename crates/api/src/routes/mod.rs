@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod bulk;
 pub mod clients;
+pub mod documentation;
 pub mod events;
 pub mod health;
 pub mod identity;
@@ -12,12 +13,12 @@ pub mod platform;
 pub mod position_list;
 pub mod positions;
 pub mod proofs;
+mod rows;
 pub mod square_offs;
 pub mod suspense;
 pub mod trades;
 pub mod verifications;
 
-use crate::extract::Time;
 use crate::problem::Problem;
 use crate::server::App;
 use axum::http::StatusCode;
@@ -118,8 +119,10 @@ fn flag(name: &str, text: Option<String>) -> Result<bool, Problem> {
 fn word(name: &str, text: Option<String>) -> Result<Option<String>, Problem> {
     let max = NAME_BYTES_MAX;
     match text {
-        Some(text) if text.is_empty() || text.len() > max || text.chars().any(char::is_control) => {
-            let expected = format!("`{name}` has 1 to {max} bytes and no control characters");
+        Some(text)
+            if !(1..=max).contains(&text.chars().count()) || text.chars().any(char::is_control) =>
+        {
+            let expected = format!("`{name}` has 1 to {max} characters and none that control");
             Err(Problem::invalid_parameter(expected))
         }
         text => Ok(text),
@@ -135,12 +138,11 @@ fn uuid(name: &str, text: Option<&str>) -> Result<Option<Uuid>, Problem> {
 }
 
 fn instant(name: &str, text: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
-    let instant = |text: &str| {
-        let Time(timestamp) = parameter(name, text)?;
-        let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp.0));
-        Ok(instant.expect("an i64 of nanoseconds is between 1677 and 2262"))
+    let parse = |text| {
+        crate::extract::instant(text)
+            .map_err(|error| Problem::invalid_parameter(format!("`{name}`: {error}")))
     };
-    text.map(instant).transpose()
+    text.map(parse).transpose()
 }
 
 fn day(name: &str, text: Option<&str>) -> Result<Option<Date>, Problem> {

@@ -1,17 +1,20 @@
 //! `GET /v1/orders`, `GET /v1/orders/{order_id}`, and what is asked of one order: `cancel`, `modify`, `resolve`.
 
+use super::rows::Wanted;
 use super::{
     cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
 };
 use crate::auth::Who;
 use crate::decide::{accepted, check_knowing, decide, stream_of, unknown_order};
+use crate::document::values;
 use crate::extract::{IdempotencyKey, Json, NoBody, Path, Query, Reason, limit_price, units};
+use crate::if_match::{IfMatch, etag};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::App;
 use crate::verified;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{Change, OrderStatus, Outcome, Request};
 use squareoff_domain::{ClientCode, OrderId, PositionKey, Price, Product, Symbol, Venue};
@@ -19,124 +22,180 @@ use squareoff_projections::orders::{OrderFilter, OrderRow, order, orders};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    #[param(value_type = values::ClientCode, required = false)]
     client_code: Option<String>,
+    #[param(value_type = values::OrderState, required = false)]
     status: Option<String>,
+    #[param(value_type = values::VenueName, required = false)]
     venue: Option<String>,
+    #[param(value_type = values::Symbol, required = false)]
     symbol: Option<String>,
+    #[param(value_type = values::ProductName, required = false)]
     product: Option<String>,
+    #[param(value_type = values::TradingDay, required = false)]
     trading_date: Option<String>,
+    #[param(value_type = values::OrderOrigin, required = false)]
     origin: Option<String>,
+    #[param(value_type = Uuid, required = false)]
     request_id: Option<String>,
     /// Only what may still fill.
+    #[param(value_type = bool, required = false)]
     working: Option<String>,
     /// `next` of the page before.
+    #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
 /// What is left out stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = OrderChange)]
 #[serde(deny_unknown_fields)]
 pub struct Modify {
     #[serde(default, deserialize_with = "limit_price")]
+    #[schema(value_type = Option<values::RupeesAsked>)]
     limit_price: Option<Price>,
     /// The new quantity of the whole order, what has filled included.
     #[serde(default, deserialize_with = "units")]
+    #[schema(value_type = Option<values::Units>)]
     quantity: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = OrderResolution)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
+    #[schema(value_type = values::DoubtOutcome)]
     outcome: Outcome,
+    #[schema(value_type = values::ReasonText)]
     reason: Reason,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = OrderPage)]
 pub struct Page {
     orders: Vec<Order>,
     /// `before` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
 /// Quantities in units, prices in rupees.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Order {
     order_id: Uuid,
     /// `ours` or `external`.
+    #[schema(value_type = values::OrderOrigin)]
     origin: String,
     cl_ord_id: String,
     /// What the exchange knows it by, since its last accepted change.
     current_cl_ord_id: String,
+    #[schema(required = true)]
     exchange_order_id: Option<String>,
     /// Absent of an external order.
+    #[schema(required = true)]
     request_id: Option<Uuid>,
+    #[schema(value_type = values::PositionStream)]
     stream: String,
+    #[schema(value_type = values::TradingDay)]
     trading_date: String,
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
+    #[schema(value_type = values::VenueName)]
     venue: String,
+    #[schema(value_type = values::Symbol)]
     symbol: String,
+    #[schema(value_type = values::ProductName)]
     product: String,
+    #[schema(value_type = values::SideName)]
     side: String,
     quantity: i64,
+    #[schema(value_type = values::Rupees)]
     limit_price: String,
     placed_quantity: i64,
+    #[schema(value_type = values::Rupees)]
     placed_limit_price: String,
     /// Changes asked for, whatever became of them.
     replaces: i32,
+    #[schema(value_type = values::TimeInForceName)]
     time_in_force: String,
     slice: i32,
     slices: i32,
+    #[schema(value_type = values::OrderState)]
     status: String,
     cumulative_quantity: i64,
     leaves_quantity: i64,
+    #[schema(value_type = Option<values::Rupees>, required = true)]
     average_price: Option<String>,
     /// Fills that came after the order had ended here.
     late_fills: i32,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = true)]
     reject_code: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = true)]
     reject_text: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = values::Instant)]
     placed_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = values::Instant)]
     updated_at: OffsetDateTime,
     version: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = OrderShown)]
 pub struct Shown {
     #[serde(flatten)]
     order: Order,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = OrderAccepted)]
 struct Accepted {
     request_id: Uuid,
     order_id: Uuid,
+    #[schema(value_type = values::PositionStream)]
     stream: String,
     version: u64,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
+/// The orders, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/orders",
+    operation_id = "listOrders",
+    tag = "Orders",
+    params(ListQuery),
+    responses((status = 200, description = "A page of orders; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+)]
 pub async fn list(
     State(app): State<App>,
     who: Who,
+    rows: Wanted,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let status = query.status.map(|status| {
         let known = OrderStatus::ALL.iter().map(|known| known.as_str());
         one_of("status", status, &known.collect::<Vec<_>>())
@@ -160,20 +219,37 @@ pub async fn list(
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = orders(&app.reads, &wanted).await.map_err(outage)?;
     let next = next(&found.value, limit, |row| row.placed_position);
-    let orders = found.value.into_iter().map(Order::from).collect();
-    Ok(axum::Json(Page {
+    let orders: Vec<_> = found.value.into_iter().map(Order::from).collect();
+    let position = found.position.to_string();
+    rows.page(
         orders,
+        "before",
         next,
-        position: found.position.to_string(),
-    }))
+        position,
+        |orders, next, position| Page {
+            orders,
+            next,
+            position,
+        },
+    )
 }
 
+/// One order, as the read model shows it.
+#[utoipa::path(
+    get,
+    path = "/v1/orders/{order_id}",
+    operation_id = "showOrder",
+    tag = "Orders",
+    params(("order_id" = Uuid, Path, description = "The order"), Reading),
+    responses((status = 200, description = "The order", body = Shown, headers(("ETag" = String, description = "The version of the position's stream, for `If-Match`")))),
+    extensions(("x-problems" = json!(["unknown-order"]))),
+)]
 pub async fn show(
     State(app): State<App>,
     who: Who,
     Path(text): Path<String>,
     Query(query): Query<Reading>,
-) -> Result<axum::Json<Shown>, Problem> {
+) -> Result<Response, Problem> {
     let id = order_id(&text)?;
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = order(&app.reads, id).await.map_err(outage)?;
@@ -183,16 +259,31 @@ pub async fn show(
     };
     let row = found.value.filter(is_own);
     let row = row.ok_or_else(|| unknown_order(OrderId(id)))?;
-    Ok(axum::Json(Shown {
+    let version = etag(row.version);
+    let shown = Shown {
         order: row.into(),
         position: found.position.to_string(),
-    }))
+    };
+    Ok((version, axum::Json(shown)).into_response())
 }
 
+/// Cancels one order, ours or the primary's.
+///
+/// Allowed whatever the platform's and the session's state. The cancel is on its way, not done: look at the order.
+#[utoipa::path(
+    post,
+    path = "/v1/orders/{order_id}/cancel",
+    operation_id = "cancelOrder",
+    tag = "Orders",
+    params(("order_id" = Uuid, Path, description = "The order"), IdempotencyKey, IfMatch),
+    responses((status = 202, description = "The cancel is on its way", body = Accepted)),
+    extensions(("x-problems" = json!(["event-log-behind", "unknown-order", "order-ended", "cancel-pending", "too-many-cancels", "client-erased", "identity-not-recorded", "identity-incomplete", "caller-not-verified"]))),
+)]
 pub async fn cancel(
     State(app): State<App>,
     who: Who,
     key: IdempotencyKey,
+    seen: IfMatch,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
@@ -201,13 +292,34 @@ pub async fn cancel(
         request_id,
         order: Some(order),
     };
-    ask(&app, &who, order, "cancel", request).await
+    ask(&app, &who, order, seen, ("cancel", request)).await
 }
 
+/// Changes an order of ours: another price, a lower quantity, or both.
+///
+/// `quantity` is that of the whole order, what has filled included, and only goes down. The change passes the same gate as a
+/// new order.
+#[utoipa::path(
+    post,
+    path = "/v1/orders/{order_id}/modify",
+    operation_id = "modifyOrder",
+    tag = "Orders",
+    params(("order_id" = Uuid, Path, description = "The order"), IdempotencyKey, IfMatch),
+    request_body = Modify,
+    responses((status = 202, description = "The change is on its way", body = Accepted)),
+    extensions(("x-problems" = json!([
+        "event-log-behind", "platform-not-active", "unknown-position", "unknown-instrument",
+        "new-orders-halted", "market-not-open", "exchange-not-connected", "position-handed-back",
+        "position-frozen", "instrument-restricted", "quantity-not-positive", "unknown-order", "not-our-order",
+        "order-ended", "order-in-doubt", "cancel-pending", "replace-pending", "order-not-acknowledged",
+        "too-many-replaces", "nothing-to-change", "quantity-not-lower", "quantity-not-above-filled",
+        "not-whole-lots", "stale-reference", "price-off-tick", "price-out-of-band", "price-out-of-protection", "client-erased", "identity-not-recorded", "identity-incomplete", "caller-not-verified"]))),
+)]
 pub async fn modify(
     State(app): State<App>,
     who: Who,
     key: IdempotencyKey,
+    seen: IfMatch,
     Path(text): Path<String>,
     Json(body): Json<Modify>,
 ) -> Result<Response, Problem> {
@@ -223,13 +335,27 @@ pub async fn modify(
     };
     // What is decided about the platform has to be of its present state.
     check_knowing(&app)?;
-    ask(&app, &who, order, "modify", request).await
+    ask(&app, &who, order, seen, ("modify", request)).await
 }
 
+/// Ends the doubt about an order of which nobody here knew whether the exchange has it.
+///
+/// `not-delivered` frees what the order reserved.
+#[utoipa::path(
+    post,
+    path = "/v1/orders/{order_id}/resolve",
+    operation_id = "resolveOrder",
+    tag = "Orders",
+    params(("order_id" = Uuid, Path, description = "The order"), IdempotencyKey, IfMatch),
+    request_body = Resolve,
+    responses((status = 202, description = "It is recorded", body = Accepted)),
+    extensions(("x-problems" = json!(["event-log-behind", "reason-missing", "unknown-order", "order-ended", "order-not-in-doubt"]))),
+)]
 pub async fn resolve(
     State(app): State<App>,
     who: Who,
     key: IdempotencyKey,
+    seen: IfMatch,
     Path(text): Path<String>,
     Json(body): Json<Resolve>,
 ) -> Result<Response, Problem> {
@@ -240,7 +366,7 @@ pub async fn resolve(
         outcome: body.outcome,
         reason: body.reason.0,
     };
-    ask(&app, &who, order, "resolve", request).await
+    ask(&app, &who, order, seen, ("resolve", request)).await
 }
 
 /// Asks the position that the order stands in.
@@ -248,8 +374,8 @@ async fn ask(
     app: &App,
     who: &Who,
     order: OrderId,
-    what: &'static str,
-    request: Request,
+    seen: IfMatch,
+    (what, request): (&'static str, Request),
 ) -> Result<Response, Problem> {
     let request_id = request.request_id();
     let (actor, asked) = (who.actor(), Asked::of_desk(what, request_id));
@@ -260,7 +386,7 @@ async fn ask(
         let verified = verified::check(app, who, &position.client, request_id).await;
         app.keep(&actor, &asked, verified)?;
     }
-    let answer = decide(app, &actor, &position, &request).await?;
+    let answer = decide(app, &actor, &position, &request, seen).await?;
     let body = Accepted {
         request_id: request_id.0,
         order_id: order.0,

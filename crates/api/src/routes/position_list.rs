@@ -1,60 +1,90 @@
 //! `GET /v1/positions`: the read model's positions, of all clients. One position as the log has it is in [`super::positions`].
 
+use super::rows::Wanted;
 use super::{day, filter, flag, outage, page_rows, rupees, wait_for};
 use crate::auth::Who;
+use crate::document::values;
 use crate::extract::Query;
 use crate::problem::Problem;
 use crate::routes::positions::position_key;
 use crate::server::App;
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use squareoff_domain::{ClientCode, Product, Segment, Symbol, Venue};
 use squareoff_projections::positions::{PositionFilter, PositionRow, positions};
 use time::OffsetDateTime;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    #[param(value_type = values::TradingDay, required = false)]
     trading_date: Option<String>,
+    #[param(value_type = values::ClientCode, required = false)]
     client_code: Option<String>,
+    #[param(value_type = values::VenueName, required = false)]
     venue: Option<String>,
+    #[param(value_type = values::Symbol, required = false)]
     symbol: Option<String>,
+    #[param(value_type = values::ProductName, required = false)]
     product: Option<String>,
+    #[param(value_type = values::SegmentName, required = false)]
     segment: Option<String>,
+    #[param(value_type = values::TradingDay, required = false)]
     expiry: Option<String>,
+    #[param(value_type = bool, required = false)]
     open: Option<String>,
+    #[param(value_type = bool, required = false)]
     working: Option<String>,
+    #[param(value_type = bool, required = false)]
     frozen: Option<String>,
+    #[param(value_type = bool, required = false)]
     breaks: Option<String>,
     /// `next` of the page before.
+    #[param(value_type = values::PositionStream, required = false)]
     after: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = PositionPage)]
 pub struct Page {
     positions: Vec<Position>,
     /// `after` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::PositionStream, required = false)]
     next: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
 /// Quantities in units, signed where a short position is negative; money in rupees.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Position {
+    #[schema(value_type = values::PositionStream)]
     stream: String,
+    #[schema(value_type = values::TradingDay)]
     trading_date: String,
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
+    #[schema(value_type = values::VenueName)]
     venue: String,
+    #[schema(value_type = values::Symbol)]
     symbol: String,
+    #[schema(value_type = values::ProductName)]
     product: String,
+    #[schema(value_type = Option<values::SegmentName>, required = true)]
     segment: Option<String>,
+    #[schema(required = true)]
     kind: Option<String>,
+    #[schema(value_type = Option<values::TradingDay>, required = true)]
     expiry: Option<String>,
     bod_quantity: i64,
+    #[schema(value_type = values::Rupees)]
     bod_average_price: String,
     net_quantity: i64,
     /// On its way to the exchange.
@@ -63,9 +93,13 @@ pub struct Position {
     /// What may still be squared off.
     closable_quantity: i64,
     working_orders: i32,
+    #[schema(value_type = Option<values::Rupees>, required = true)]
     average_price: Option<String>,
+    #[schema(value_type = values::Rupees)]
     realized_profit: String,
+    #[schema(value_type = Option<values::Rupees>, required = true)]
     unrealized_profit: Option<String>,
+    #[schema(value_type = Option<values::Rupees>, required = true)]
     mark_price: Option<String>,
     bought_quantity: i64,
     sold_quantity: i64,
@@ -73,18 +107,33 @@ pub struct Position {
     unbooked_trades: i32,
     contradicted_trades: i32,
     contradictions: i32,
+    #[schema(required = true)]
     frozen_reason: Option<String>,
+    #[schema(required = true)]
     handed_back_epoch: Option<i64>,
     version: i64,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = values::Instant)]
     updated_at: OffsetDateTime,
 }
 
+/// The positions of all clients, in the order of their streams.
+///
+/// Without `trading_date` of the latest date there is.
+#[utoipa::path(
+    get,
+    path = "/v1/positions",
+    operation_id = "listPositions",
+    tag = "Positions",
+    params(ListQuery),
+    responses((status = 200, description = "A page of positions; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+)]
 pub async fn list(
     State(app): State<App>,
     who: Who,
+    rows: Wanted,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let limit = page_rows(query.limit.as_deref())?;
     if let Some(after) = &query.after {
         position_key(after).map_err(|problem| {
@@ -111,11 +160,19 @@ pub async fn list(
     let full = i64::try_from(found.value.len()).unwrap_or(i64::MAX) >= limit;
     let next = found.value.last().filter(|_| full);
     let next = next.map(|row| row.stream.clone());
-    Ok(Json(Page {
-        positions: found.value.into_iter().map(Position::from).collect(),
+    let positions: Vec<_> = found.value.into_iter().map(Position::from).collect();
+    let position = found.position.to_string();
+    rows.page(
+        positions,
+        "after",
         next,
-        position: found.position.to_string(),
-    }))
+        position,
+        |positions, next, position| Page {
+            positions,
+            next,
+            position,
+        },
+    )
 }
 
 impl From<PositionRow> for Position {

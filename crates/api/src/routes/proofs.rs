@@ -2,6 +2,7 @@
 
 use super::parameter;
 use crate::auth::Who;
+use crate::document::values;
 use crate::extract::Path;
 use crate::problem::Problem;
 use crate::server::App;
@@ -16,6 +17,18 @@ pub fn path(position: &str) -> String {
     format!("/v1/audit/proofs/{position}")
 }
 
+/// Proves that the event at a log position is in the log as it was signed: a tlog-proof file (C2SP).
+///
+/// An event that no checkpoint covers yet is `not-sealed-yet`: it takes about a second.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/proofs/{position}",
+    operation_id = "proveEvent",
+    tag = "Audit",
+    params(("position" = values::LogPosition, Path, description = "Where the event stands in the log")),
+    responses((status = 200, description = "The proof, with the event's own bytes", body = String, content_type = "text/plain")),
+    extensions(("x-problems" = json!(["unknown-event", "not-sealed-yet", "event-altered", "proofs-unavailable", "event-log-unavailable"]))),
+)]
 pub async fn show(
     State(app): State<App>,
     who: Who,

@@ -2,7 +2,9 @@
 
 use crate::auth::Who;
 use crate::decide::{self, Answer};
-use crate::extract::{IdempotencyKey, Json, limit_price};
+use crate::document::values;
+use crate::extract::{IdempotencyKey, Json, limit_price, whole_units};
+use crate::if_match::IfMatch;
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::routes::clients::unknown as unknown_client;
@@ -19,24 +21,33 @@ use squareoff_domain::{ClientCode, PositionKey, Price, Product, Quantity, Refusa
 use std::fmt;
 use uuid::Uuid;
 
-/// The longest reference to the client's instruction.
-const EVIDENCE_BYTES_MAX: usize = 200;
+/// The longest reference to the client's instruction, in characters.
+const EVIDENCE_CHARS_MAX: usize = 200;
 
-/// The body. Each field is checked as it is read, so that the problem names the field.
-#[derive(Deserialize)]
+/// What is to be closed. Each field is checked as it is read, so that the problem names the field.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = SquareOff)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
+    #[schema(value_type = values::ClientCode)]
     client_code: ClientCode,
+    #[schema(value_type = values::VenueName)]
     venue: Venue,
+    #[schema(value_type = values::Symbol)]
     symbol: Symbol,
+    #[schema(value_type = values::ProductName)]
     product: Product,
     #[serde(deserialize_with = "quantity")]
+    #[schema(value_type = values::QuantityAsked)]
     quantity: Wanted,
     /// Absent: a marketable limit.
     #[serde(default, deserialize_with = "limit_price")]
+    #[schema(value_type = Option<values::RupeesAsked>)]
     limit_price: Option<Price>,
+    #[schema(value_type = Option<values::TimeInForceName>)]
     time_in_force: Option<TimeInForce>,
     /// Where the client's instruction is kept.
+    #[schema(value_type = Option<values::Evidence>)]
     evidence: Option<String>,
 }
 
@@ -60,6 +71,12 @@ fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Err
             Ok(Wanted::Units(u64::try_from(units).unwrap_or(0)))
         }
 
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Wanted, E> {
+            let units = whole_units(number);
+            let units = units.ok_or_else(|| E::invalid_type(Unexpected::Float(number), &self));
+            units.map(Wanted::Units)
+        }
+
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Wanted, E> {
             match text {
                 "all" => Ok(Wanted::All),
@@ -71,27 +88,53 @@ fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Err
     deserializer.deserialize_any(Expected)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = SquareOffAccepted)]
 struct Accepted {
     request_id: Uuid,
     order_ids: Vec<Uuid>,
     orders: Vec<Placed>,
+    #[schema(value_type = values::PositionStream)]
     stream: String,
     version: u64,
+    #[schema(value_type = values::LogPosition)]
     position: String,
     /// Where the receipt's proof is got, as soon as the log is sealed up to it.
+    #[schema(value_type = values::ProofPath)]
     proof: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = OrderPlaced)]
 struct Placed {
     order_id: Uuid,
     cl_ord_id: String,
+    #[schema(value_type = values::SideName)]
     side: &'static str,
     quantity: u64,
+    #[schema(value_type = values::Rupees)]
     limit_price: String,
 }
 
+/// Closes one position of the platform's trading date, all of it or a part.
+///
+/// The side is what closes it. A quantity above the freeze quantity becomes several orders. The request is durable with the
+/// answer; what the exchange makes of it comes later.
+#[utoipa::path(
+    post,
+    path = "/v1/square-offs",
+    operation_id = "squareOff",
+    tag = "Square-offs",
+    params(IdempotencyKey),
+    request_body = Body,
+    responses((status = 202, description = "Durable: the orders are on their way", body = Accepted)),
+    extensions(("x-problems" = json!([
+        "event-log-behind", "unknown-client", "platform-not-active", "unknown-position", "unknown-instrument",
+        "new-orders-halted", "market-not-open", "exchange-not-connected", "position-handed-back",
+        "position-frozen", "instrument-restricted", "quantity-not-positive", "nothing-to-close",
+        "exceeds-open-quantity", "odd-lot", "not-whole-lots", "freeze-below-lot", "too-many-slices",
+        "stale-reference", "price-off-tick", "price-out-of-band", "price-out-of-protection", "client-erased", "identity-not-recorded", "identity-incomplete", "caller-not-verified"]))),
+)]
 pub async fn create(
     State(app): State<App>,
     who: Who,
@@ -110,7 +153,7 @@ pub async fn create(
     let verified = verified::check(&app, &who, &position.client, request_id).await;
     app.keep(&actor, &asked, verified)?;
     let request = Request::SquareOff { request_id, terms };
-    let answer = decide::decide(&app, &actor, &position, &request).await?;
+    let answer = decide::decide(&app, &actor, &position, &request, IfMatch(None)).await?;
     Ok(accepted(request_id.0, answer))
 }
 
@@ -144,11 +187,12 @@ fn position(app: &App, who: &Who, body: &Body) -> Result<PositionKey, Problem> {
 
 fn terms(body: &Body) -> Result<SquareOffTerms, Problem> {
     let evidence = body.evidence.clone();
-    let unfit =
-        |text: &String| text.len() > EVIDENCE_BYTES_MAX || text.chars().any(char::is_control);
+    let unfit = |text: &String| {
+        text.chars().count() > EVIDENCE_CHARS_MAX || text.chars().any(char::is_control)
+    };
     if evidence.as_ref().is_some_and(unfit) {
         return Err(Problem::malformed(format!(
-            "`evidence` may have at most {EVIDENCE_BYTES_MAX} bytes and no control characters"
+            "`evidence` may have at most {EVIDENCE_CHARS_MAX} characters and none that control"
         )));
     }
     Ok(SquareOffTerms {

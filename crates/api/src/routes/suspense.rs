@@ -4,15 +4,14 @@ use super::positions::position_key;
 use super::{cursor, filter, next, one_of, outage, page_rows, rupees, wait_for};
 use crate::auth::Actor;
 use crate::decide::{accepted, check_knowing, first_answer, problem};
+use crate::document::values;
 use crate::extract::{IdempotencyKey, Json, Query, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::routes::clients::unknown as unknown_client;
 use crate::server::{App, now};
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{self, Report};
 use squareoff_domain::suspense::{
@@ -27,96 +26,147 @@ use squareoff_store::codec::LogEvent;
 use squareoff_store::{Caller, Position};
 use std::convert::Infallible;
 use time::OffsetDateTime;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 /// Events of one read of a suspense stream.
 const PAGE: usize = 1_000;
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/", get(list))
-        .route("/match", post(match_report))
-        .route("/dismiss", post(dismiss))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(match_report))
+        .routes(routes!(dismiss))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = SuspenseMatch)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
+    #[schema(value_type = values::VenueName)]
     venue: Venue,
+    #[schema(value_type = values::TradingDay)]
     trading_date: TradingDate,
     report_key: String,
     /// The stream of the position.
+    #[schema(value_type = values::PositionStream)]
     stream: String,
+    #[schema(value_type = values::ReasonText)]
     reason: Reason,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = SuspenseDismissal)]
 #[serde(deny_unknown_fields)]
 pub struct Dismiss {
+    #[schema(value_type = values::VenueName)]
     venue: Venue,
+    #[schema(value_type = values::TradingDay)]
     trading_date: TradingDate,
     report_key: String,
+    #[schema(value_type = values::ReasonText)]
     reason: Reason,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
+    #[param(value_type = values::SuspenseState, required = false)]
     state: Option<String>,
+    #[param(value_type = values::VenueName, required = false)]
     venue: Option<String>,
+    #[param(value_type = values::AccountText, required = false)]
     account: Option<String>,
+    #[param(value_type = values::Symbol, required = false)]
     symbol: Option<String>,
+    #[param(value_type = values::ExecutionText, required = false)]
     execution_key: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = SuspensePage)]
 struct Page {
     suspense: Vec<Suspended>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
 /// Quantity in units, price in rupees; absent when the report is of no execution.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Suspended {
+    #[schema(value_type = values::StreamName)]
     stream: String,
+    #[schema(value_type = values::VenueName)]
     venue: String,
     report_key: String,
+    #[schema(value_type = values::SuspenseState)]
     state: String,
     /// Why it fits nothing.
     reason: String,
     message: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = values::Instant)]
     suspended_at: OffsetDateTime,
+    #[schema(value_type = Option<values::ExecutionText>, required = true)]
     execution_key: Option<String>,
+    #[schema(value_type = Option<values::AccountText>, required = true)]
     account: Option<String>,
+    #[schema(value_type = Option<values::Symbol>, required = true)]
     symbol: Option<String>,
+    #[schema(value_type = Option<values::SideName>, required = true)]
     side: Option<String>,
+    #[schema(required = true)]
     quantity: Option<i64>,
+    #[schema(value_type = Option<values::Rupees>, required = true)]
     price: Option<String>,
+    #[schema(value_type = Option<values::PositionStream>, required = true)]
     matched_stream: Option<String>,
+    #[schema(required = true)]
     settled_by: Option<String>,
+    #[schema(required = true)]
     settled_reason: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<values::Instant>, required = true)]
     settled_at: Option<OffsetDateTime>,
     /// The position that the primary named against what was settled.
+    #[schema(value_type = Option<values::PositionStream>, required = true)]
     contradicted_stream: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     event_position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = SuspenseAccepted)]
 struct Accepted {
     request_id: Uuid,
     report_key: String,
+    #[schema(value_type = values::StreamName)]
     stream: String,
     version: u64,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
+/// Reports that fit no order, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/suspense",
+    operation_id = "listSuspense",
+    tag = "Suspense",
+    params(ListQuery),
+    responses((status = 200, description = "A page of reports", body = Page)),
+)]
 async fn list(
     State(app): State<App>,
     _: Actor,
@@ -144,6 +194,22 @@ async fn list(
     }))
 }
 
+/// Says which position an execution belongs to, and books it there.
+///
+/// A match that broke off is concluded by the same request, or by anybody's match to the same position; nothing is booked twice.
+#[utoipa::path(
+    post,
+    path = "/v1/suspense/match",
+    operation_id = "matchSuspense",
+    tag = "Suspense",
+    params(IdempotencyKey),
+    request_body = Match,
+    responses((status = 202, description = "It is booked", body = Accepted)),
+    extensions(("x-problems" = json!([
+        "event-log-behind", "reason-missing", "unknown-client", "unknown-instrument", "unknown-report",
+        "already-matched", "match-begun", "already-dismissed", "no-execution", "other-instrument"
+    ]))),
+)]
 async fn match_report(
     State(app): State<App>,
     actor: Actor,
@@ -179,6 +245,17 @@ async fn match_report(
     app.keep(&actor, &asked, answer.await)
 }
 
+/// Says that a report is no trade of ours; it can still be matched later.
+#[utoipa::path(
+    post,
+    path = "/v1/suspense/dismiss",
+    operation_id = "dismissSuspense",
+    tag = "Suspense",
+    params(IdempotencyKey),
+    request_body = Dismiss,
+    responses((status = 202, description = "It is dismissed", body = Accepted)),
+    extensions(("x-problems" = json!(["reason-missing", "unknown-report", "already-matched", "match-begun", "already-dismissed"]))),
+)]
 async fn dismiss(
     State(app): State<App>,
     actor: Actor,

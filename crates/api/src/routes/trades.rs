@@ -1,14 +1,16 @@
 //! `GET /v1/trades`.
 
+use super::rows::Wanted;
 use super::{
     cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, wait_for,
 };
 use crate::auth::Who;
+use crate::document::values;
 use crate::extract::Query;
 use crate::problem::Problem;
 use crate::server::App;
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use squareoff_domain::position::TradeStatus;
 use squareoff_domain::{ClientCode, ExecutionKey, Symbol, Venue};
@@ -19,74 +21,119 @@ use uuid::Uuid;
 /// Who told of a trade.
 const ORIGINS: &[&str] = &["ours", "external", "primary", "drop-copy"];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    #[param(value_type = values::ClientCode, required = false)]
     client_code: Option<String>,
+    #[param(value_type = Uuid, required = false)]
     order_id: Option<String>,
+    #[param(value_type = values::VenueName, required = false)]
     venue: Option<String>,
+    #[param(value_type = values::Symbol, required = false)]
     symbol: Option<String>,
+    #[param(value_type = values::TradingDay, required = false)]
     trading_date: Option<String>,
+    #[param(value_type = values::TradeOrigin, required = false)]
     origin: Option<String>,
+    #[param(value_type = values::TradeState, required = false)]
     status: Option<String>,
+    #[param(value_type = values::ExecutionText, required = false)]
     execution_key: Option<String>,
     /// Only what the drop copy tells otherwise, or alone.
+    #[param(value_type = bool, required = false)]
     breaks: Option<String>,
     /// `next` of the page before.
+    #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TradePage)]
 pub struct Page {
     trades: Vec<Trade>,
     /// `before` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
 /// Quantities in units, prices in rupees.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Trade {
+    #[schema(value_type = values::ExecutionText)]
     execution_key: String,
+    #[schema(value_type = values::TradeOrigin)]
     origin: String,
     /// Absent of what the primary or the drop copy told.
+    #[schema(required = true)]
     order_id: Option<Uuid>,
+    #[schema(value_type = values::PositionStream)]
     stream: String,
+    #[schema(value_type = values::TradingDay)]
     trading_date: String,
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
+    #[schema(value_type = values::VenueName)]
     venue: String,
+    #[schema(value_type = values::Symbol)]
     symbol: String,
+    #[schema(value_type = values::ProductName)]
     product: String,
+    #[schema(value_type = values::SideName)]
     side: String,
     /// As last corrected; what it was when it is busted.
     quantity: i64,
+    #[schema(value_type = values::Rupees)]
     price: String,
     told_quantity: i64,
+    #[schema(value_type = values::Rupees)]
     told_price: String,
     /// What it counts: nothing when it is busted or not booked.
     live_quantity: i64,
+    #[schema(value_type = values::TradeState)]
     status: String,
     /// For a person to look into.
     is_break: bool,
+    #[schema(value_type = Option<values::SideName>, required = true)]
     drop_copy_side: Option<String>,
+    #[schema(required = true)]
     drop_copy_quantity: Option<i64>,
+    #[schema(value_type = Option<values::Rupees>, required = true)]
     drop_copy_price: Option<String>,
+    #[schema(required = true)]
     exchange_order_id: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = values::Instant)]
     executed_at: OffsetDateTime,
     /// The fill came after the order had ended here.
     late: bool,
+    #[schema(value_type = values::LogPosition)]
     event_position: String,
 }
 
+/// The trades, newest first; `breaks=true` is the list of breaks, for a person to look into.
+#[utoipa::path(
+    get,
+    path = "/v1/trades",
+    operation_id = "listTrades",
+    tag = "Trades",
+    params(ListQuery),
+    responses((status = 200, description = "A page of trades; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+)]
 pub async fn list(
     State(app): State<App>,
     who: Who,
+    rows: Wanted,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let origin = query.origin;
     let origin = origin.map(|origin| one_of("origin", origin, ORIGINS));
     let status = query.status.map(|status| {
@@ -111,12 +158,19 @@ pub async fn list(
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = trades(&app.reads, &wanted).await.map_err(outage)?;
     let next = next(&found.value, limit, |row| row.position);
-    let trades = found.value.into_iter().map(Trade::from).collect();
-    Ok(Json(Page {
+    let trades: Vec<_> = found.value.into_iter().map(Trade::from).collect();
+    let position = found.position.to_string();
+    rows.page(
         trades,
+        "before",
         next,
-        position: found.position.to_string(),
-    }))
+        position,
+        |trades, next, position| Page {
+            trades,
+            next,
+            position,
+        },
+    )
 }
 
 impl From<TradeRow> for Trade {

@@ -7,6 +7,7 @@ use super::identity::{check_pan, not_stored, off_the_runtime, secret, secret_pan
 use super::{parameter, rfc3339};
 use crate::auth::Who;
 use crate::decide::{check_knowing, problem, unread};
+use crate::document::values;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::refusals::Asked;
@@ -27,13 +28,17 @@ use uuid::Uuid;
 /// The longest name of a call, in bytes.
 const CALL_REFERENCE_BYTES_MAX: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = CallerVerification)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
+    #[schema(value_type = values::CallReference)]
     call_reference: CallReference,
     #[serde(deserialize_with = "secret_pan")]
+    #[schema(value_type = values::PanText)]
     pan: SecretString,
     #[serde(deserialize_with = "date_of_birth")]
+    #[schema(value_type = values::BirthDate)]
     date_of_birth: SecretString,
 }
 
@@ -60,14 +65,20 @@ fn date_of_birth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretStr
     secret("date_of_birth", deserializer)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CallerVerified)]
 struct Verified {
     request_id: Uuid,
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
+    #[schema(value_type = values::CallReference)]
     call_reference: String,
     /// Who may act for the client now, and nobody else.
+    #[schema(value_type = values::Name)]
     operator: String,
+    #[schema(format = DateTime)]
     valid_until: String,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
@@ -78,6 +89,23 @@ struct Compared {
     position: Position,
 }
 
+/// Compares what somebody who calls tells of themself with what is recorded of the client.
+///
+/// Until `valid_until` this operator may act for this client. Which of the two was wrong is never said. Each telling is one of its own, so
+/// there is no key; the answer is never cached.
+#[utoipa::path(
+    post,
+    path = "/v1/clients/{client_code}/verifications",
+    operation_id = "verifyCaller",
+    tag = "Clients",
+    params(("client_code" = values::ClientCode, Path, description = "Whom the caller says to be")),
+    request_body = Body,
+    responses((status = 200, description = "It is them", body = Verified)),
+    extensions(("x-problems" = json!([
+        "unknown-client", "client-erased", "identity-not-recorded", "identity-incomplete", "too-many-verifications", "caller-mismatch",
+        "identity-keys-unavailable", "event-log-behind", "event-log-unavailable", "overloaded", "busy", "outcome-unknown"
+    ]))),
+)]
 pub async fn verify(
     State(app): State<App>,
     who: Who,

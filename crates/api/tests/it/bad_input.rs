@@ -81,7 +81,7 @@ async fn a_field_that_cannot_be_read_is_named_with_the_reason() {
         line("a price as number", &[("limit_price", json!(100.05))], "expected rupees as text, such as \"1402.50\""),
         line("an unknown field", &[("quantiy", json!(5))], "unknown field `quantiy`, expected one of"),
         line("evidence of two lines", &[("evidence", json!("call\n42"))], "`evidence`"),
-        line("endless evidence", &[("evidence", json!("x".repeat(201)))], "at most 200 bytes"),
+        line("endless evidence", &[("evidence", json!("x".repeat(201)))], "at most 200 characters"),
     ];
     assert_refused(&desk, lines).await;
 }

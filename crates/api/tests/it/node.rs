@@ -12,6 +12,7 @@ use squareoff_identity::{KeyStore, MasterKeySource, Vault};
 use squareoff_projections::Database;
 use squareoff_store::{EventStore, Position};
 use std::num::NonZeroU32;
+use std::sync::LazyLock;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -238,16 +239,61 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// Every answer of every test is as it is described.
 pub async fn answer(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
-    Answer {
+    let answer = Answer {
         status,
         headers,
         body: serde_json::from_str(&text).unwrap_or_default(),
         text,
+    };
+    check_described(&method, &path, &answer);
+    answer
+}
+
+/// The operation's description has this status and, of a problem, this type.
+#[track_caller]
+fn check_described(method: &Method, path: &str, answer: &Answer) {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(squareoff_api::document::document);
+    let code = answer.problem();
+    if ["no-such-resource", "method-not-allowed"].contains(&code) || answer.status == 405 {
+        return;
     }
+    let fits = |template: &str| {
+        let (template, path) = (template.split('/'), path.split('/'));
+        let (template, path): (Vec<_>, Vec<_>) = (template.collect(), path.collect());
+        let mut parts = template.iter().zip(&path);
+        template.len() == path.len()
+            && parts.all(|(template, part)| template.starts_with('{') || template == part)
+    };
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let method = method.as_str().to_lowercase();
+    let operation = paths
+        .iter()
+        .filter(|(template, _)| fits(template))
+        .find_map(|(_, item)| item.get(&method));
+    let Some(operation) = operation else {
+        panic!(
+            "{method} {path} is not described, and was answered {}",
+            answer.status
+        );
+    };
+    let status = answer.status.to_string();
+    assert!(
+        operation["responses"].get(&status).is_some(),
+        "{method} {path}: {status} {code} is not described"
+    );
+    let mut problems = operation["x-problems"].as_array().unwrap().iter();
+    assert!(
+        code.is_empty() || problems.any(|problem| problem == code),
+        "{method} {path}: {code} is not described"
+    );
 }
 
 /// An accepted square-off.
@@ -303,7 +349,11 @@ impl Answer {
             self.body["status"] == json!(self.status),
             "the member `status`",
         );
-        check(!text("title").is_empty(), "the title");
+        let known = squareoff_api::problem::known::known(code);
+        check(
+            known.is_some_and(|known| known.title == text("title")),
+            "the title",
+        );
         check(
             !text("detail").is_empty() && text("detail").contains(word),
             "the detail",

@@ -298,15 +298,15 @@ async fn what_cannot_be_asked_of_bulks_is_refused_by_name() {
         (
             "nothing said",
             proposal(json!({})),
-            400,
-            "malformed-request",
+            422,
+            "filter-unclear",
             "\"all\": true",
         ),
         (
             "all and something",
             proposal(json!({ "all": true, "venue": "NSE" })),
-            400,
-            "malformed-request",
+            422,
+            "filter-unclear",
             "which is meant",
         ),
         (

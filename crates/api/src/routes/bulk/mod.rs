@@ -6,41 +6,54 @@ mod show;
 use crate::auth::Actor;
 use crate::bulk::desk;
 use crate::decide::accepted;
+use crate::document::values;
 use crate::extract::{IdempotencyKey, Json, NoBody, Path, Reason};
 use crate::problem::Problem;
 use crate::routes::rupees;
 use crate::server::App;
-use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
-use propose::propose;
 use serde::{Deserialize, Serialize};
-use show::{items, list, phases, show};
+pub use show::{STATES, STATUSES};
 use squareoff_domain::bulk::{BulkAsk, BulkFilter, BulkId, BulkProposed, BulkRefusal};
 use squareoff_domain::position::TimeInForce;
 use squareoff_domain::{ClientCode, Product, Segment, Symbol, TradingDate, Venue};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/", get(list).post(propose))
-        .route("/{bulk_id}", get(show))
-        .route("/{bulk_id}/phases", get(phases))
-        .route("/{bulk_id}/items", get(items))
-        .route("/{bulk_id}/approve", post(approve))
-        .route("/{bulk_id}/reject", post(reject))
-        .route("/{bulk_id}/pause", post(pause))
-        .route("/{bulk_id}/resume", post(resume))
-        .route("/{bulk_id}/abort", post(abort))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(show::list, propose::propose))
+        .routes(routes!(show::show))
+        .routes(routes!(show::phases))
+        .routes(routes!(show::items))
+        .routes(routes!(approve))
+        .routes(routes!(reject))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(abort))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = Why)]
 #[serde(deny_unknown_fields)]
 pub struct Why {
+    #[schema(value_type = values::ReasonText)]
     reason: Reason,
 }
 
+/// Approves a bulk, as another person than the proposer: the work begins.
+#[utoipa::path(
+    post,
+    path = "/v1/bulk/{bulk_id}/approve",
+    operation_id = "approveBulk",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    responses((status = 202, description = "It is approved", body = Done)),
+    extensions(("x-problems" = json!(["unknown-bulk", "bulk-in-another-status", "list-incomplete", "own-request"]))),
+)]
 async fn approve(
     State(app): State<App>,
     actor: Actor,
@@ -51,6 +64,17 @@ async fn approve(
     ask(&app, &actor, &key, &text, BulkAsk::Approve).await
 }
 
+/// Turns a bulk down before it is approved, by anybody.
+#[utoipa::path(
+    post,
+    path = "/v1/bulk/{bulk_id}/reject",
+    operation_id = "rejectBulk",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    request_body = Why,
+    responses((status = 202, description = "It is turned down", body = Done)),
+    extensions(("x-problems" = json!(["reason-missing", "unknown-bulk", "bulk-in-another-status"]))),
+)]
 async fn reject(
     State(app): State<App>,
     actor: Actor,
@@ -62,6 +86,17 @@ async fn reject(
     ask(&app, &actor, &key, &text, BulkAsk::Reject { reason }).await
 }
 
+/// Begins no new item; what works goes on.
+#[utoipa::path(
+    post,
+    path = "/v1/bulk/{bulk_id}/pause",
+    operation_id = "pauseBulk",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    request_body = Why,
+    responses((status = 202, description = "It is paused", body = Done)),
+    extensions(("x-problems" = json!(["reason-missing", "unknown-bulk", "bulk-in-another-status"]))),
+)]
 async fn pause(
     State(app): State<App>,
     actor: Actor,
@@ -73,6 +108,16 @@ async fn pause(
     ask(&app, &actor, &key, &text, BulkAsk::Pause { reason }).await
 }
 
+/// Goes on with a bulk that is paused.
+#[utoipa::path(
+    post,
+    path = "/v1/bulk/{bulk_id}/resume",
+    operation_id = "resumeBulk",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    responses((status = 202, description = "It goes on", body = Done)),
+    extensions(("x-problems" = json!(["unknown-bulk", "bulk-in-another-status"]))),
+)]
 async fn resume(
     State(app): State<App>,
     actor: Actor,
@@ -83,6 +128,17 @@ async fn resume(
     ask(&app, &actor, &key, &text, BulkAsk::Resume).await
 }
 
+/// Begins no item ever again; what works is followed to its end, the rest is `skipped`.
+#[utoipa::path(
+    post,
+    path = "/v1/bulk/{bulk_id}/abort",
+    operation_id = "abortBulk",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    request_body = Why,
+    responses((status = 202, description = "It is ended", body = Done)),
+    extensions(("x-problems" = json!(["reason-missing", "unknown-bulk", "bulk-in-another-status"]))),
+)]
 async fn abort(
     State(app): State<App>,
     actor: Actor,
@@ -133,20 +189,27 @@ fn money(ten_thousandths: u64) -> String {
 }
 
 /// Which positions; every field that is there must match.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, utoipa::ToSchema)]
+#[schema(as = BulkFilter, min_properties = 1)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<values::ClientCode>)]
     client_code: Option<ClientCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<values::VenueName>)]
     venue: Option<Venue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<values::Symbol>)]
     symbol: Option<Symbol>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<values::ProductName>)]
     product: Option<Product>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<values::SegmentName>)]
     segment: Option<Segment>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<values::TradingDay>)]
     expiry: Option<TradingDate>,
     /// Every position: said, not left out by a slip of the hand.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -155,7 +218,7 @@ pub struct Filter {
 
 impl Filter {
     /// # Errors
-    /// `malformed-request` when it says neither what nor all, or both.
+    /// `filter-unclear` when it says neither what nor all, or both.
     fn given(self) -> Result<BulkFilter, Problem> {
         let filter = BulkFilter {
             client: self.client_code,
@@ -168,10 +231,10 @@ impl Filter {
         let all = filter == BulkFilter::default();
         match (self.all, all) {
             (true, true) | (false, false) => Ok(filter),
-            (false, true) => Err(Problem::malformed(
+            (false, true) => Err(unclear(
                 "`filter` is empty: for every position say \"all\": true",
             )),
-            (true, false) => Err(Problem::malformed(
+            (true, false) => Err(unclear(
                 "`filter` says \"all\" and names something: which is meant?",
             )),
         }
@@ -190,12 +253,23 @@ impl Filter {
     }
 }
 
+fn unclear(detail: &str) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "filter-unclear",
+        "The filter does not say which positions",
+        detail,
+    )
+}
+
 /// What a proposal costs; money in rupees.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkCost)]
 struct Cost {
     items: u32,
     orders_to_cancel: u32,
     slices: u32,
+    #[schema(value_type = values::Rupees)]
     notional: String,
     messages: u64,
     message_rate_per_s: u32,
@@ -203,11 +277,15 @@ struct Cost {
 }
 
 /// A bulk as it was proposed.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkWhat)]
 struct What {
+    #[schema(value_type = values::TradingDay)]
     trading_date: TradingDate,
+    #[schema(value_type = values::LogPosition)]
     as_of: String,
     filter: Filter,
+    #[schema(value_type = values::TimeInForceName)]
     time_in_force: TimeInForce,
     reason: String,
     proposed_by: String,
@@ -237,11 +315,14 @@ impl What {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkAccepted)]
 struct Done {
     request_id: Uuid,
     bulk_id: Uuid,
+    #[schema(value_type = values::StreamName)]
     stream: String,
     version: u64,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }

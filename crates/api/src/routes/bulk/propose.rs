@@ -5,7 +5,8 @@ use crate::auth::Actor;
 use crate::bulk::desk;
 use crate::bulk::plan::{Candidate, Close, Plan, plan};
 use crate::decide::{Answer, accepted, check_knowing};
-use crate::extract::{IdempotencyKey, Json, Reason};
+use crate::document::values;
+use crate::extract::{IdempotencyKey, Json, OptionalIdempotencyKey, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::routes::{outage, rfc3339};
@@ -24,11 +25,14 @@ use squareoff_projections::positions::positions_matching;
 use squareoff_store::Position;
 use uuid::Uuid;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = BulkProposal)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
     filter: Filter,
+    #[schema(value_type = values::ReasonText)]
     reason: Reason,
+    #[schema(value_type = Option<values::TimeInForceName>)]
     time_in_force: Option<TimeInForce>,
     /// Nothing is proposed: the answer says what it would be.
     #[serde(default)]
@@ -36,11 +40,14 @@ pub struct Body {
 }
 
 /// What a bulk would be.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkDryRun)]
 struct DryRun {
     dry_run: bool,
+    #[schema(value_type = values::TradingDay)]
     trading_date: TradingDate,
     /// The log position that the positions were read at.
+    #[schema(value_type = values::LogPosition)]
     as_of: String,
     #[serde(flatten)]
     cost: Cost,
@@ -49,21 +56,27 @@ struct DryRun {
     phases: Vec<Phase>,
     closes: Vec<SegmentClose>,
     /// Whether it is over before the first of its segments closes; null when no close is known.
+    #[schema(required = true)]
     fits_before_close: Option<bool>,
     left_out: LeftOut,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkPlanPhase)]
 struct Phase {
+    #[schema(value_type = values::BulkPhaseName)]
     phase: &'static str,
     items: u32,
     slices: u32,
+    #[schema(value_type = values::Rupees)]
     notional: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct SegmentClose {
+    #[schema(value_type = values::SegmentName)]
     segment: Segment,
+    #[schema(value_type = values::Instant)]
     closes_at: String,
     seconds_to_close: u64,
     spare_seconds: i64,
@@ -71,25 +84,52 @@ struct SegmentClose {
 }
 
 /// Open positions under the filter that can't be closed.
-#[derive(Serialize, Default)]
+#[derive(Serialize, Default, utoipa::ToSchema)]
+#[schema(as = BulkLeftOut)]
 struct LeftOut {
+    #[schema(value_type = u64)]
     frozen: usize,
+    #[schema(value_type = u64)]
     handed_back: usize,
+    #[schema(value_type = u64)]
     without_contract: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkProposed)]
 struct Proposed {
     request_id: Uuid,
     bulk_id: Uuid,
+    #[schema(value_type = values::BulkState)]
     status: &'static str,
     #[serde(flatten)]
     what: What,
+    #[schema(value_type = values::StreamName)]
     stream: String,
     version: u64,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
+/// Proposes to square many positions off at once, or says what it would be.
+///
+/// The items are the open positions of the trading date that are neither frozen nor handed back, as the read model shows them at
+/// `as_of`. With `dry_run` nothing is proposed and no key is needed. More than 20,000 items are listed in several pieces: when the
+/// answer is lost, send the same again.
+#[utoipa::path(
+    post,
+    path = "/v1/bulk",
+    operation_id = "proposeBulk",
+    tag = "Bulk",
+    params(OptionalIdempotencyKey),
+    request_body = Body,
+    responses((status = 200, description = "What it would be", body = DryRun), (status = 202, description = "Proposed: another person approves", body = Proposed)),
+    extensions(("x-problems" = json!([
+        "event-log-behind", "filter-unclear", "reason-missing", "platform-not-active", "nothing-to-square-off", "too-many-items",
+        "bulk-already-proposed", "not-the-proposer", "list-incomplete", "bulk-in-another-status",
+        "read-model-unavailable"
+    ]))),
+)]
 pub(super) async fn propose(
     State(app): State<App>,
     actor: Actor,

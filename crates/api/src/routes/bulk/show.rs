@@ -3,6 +3,7 @@
 use super::{What, bulk_id, known};
 use crate::auth::Actor;
 use crate::bulk::{MeasuredPace, Summary};
+use crate::document::values;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::routes::{
@@ -20,7 +21,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Every state an item can be in, as the read model writes them.
-const STATES: &[&str] = &[
+pub const STATES: &[&str] = &[
     "planned",
     "cancelling",
     "sent",
@@ -32,7 +33,7 @@ const STATES: &[&str] = &[
     "skipped",
 ];
 
-const STATUSES: &[BulkStatus] = &[
+pub const STATUSES: &[BulkStatus] = &[
     BulkStatus::Proposed,
     BulkStatus::Running,
     BulkStatus::Paused,
@@ -41,67 +42,95 @@ const STATUSES: &[BulkStatus] = &[
     BulkStatus::Completed,
 ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    #[param(value_type = values::BulkState, required = false)]
     status: Option<String>,
     /// `next` of the page before.
+    #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ItemsQuery {
+    #[param(value_type = values::BulkPhaseName, required = false)]
     phase: Option<String>,
+    #[param(value_type = values::ClientCode, required = false)]
     client_code: Option<String>,
+    #[param(value_type = values::ItemState, required = false)]
     state: Option<String>,
     /// `next` of the page before.
+    #[param(value_type = u32, required = false)]
     after: Option<String>,
+    #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
+    #[param(value_type = values::LogPosition, required = false)]
     at_least: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkShown)]
 pub(super) struct Shown {
     #[serde(flatten)]
     bulk: Listed,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkPage)]
 pub(super) struct Page {
     bulks: Vec<Listed>,
     /// `before` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Bulk)]
 struct Listed {
     bulk_id: Uuid,
+    #[schema(value_type = values::BulkState)]
     status: &'static str,
+    #[schema(value_type = Option<values::BulkPhaseName>, required = true)]
     phase: Option<&'static str>,
     #[serde(flatten)]
     what: What,
+    #[schema(value_type = values::Instant)]
     proposed_at: String,
+    #[schema(required = true)]
     approved_by: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     approved_at: Option<String>,
+    #[schema(required = true)]
     stopped_by: Option<String>,
+    #[schema(required = true)]
     stopped_because: Option<String>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     ended_at: Option<String>,
     progress: Progress,
 }
 
 /// Items by what became of them; together they are `items`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkProgress)]
 struct Progress {
     /// Not begun.
     planned: u32,
@@ -115,21 +144,28 @@ struct Progress {
     /// Items without working orders, of those that the cancelling came to.
     cancelled: u32,
     /// Over the last seconds; null unless it is running.
+    #[schema(required = true)]
     items_per_s: Option<f64>,
+    #[schema(required = true)]
     estimated_seconds_left: Option<u64>,
+    #[schema(value_type = Option<values::Instant>, required = true)]
     estimated_end_at: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkPhases)]
 pub(super) struct Phases {
     bulk_id: Uuid,
     phases: Vec<PhaseShown>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
 /// Items, and quantities in units.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkPhaseShown)]
 struct PhaseShown {
+    #[schema(value_type = values::BulkPhaseName)]
     phase: String,
     items: i64,
     planned: i64,
@@ -145,38 +181,64 @@ struct PhaseShown {
     quantity_closed: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkItemPage)]
 pub(super) struct Items {
     bulk_id: Uuid,
     items: Vec<Item>,
     /// `after` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
+    #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkItem)]
 struct Item {
     item: i32,
+    #[schema(value_type = values::PositionStream)]
     stream: String,
+    #[schema(value_type = values::ClientCode)]
     client_code: String,
+    #[schema(value_type = values::VenueName)]
     venue: String,
+    #[schema(value_type = values::Symbol)]
     symbol: String,
+    #[schema(value_type = values::ProductName)]
     product: String,
+    #[schema(value_type = values::BulkPhaseName)]
     phase: String,
+    #[schema(value_type = values::ItemState)]
     state: String,
     net_quantity: i64,
+    #[schema(value_type = values::Rupees)]
     notional: String,
+    #[schema(required = true)]
     net_quantity_now: Option<i64>,
+    #[schema(required = true)]
     working_quantity_now: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false)]
     outcome_quantity: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     outcome_reason: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<values::Instant>, required = true)]
     settled_at: Option<OffsetDateTime>,
 }
 
+/// The bulks, newest first, from the log itself.
+#[utoipa::path(
+    get,
+    path = "/v1/bulk",
+    operation_id = "listBulks",
+    tag = "Bulk",
+    params(ListQuery),
+    responses((status = 200, description = "A page of bulks", body = Page)),
+)]
 pub(super) async fn list(
     State(app): State<App>,
     _: Actor,
@@ -211,6 +273,16 @@ pub(super) async fn list(
     }))
 }
 
+/// One bulk with its progress, from the log itself.
+#[utoipa::path(
+    get,
+    path = "/v1/bulk/{bulk_id}",
+    operation_id = "showBulk",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk")),
+    responses((status = 200, description = "The bulk", body = Shown)),
+    extensions(("x-problems" = json!(["unknown-bulk"]))),
+)]
 pub(super) async fn show(
     State(app): State<App>,
     _: Actor,
@@ -223,6 +295,16 @@ pub(super) async fn show(
     Ok(axum::Json(Shown { bulk, position }))
 }
 
+/// How far each phase of a bulk is.
+#[utoipa::path(
+    get,
+    path = "/v1/bulk/{bulk_id}/phases",
+    operation_id = "listBulkPhases",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), Reading),
+    responses((status = 200, description = "The phases, in their order", body = Phases)),
+    extensions(("x-problems" = json!(["unknown-bulk"]))),
+)]
 pub(super) async fn phases(
     State(app): State<App>,
     _: Actor,
@@ -244,6 +326,16 @@ pub(super) async fn phases(
     }))
 }
 
+/// The items of a bulk, in their order.
+#[utoipa::path(
+    get,
+    path = "/v1/bulk/{bulk_id}/items",
+    operation_id = "listBulkItems",
+    tag = "Bulk",
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), ItemsQuery),
+    responses((status = 200, description = "A page of items", body = Items)),
+    extensions(("x-problems" = json!(["unknown-bulk"]))),
+)]
 pub(super) async fn items(
     State(app): State<App>,
     _: Actor,
