@@ -13,11 +13,13 @@ pub mod extract;
 mod follow;
 mod gathered;
 mod hand_back;
+pub mod live;
 mod platform;
 pub mod problem;
 mod refusals;
 mod routes;
 pub mod server;
+mod socket;
 
 pub use auth::DevelopmentKey;
 pub use directory::Directory;

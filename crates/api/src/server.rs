@@ -4,12 +4,15 @@ use crate::auth::DevelopmentKey;
 use crate::bulk::{Book, SessionClose};
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
+use crate::live::access::keep_checking;
+use crate::live::{Limits, Live};
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, events, health, identity, incidents, orders, platform, position_list,
-    positions, proofs, square_offs, suspense, trades,
+    audit, bulk, clients, events, health, identity, incidents, live, orders, platform,
+    position_list, positions, proofs, square_offs, suspense, trades,
 };
+use crate::socket::Sockets;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, StatusCode};
@@ -29,12 +32,16 @@ use squareoff_projections::Watcher;
 use squareoff_store::{EventStore, Streams};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
+
+/// For so long after the shutdown requests are finished: less than the supervisor waits before it kills.
+const SHUTDOWN_TIME_LIMIT: Duration = Duration::from_secs(8);
 
 /// What the operator sets of the API.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +65,8 @@ pub struct App {
     pub bulks: Streams<Bulk>,
     pub clients: Streams<ClientState>,
     pub book: Book,
+    /// Who listens to what changes.
+    pub live: Live,
     /// Where refused requests go.
     pub refusals: RefusalLog,
     /// Read models; connects when first used, so that the API starts and takes orders without it.
@@ -80,6 +89,7 @@ impl App {
         key: DevelopmentKey,
         settings: Settings,
     ) -> Self {
+        let book = Book::follow(store.clone());
         App {
             positions: Streams::new(store.clone()),
             platform: Streams::new(store.clone()),
@@ -87,7 +97,8 @@ impl App {
             directory: Directory::follow(store.clone()),
             bulks: Streams::new(store.clone()),
             clients: Streams::new(store.clone()),
-            book: Book::follow(store.clone()),
+            live: Live::start(store.clone(), book.clone(), Limits::default()),
+            book,
             refusals: RefusalLog::start(Streams::new(store.clone())),
             watcher: Watcher::start(reads.clone()),
             store,
@@ -98,6 +109,13 @@ impl App {
             proofs: None,
             seal: None,
         }
+    }
+
+    /// Has other limits for those who listen.
+    #[must_use]
+    pub fn with_live(mut self, limits: Limits) -> Self {
+        self.live = Live::start(self.store.clone(), self.book.clone(), limits);
+        self
     }
 
     /// Proves events and tells of the sealing from this folder of the seal.
@@ -149,7 +167,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
         .map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves until `shutdown` ends, then finishes the requests that are under way.
+/// Serves until `shutdown` ends, then finishes the requests that are under way, and sends those who listen away.
 ///
 /// # Errors
 /// [`ServeError::Stopped`].
@@ -158,10 +176,37 @@ pub async fn serve(
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown)
-        .await
-        .map_err(ServeError::Stopped)
+    let sockets = Sockets {
+        listener,
+        silence_max: app.live.limits().silence_max,
+    };
+    let (checked, closing) = (app.clone(), app.live.clone());
+    let (asked, is_asked) = oneshot::channel();
+    let shutdown = async move {
+        shutdown.await;
+        closing.close();
+        // Nobody waits for it when serving has failed.
+        let _ = asked.send(());
+    };
+    let served = axum::serve(sockets, router(app)).with_graceful_shutdown(shutdown);
+    // Who was sent away over WebSocket is no request under way any more.
+    let served = async {
+        served.await.map_err(ServeError::Stopped)?;
+        checked.live.emptied().await;
+        Ok(())
+    };
+    // Somebody who reads nothing must not keep the node from ending.
+    let limit = async {
+        if is_asked.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(SHUTDOWN_TIME_LIMIT).await;
+    };
+    tokio::select! {
+        ended = served => ended,
+        () = keep_checking(&checked) => Ok(()),
+        () = limit => Ok(()),
+    }
 }
 
 pub fn router(app: App) -> Router {
@@ -207,6 +252,8 @@ pub fn router(app: App) -> Router {
         .nest("/v1/platform", platform::router())
         .nest("/v1/bulk", bulk::router())
         .nest("/v1/suspense", suspense::router())
+        .route("/v1/live", get(live::listen))
+        .route("/v1/live/ws", get(live::listen_over_websocket))
         .route("/v1/events", get(events::log))
         .route("/v1/streams/{stream}", get(events::stream))
         .route("/healthz", get(health::alive))

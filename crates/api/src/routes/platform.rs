@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use squareoff_domain::platform::{
-    Halt, HaltScope, MarketPhase, PlatformAsk, PlatformEvent, PlatformReport, Wish,
+    Halt, HaltScope, MarketPhase, Platform, PlatformAsk, PlatformEvent, PlatformReport, Wish,
 };
 use squareoff_domain::{RequestId, Segment, TradingDate, Venue};
 use squareoff_store::Position;
@@ -201,55 +201,65 @@ struct Market {
 
 async fn show(State(app): State<App>, _: Actor) -> Result<axum::Json<Shown>, Problem> {
     let loaded = platform::load(&app).await?;
-    let platform = loaded.state;
-    let activation = platform.activation.as_ref();
-    let markets = platform.markets.iter();
-    Ok(axum::Json(Shown {
-        platform: platform.phase.as_str(),
-        epoch: platform.epoch,
-        trading_date: platform.trading_date,
-        activation: activation.map(|activation| PendingActivation {
-            trading_date: activation.trading_date,
-            reason: activation.reason.clone(),
-            outage_began_at: rfc3339(activation.outage_began_at),
-            requested_by: activation.requested_by.clone(),
-            approved_by: activation.approved_by.clone(),
-        }),
-        handback_requested_by: platform.handback_requested_by.clone(),
-        halts: platform.halts.iter().map(switch).collect(),
-        resumes: platform
-            .resumes
-            .values()
-            .map(|wish| pending(None, wish))
-            .collect(),
-        cancel_alls: platform
-            .cancel_alls
-            .iter()
-            .map(|(id, wish)| pending(Some(id.0), wish))
-            .collect(),
-        disconnects: platform
-            .disconnects
-            .iter()
-            .map(|(venue, halt)| switch((&HaltScope::Venue(*venue), halt)))
-            .collect(),
-        disconnect_requests: platform
-            .disconnect_wishes
-            .values()
-            .map(|wish| pending(None, wish))
-            .collect(),
-        markets: markets
-            .map(|((venue, segment), market)| Market {
-                venue: *venue,
-                segment: *segment,
-                trading_date: market.trading_date,
-                phase: market.phase,
-                source: market.source.clone(),
-                open: platform.is_market_open(*venue, *segment),
-            })
-            .collect(),
-        version: loaded.version,
-        position: loaded.position.unwrap_or(Position::START).to_string(),
-    }))
+    let position = loaded.position.unwrap_or(Position::START);
+    Ok(axum::Json(Shown::of(
+        &loaded.state,
+        loaded.version,
+        position,
+    )))
+}
+
+impl Shown {
+    pub(crate) fn of(platform: &Platform, version: u64, position: Position) -> Self {
+        let activation = platform.activation.as_ref();
+        let markets = platform.markets.iter();
+        Shown {
+            platform: platform.phase.as_str(),
+            epoch: platform.epoch,
+            trading_date: platform.trading_date,
+            activation: activation.map(|activation| PendingActivation {
+                trading_date: activation.trading_date,
+                reason: activation.reason.clone(),
+                outage_began_at: rfc3339(activation.outage_began_at),
+                requested_by: activation.requested_by.clone(),
+                approved_by: activation.approved_by.clone(),
+            }),
+            handback_requested_by: platform.handback_requested_by.clone(),
+            halts: platform.halts.iter().map(switch).collect(),
+            resumes: platform
+                .resumes
+                .values()
+                .map(|wish| pending(None, wish))
+                .collect(),
+            cancel_alls: platform
+                .cancel_alls
+                .iter()
+                .map(|(id, wish)| pending(Some(id.0), wish))
+                .collect(),
+            disconnects: platform
+                .disconnects
+                .iter()
+                .map(|(venue, halt)| switch((&HaltScope::Venue(*venue), halt)))
+                .collect(),
+            disconnect_requests: platform
+                .disconnect_wishes
+                .values()
+                .map(|wish| pending(None, wish))
+                .collect(),
+            markets: markets
+                .map(|((venue, segment), market)| Market {
+                    venue: *venue,
+                    segment: *segment,
+                    trading_date: market.trading_date,
+                    phase: market.phase,
+                    source: market.source.clone(),
+                    open: platform.is_market_open(*venue, *segment),
+                })
+                .collect(),
+            version,
+            position: position.to_string(),
+        }
+    }
 }
 
 fn switch((scope, halt): (&HaltScope, &Halt)) -> Switch {

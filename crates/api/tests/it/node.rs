@@ -5,6 +5,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use squareoff_api::bulk::SessionClose;
+use squareoff_api::live::Limits;
 use squareoff_api::problem::TYPE_PREFIX;
 use squareoff_api::{App, DevelopmentKey, Settings};
 use squareoff_domain::{OrderId, PositionKey};
@@ -18,6 +19,8 @@ use uuid::Uuid;
 const API_PAGE: &str = include_str!("../../../../docs/API.md");
 
 pub const ACTOR: &str = "desk-asha";
+/// Who approves what that one asked.
+pub const SECOND: &str = "supervisor-ravi";
 
 pub struct Node {
     pub app: App,
@@ -52,7 +55,15 @@ impl Node {
     }
 
     pub async fn reading(desk: &Desk, database: &Database) -> Self {
-        let app = Self::app(desk, database);
+        Self::serving(desk, Self::app(desk, database)).await
+    }
+
+    /// With other limits for those who listen.
+    pub async fn limited(desk: &Desk, limits: Limits) -> Self {
+        Self::serving(desk, Self::app(desk, &nowhere()).with_live(limits)).await
+    }
+
+    async fn serving(desk: &Desk, app: App) -> Self {
         let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap())
             .await
             .unwrap();
@@ -71,6 +82,7 @@ impl Node {
             served,
         };
         node.knows(desk.head().await).await;
+        node.app.live.begun().await;
         node
     }
 

@@ -16,6 +16,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use propose::propose;
 use serde::{Deserialize, Serialize};
+pub(crate) use show::Shown;
 use show::{items, list, phases, show};
 use squareoff_domain::bulk::{BulkAsk, BulkFilter, BulkId, BulkProposed, BulkRefusal};
 use squareoff_domain::position::TimeInForce;

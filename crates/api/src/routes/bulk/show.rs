@@ -16,6 +16,7 @@ use squareoff_domain::{ClientCode, Timestamp};
 use squareoff_projections::bulks::{
     BulkItemFilter, BulkItemShown, PhaseProgress, bulk_items, bulk_progress,
 };
+use squareoff_store::Position;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -69,10 +70,20 @@ pub struct Reading {
 }
 
 #[derive(Serialize)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
     bulk: Listed,
     position: String,
+}
+
+impl Shown {
+    /// As the log has it up to `position`.
+    pub(crate) fn of(id: BulkId, summary: &Summary, position: Position) -> Self {
+        Shown {
+            bulk: Listed::of(id, summary),
+            position: position.to_string(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -217,10 +228,9 @@ pub(super) async fn show(
     Path(text): Path<String>,
 ) -> Result<axum::Json<Shown>, Problem> {
     let id = bulk_id(&text)?;
-    let position = app.book.progress().position.to_string();
+    let position = app.book.progress().position;
     let summary = app.book.summary(id).ok_or(BulkRefusal::UnknownBulk)?;
-    let bulk = Listed::of(id, &summary);
-    Ok(axum::Json(Shown { bulk, position }))
+    Ok(axum::Json(Shown::of(id, &summary, position)))
 }
 
 pub(super) async fn phases(
