@@ -75,6 +75,8 @@ pub fn serve(args: &[String]) -> Result<()> {
         let settings = Settings {
             reference_age_max_s: 86_400,
             venue_message_rate: 100,
+            caller_verification: false,
+            caller_verification_minutes: 15,
             session_close: SessionClose::default(),
         };
         let app = App::start(store, reads, key_of(folder)?, settings);

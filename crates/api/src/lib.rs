@@ -2,6 +2,7 @@
 //!
 //! 1. Nothing is acknowledged before it is durable in the log. 2. A request with the key of an earlier one gets the earlier answer.
 //! 3. Orders need the log alone: without the read database only queries fail. 4. Every answer that is not a success has a stable type.
+//! 5. Who may do what is one table ([`rights`]), and one layer in front of every route asks it.
 //!
 //! Log-in comes later: until then a development token names the actor, and the API listens on loopback only.
 
@@ -12,14 +13,17 @@ pub mod directory;
 pub mod extract;
 mod follow;
 mod gathered;
+mod guard;
 mod hand_back;
 pub mod live;
 mod platform;
 pub mod problem;
 mod refusals;
+pub mod rights;
 mod routes;
 pub mod server;
 mod socket;
+mod verified;
 
 pub use auth::DevelopmentKey;
 pub use directory::Directory;

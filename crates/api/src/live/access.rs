@@ -4,11 +4,13 @@ use super::Live;
 use super::change::Change;
 use super::topics::Topics;
 use crate::auth::{Who, authenticate};
+use crate::guard::refused;
 use crate::problem::Problem;
+use crate::rights::Action;
 use crate::server::App;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, Request, header};
 use squareoff_domain::{ClientCode, Role};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -40,11 +42,11 @@ impl Filter {
         client: Option<ClientCode>,
         topics: Option<Topics>,
     ) -> Result<Self, Problem> {
-        let visible = visible(who.role);
+        let visible = visible(who);
         let topics = topics.unwrap_or(visible);
         if visible.is_empty() || !visible.has(topics) {
             let (name, role) = (&who.name, who.role);
-            return Err(not_allowed(format!(
+            return Err(refused(format!(
                 "{name} has the role {role}, which may listen to {}",
                 if visible.is_empty() {
                     "nothing".to_owned()
@@ -57,8 +59,7 @@ impl Filter {
             (Role::Investor, asked) => {
                 let own = who.client.clone();
                 let own = own.filter(|own| asked.is_none_or(|asked| asked == *own));
-                let other =
-                    || not_allowed(format!("{} may listen to the own client alone", who.name));
+                let other = || refused(format!("{} may listen to the own client alone", who.name));
                 Audience::Client(own.ok_or_else(other)?)
             }
             (_, Some(client)) => Audience::Client(client),
@@ -79,23 +80,18 @@ impl Filter {
     }
 }
 
-/// As their queries may be asked.
-const fn visible(role: Role) -> Topics {
-    match role {
-        Role::Desk | Role::Supervisor | Role::Auditor => Topics::ALL,
-        Role::Machine => Topics::OF_CLIENTS.or(Topics::PLATFORM),
-        Role::Investor => Topics::OF_CLIENTS,
-        Role::Administrator => Topics::PLATFORM,
-    }
-}
-
-fn not_allowed(detail: String) -> Problem {
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        "not-allowed",
-        "The role does not allow this",
-        detail,
-    )
+/// What their queries may be asked for.
+fn visible(who: &Who) -> Topics {
+    let given = |action, topics| {
+        if who.may(action) {
+            topics
+        } else {
+            Topics::NONE
+        }
+    };
+    given(Action::ReadPositions, Topics::OF_CLIENTS)
+        .or(given(Action::ReadPlatform, Topics::PLATFORM))
+        .or(given(Action::ReadBulk, Topics::BULK))
 }
 
 /// Who listens, and what they proved it with.

@@ -402,6 +402,8 @@ async fn whoever_listens_is_asked_again_who_they_are() {
     let settings = Settings {
         reference_age_max_s: 86_400,
         venue_message_rate: 100,
+        caller_verification: false,
+        caller_verification_minutes: 15,
         session_close: SessionClose::default(),
     };
     let token = key.token("desk-asha").unwrap();

@@ -16,6 +16,7 @@ pub mod proofs;
 pub mod square_offs;
 pub mod suspense;
 pub mod trades;
+pub mod verifications;
 
 use crate::extract::Time;
 use crate::problem::Problem;
