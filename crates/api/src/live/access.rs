@@ -108,16 +108,16 @@ impl Gate {
         Gate { who, proof }
     }
 
-    /// Connections with the same proof are judged at once.
+    /// Connections with the same proof are asked about once.
     fn proofs(&self) -> [Option<&[u8]>; 2] {
         let value = |name| Some(self.proof.headers.get(name)?.as_bytes());
         [value(header::AUTHORIZATION), value(header::COOKIE)]
     }
 
-    /// Whether the same proof still speaks for the same person.
-    async fn holds(&self, app: &App) -> bool {
-        match authenticate(app, &self.proof).await {
-            Ok(who) => who == self.who,
+    /// Whether the proof, asked again, still speaks for the same person in the same role.
+    fn holds(&self, asked: &Result<Who, Problem>) -> bool {
+        match asked {
+            Ok(who) => *who == self.who,
             // Who can't be asked has not said no.
             Err(problem) => problem.status.is_server_error(),
         }
@@ -145,19 +145,15 @@ pub async fn keep_checking(app: &App) {
 /// Once.
 pub(super) async fn check(live: &Live, app: &App) {
     let gates = live.gates();
-    let mut judged = HashMap::new();
+    let mut asked = HashMap::new();
     for (id, gate) in &gates {
         let proofs = gate.proofs();
-        let holds = match judged.get(&proofs) {
-            Some(holds) => *holds,
-            None => {
-                // Thousands are judged in one go: others have their turn between them.
-                tokio::task::yield_now().await;
-                gate.holds(app).await
-            }
-        };
-        judged.insert(proofs, holds);
-        if !holds {
+        if !asked.contains_key(&proofs) {
+            // Thousands are asked in one go: others have their turn between them.
+            tokio::task::yield_now().await;
+            asked.insert(proofs, authenticate(app, &gate.proof).await);
+        }
+        if !asked.get(&proofs).is_some_and(|asked| gate.holds(asked)) {
             live.expel(*id);
         }
     }
