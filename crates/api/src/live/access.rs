@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, header};
 use squareoff_domain::{ClientCode, Role};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 /// How often it is asked whether those who listen still may: whoever may no more is gone within a second.
@@ -147,13 +148,15 @@ pub(super) async fn check(live: &Live, app: &App) {
     let gates = live.gates();
     let mut asked = HashMap::new();
     for (id, gate) in &gates {
-        let proofs = gate.proofs();
-        if !asked.contains_key(&proofs) {
-            // Thousands are asked in one go: others have their turn between them.
-            tokio::task::yield_now().await;
-            asked.insert(proofs, authenticate(app, &gate.proof).await);
-        }
-        if !asked.get(&proofs).is_some_and(|asked| gate.holds(asked)) {
+        let answer = match asked.entry(gate.proofs()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                // Thousands are asked in one go: others have their turn between them.
+                tokio::task::yield_now().await;
+                unknown.insert(authenticate(app, &gate.proof).await)
+            }
+        };
+        if !gate.holds(answer) {
             live.expel(*id);
         }
     }
