@@ -149,7 +149,7 @@ pub fn placed(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     ]
 }
 
-fn dispatched(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
+pub fn dispatched(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     vec![PositionEvent::OrderDispatched(OrderDispatched {
         order_id: order(key, request),
         session: "NSE-BENCH".into(),
@@ -157,7 +157,7 @@ fn dispatched(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     })]
 }
 
-fn acknowledged(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
+pub fn acknowledged(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     vec![PositionEvent::OrderAcknowledged(OrderAcknowledged {
         order_id: order(key, request),
         exchange_order_id: "1100000012345678"
@@ -166,11 +166,11 @@ fn acknowledged(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     })]
 }
 
-fn first_fill(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
+pub fn first_fill(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     fill_of(key, request, 1)
 }
 
-fn second_fill(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
+pub fn second_fill(key: &PositionKey, request: Uuid) -> Vec<PositionEvent> {
     fill_of(key, request, 2)
 }
 

@@ -1,6 +1,6 @@
 //! Reproducible measurements: one line of JSON each, medians of several runs, with the machine and its load in the first line.
 //!
-//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|all`. Run it from a release build on a quiet machine; see bench/README.md.
+//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|live|all`. Run it from a release build on a quiet machine; see bench/README.md.
 
 mod acknowledged;
 mod adapter;
@@ -8,6 +8,7 @@ mod append;
 mod desk;
 mod e2e;
 mod fix;
+mod live;
 mod paced;
 mod project;
 mod rebuild;
@@ -22,13 +23,17 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | all";
+const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | live [connections events-per-second seconds] | all";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((name, rest)) = arguments.split_first() else {
         bail!(USAGE)
     };
+    // The server of `live` is a process of its own, and speaks to that alone.
+    if name == "live-serve" {
+        return live::serve(rest);
+    }
     machine();
     match name.as_str() {
         "append" => append::run(rest),
@@ -42,6 +47,7 @@ fn main() -> Result<()> {
         "e2e" => e2e::run(rest),
         "acknowledged" => acknowledged::run(rest),
         "verify" => verify::run(rest),
+        "live" => live::run(rest),
         "all" => {
             append::run(&[])?;
             paced::run(&[])?;
@@ -53,7 +59,8 @@ fn main() -> Result<()> {
             reconcile::run(&[])?;
             e2e::run(&[])?;
             acknowledged::run(&[])?;
-            verify::run(&[])
+            verify::run(&[])?;
+            live::run(&[])
         }
         _ => bail!(USAGE),
     }

@@ -71,6 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "squareoff-bench",
         &[
+            "squareoff-api",
             "squareoff-auditor",
             "squareoff-domain",
             "squareoff-fix",

@@ -3,6 +3,7 @@
 //! 1. A peer that is slow to shake hands, to send a request's head or its body, holds a place for a bounded time.
 //! 2. When the server stops, requests under way are finished, for at most [`DRAIN_MAX`]; nothing new begins.
 
+use crate::socket::Socket;
 use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
@@ -17,7 +18,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -36,70 +37,75 @@ const STREAMS_MAX: u32 = 128;
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_MAX: Duration = Duration::from_secs(20);
-/// What requests under way have when the server stops: longer than any of them may take.
-const DRAIN_MAX: Duration = Duration::from_secs(35);
+/// What requests under way have when the server stops: less than the supervisor waits before it kills.
+const DRAIN_MAX: Duration = Duration::from_secs(8);
 /// After an error of the listener (no file descriptors left), a moment in which some may come free.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until `shutdown` ends, then drains.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    router: Router,
-    tls: Option<Tls>,
-    shutdown: impl Future<Output = ()>,
-) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let (stop, stopping) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let place = places.clone().acquire_owned();
-        let accepted = async {
-            let place = place.await.expect("the semaphore is never closed");
-            (listener.accept().await, place)
-        };
-        tokio::select! {
-            () = &mut shutdown => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            (accepted, place) = accepted => match accepted {
-                Ok((stream, peer)) => {
-                    let (router, tls, stopping) = (router.clone(), tls.clone(), stopping.clone());
-                    connections.spawn(async move {
-                        shake_hands(stream, peer, router, tls, stopping).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            },
+/// What is accepted, and what it is answered with.
+pub(crate) struct Accepting {
+    pub listener: TcpListener,
+    pub router: Router,
+    pub tls: Option<Tls>,
+    /// For so long a peer may take nothing of what waits for it, or not answer, before its connection is given up.
+    pub silence_max: Duration,
+}
+
+impl Accepting {
+    /// Accepts until `shutdown` ends, then drains: until no request is under way and `emptied` has ended, at most for [`DRAIN_MAX`].
+    pub async fn run(self, shutdown: impl Future<Output = ()>, emptied: impl Future<Output = ()>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let (stop, stopping) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let place = places.clone().acquire_owned();
+            let accepted = async {
+                let place = place.await.expect("the semaphore is never closed");
+                (self.listener.accept().await, place)
+            };
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                (accepted, place) = accepted => match accepted {
+                    Ok((stream, peer)) => {
+                        // A peer that is gone already takes no options.
+                        let Ok(stream) = Socket::new(stream, self.silence_max) else { continue };
+                        let (router, tls, stopping) = (self.router.clone(), self.tls.clone(), stopping.clone());
+                        connections.spawn(async move {
+                            shake_hands(stream, peer, router, tls, stopping).await;
+                            drop(place);
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+            }
         }
-    }
-    drop(listener);
-    stop.send_replace(true);
-    let drained = tokio::time::timeout(DRAIN_MAX, async {
-        while connections.join_next().await.is_some() {}
-    });
-    if drained.await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "requests that were still under way are cut off"
-        );
+        drop(self.listener);
+        stop.send_replace(true);
+        let drained = tokio::time::timeout(DRAIN_MAX, async {
+            while connections.join_next().await.is_some() {}
+            emptied.await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!(
+                connections = connections.len(),
+                "requests that were still under way are cut off"
+            );
+        }
     }
 }
 
 async fn shake_hands(
-    stream: TcpStream,
+    stream: Socket,
     peer: SocketAddr,
     router: Router,
     tls: Option<Tls>,
     stopping: watch::Receiver<bool>,
 ) {
-    // Answers are small and awaited: waiting for more to send with them costs 40 ms.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
     let Some(tls) = tls else {
         return serve(stream, peer, router, stopping).await;
     };

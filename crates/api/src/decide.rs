@@ -76,7 +76,7 @@ pub fn unknown_order(order: OrderId) -> Problem {
     }
 }
 
-fn behind(detail: impl Into<String>) -> Problem {
+pub(crate) fn behind(detail: impl Into<String>) -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "event-log-behind",

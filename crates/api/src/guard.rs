@@ -70,7 +70,7 @@ fn check(who: &Who, action: Action) -> Result<(), Problem> {
     )))
 }
 
-fn refused(detail: String) -> Problem {
+pub(crate) fn refused(detail: String) -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "not-allowed",

@@ -19,12 +19,14 @@ mod guard;
 mod hand_back;
 mod if_match;
 mod limits;
+pub mod live;
 mod platform;
 pub mod problem;
 mod refusals;
 pub mod rights;
 mod routes;
 pub mod server;
+mod socket;
 mod tls;
 mod verified;
 

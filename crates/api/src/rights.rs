@@ -148,6 +148,8 @@ pub const ROUTES: &[Row] = {
         post("/v1/positions/{stream}/unfreeze", FreezePosition),
         post("/v1/positions/{stream}/hand-back", HandBackPosition),
         get("/v1/trades", ReadPositions),
+        get("/v1/live", ReadPositions),
+        get("/v1/live/ws", ReadPositions),
         get("/v1/executions", ReadLog),
         get("/v1/events", ReadLog),
         get("/v1/streams/{stream}", ReadLog),

@@ -7,10 +7,12 @@ use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
 use crate::guard::guard;
 use crate::limits::{self, Limits, Rates};
+use crate::live::access::keep_checking;
+use crate::live::{Limits as LiveLimits, Live};
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, documentation, events, health, identity, incidents, orders, platform,
+    audit, bulk, clients, documentation, events, health, identity, incidents, live, orders, platform,
     position_list, positions, proofs, square_offs, suspense, trades, verifications,
 };
 use crate::tls::Tls;
@@ -33,9 +35,10 @@ use squareoff_projections::Watcher;
 use squareoff_store::{EventStore, Streams};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
@@ -68,6 +71,8 @@ pub struct App {
     pub bulks: Streams<Bulk>,
     pub clients: Streams<ClientState>,
     pub book: Book,
+    /// Who listens to what changes.
+    pub live: Live,
     /// Where refused requests go.
     pub refusals: RefusalLog,
     /// Read models; connects when first used, so that the API starts and takes orders without it.
@@ -91,6 +96,7 @@ impl App {
         key: DevelopmentKey,
         settings: Settings,
     ) -> Self {
+        let book = Book::follow(store.clone());
         App {
             positions: Streams::new(store.clone()),
             platform: Streams::new(store.clone()),
@@ -98,7 +104,8 @@ impl App {
             directory: Directory::follow(store.clone()),
             bulks: Streams::new(store.clone()),
             clients: Streams::new(store.clone()),
-            book: Book::follow(store.clone()),
+            live: Live::start(store.clone(), book.clone(), LiveLimits::default()),
+            book,
             refusals: RefusalLog::start(Streams::new(store.clone())),
             watcher: Watcher::start(reads.clone()),
             store,
@@ -110,6 +117,13 @@ impl App {
             proofs: None,
             seal: None,
         }
+    }
+
+    /// Has other limits for those who listen.
+    #[must_use]
+    pub fn with_live(mut self, limits: LiveLimits) -> Self {
+        self.live = Live::start(self.store.clone(), self.book.clone(), limits);
+        self
     }
 
     /// Proves events and tells of the sealing from this folder of the seal.
@@ -176,7 +190,7 @@ pub async fn listen(address: SocketAddr, tls: Option<&Tls>) -> Result<TcpListene
         .map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves until `shutdown` ends, then finishes the requests that are under way.
+/// Serves until `shutdown` ends, then finishes the requests that are under way, and sends those who listen away.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -184,7 +198,22 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let renewed = tls.clone().map(|tls| tokio::spawn(tls.follow()));
-    connection::accept(listener, router(app), tls, shutdown).await;
+    let live = &app.live;
+    let shutdown = async {
+        shutdown.await;
+        live.close();
+    };
+    let accepting = connection::Accepting {
+        listener,
+        router: router(app.clone()),
+        tls,
+        silence_max: live.limits().silence_max,
+    };
+    // Who was sent away over WebSocket is no request under way any more.
+    tokio::select! {
+        () = accepting.run(shutdown, live.emptied()) => {}
+        () = keep_checking(&app) => {}
+    }
     if let Some(renewed) = renewed {
         renewed.abort();
     }
@@ -220,6 +249,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(proofs::show))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::show))
+        .routes(routes!(live::listen))
+        .routes(routes!(live::listen_over_websocket))
         .routes(routes!(events::log))
         .routes(routes!(events::stream))
         .routes(routes!(health::alive))

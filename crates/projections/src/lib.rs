@@ -6,6 +6,7 @@
 //! | [`clients`], [`contracts`], [`positions`], [`orders`], [`trades`], [`bulks`], [`platform`], [`incidents`], [`suspense`], [`audit`] | one read model each: rows, SQL, queries |
 //! | [`day`](mod@day) | all rows of one trading day in one snapshot, for the reconciliation |
 //! | [`run`] | projects the log live |
+//! | [`LiveFold`] | says of each event what live readers are told |
 //! | [`rebuild()`] | makes the read models anew beside the live ones, compares, swaps; goes on when it was killed |
 //! | [`rebuild_as_of`] | makes an auditor's copy of a moment of the log |
 //! | [`Watcher`] | waits for a position |
@@ -42,7 +43,7 @@ mod watcher;
 mod write;
 
 pub use database::{Database, DatabaseError};
-pub use fold::FoldError;
+pub use fold::{FoldError, LiveChange, LiveFold, LivePlatform};
 pub use origin::{OriginError, OtherLog};
 pub use query::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, Reflecting, checkpoint};
 pub use rebuild::{

@@ -158,6 +158,15 @@ impl EventStore {
         }
     }
 
+    /// A place at most `events` events before `position`: the same place where the adapter's positions don't count events.
+    pub fn before(&self, position: Position, events: u64) -> Position {
+        match self {
+            EventStore::Embedded(_) => Position::from_u64(position.as_u64().saturating_sub(events)),
+            #[cfg(feature = "kurrentdb")]
+            EventStore::Kurrent(_) => position,
+        }
+    }
+
     /// Why this process's log takes no more appends until it is opened again; `None` while it does. For health checks: who appends
     /// is told by [`AppendError::ReadOnly`].
     pub fn read_only(&self) -> Option<&str> {

@@ -14,10 +14,65 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// Every bulk that the log holds up to a place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bulks(HashMap<BulkId, Summary>);
+
+/// What an event says of a bulk.
+pub(crate) enum News {
+    Event(BulkEvent),
+    /// An item was asked for the first time.
+    Asked,
+}
+
+impl Bulks {
+    pub(crate) fn get(&self, bulk: BulkId) -> Option<&Summary> {
+        self.0.get(&bulk)
+    }
+
+    /// Which bulk the event is about, and what it says; `knows` tells which were proposed.
+    pub(crate) fn read(
+        stored: &StoredEvent,
+        knows: impl FnOnce(BulkId) -> bool,
+    ) -> Result<Option<(BulkId, News)>, DecodeError> {
+        if let Some(bulk) = BulkId::of_stream(&stored.stream) {
+            let Event::Bulk(event) = codec::decode(stored)? else {
+                return Ok(None);
+            };
+            return Ok(Some((bulk, News::Event(event))));
+        }
+        let bulk = BulkId(stored.correlation_id);
+        // The first attempt of an item alone counts it, by its id.
+        let asked = &*stored.event_type == "SquareOffAccepted"
+            && knows(bulk)
+            && is_first_attempt(bulk, stored)?;
+        Ok(asked.then_some((bulk, News::Asked)))
+    }
+
+    pub(crate) fn learn(&mut self, bulk: BulkId, news: News, stored: &StoredEvent) {
+        match (news, self.0.get_mut(&bulk)) {
+            (News::Event(BulkEvent::BulkProposed(proposed)), None) => {
+                let summary = Summary::new(proposed, stored.recorded_at, stored.position);
+                self.0.insert(bulk, summary);
+            }
+            (News::Event(event), Some(summary)) => summary.learn(event, stored.recorded_at),
+            (News::Asked, Some(summary)) => summary.asked = summary.asked.saturating_add(1),
+            (_, None) => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    bulks: Bulks,
+    /// Of the last event that said anything.
+    position: Position,
+}
+
 /// Cheap to clone; clones see the same.
 #[derive(Clone)]
 pub struct Book {
-    known: Arc<RwLock<HashMap<BulkId, Summary>>>,
+    known: Arc<RwLock<Known>>,
     changes: Arc<Changes>,
     progress: watch::Receiver<Progress>,
 }
@@ -58,13 +113,14 @@ impl Book {
     }
 
     pub fn summary(&self, bulk: BulkId) -> Option<Summary> {
-        self.read(|known| known.get(&bulk).cloned())
+        self.read(|known| known.bulks.get(bulk).cloned())
     }
 
     pub fn status(&self, bulk: BulkId) -> BulkStatus {
         self.read(|known| {
             known
-                .get(&bulk)
+                .bulks
+                .get(bulk)
                 .map_or(BulkStatus::Unproposed, |summary| summary.status)
         })
     }
@@ -72,8 +128,8 @@ impl Book {
     /// Every bulk, the newest first.
     pub fn summaries(&self) -> Vec<(BulkId, Summary)> {
         let mut summaries: Vec<_> = self.read(|known| {
-            let copied = known.iter().map(|(id, summary)| (*id, summary.clone()));
-            copied.collect()
+            let copied = known.bulks.0.iter();
+            copied.map(|(id, summary)| (*id, summary.clone())).collect()
         });
         summaries.sort_by_key(|(_, summary)| std::cmp::Reverse(summary.proposed_position));
         summaries
@@ -82,9 +138,15 @@ impl Book {
     /// The bulks that a worker has something to do for.
     pub fn under_way(&self) -> Vec<BulkId> {
         self.read(|known| {
-            let under_way = known.iter().filter(|(_, summary)| summary.is_under_way());
+            let known = known.bulks.0.iter();
+            let under_way = known.filter(|(_, summary)| summary.is_under_way());
             under_way.map(|(id, _)| *id).collect()
         })
+    }
+
+    /// Every bulk, and the position of the last event that changed one.
+    pub(crate) fn snapshot(&self) -> (Bulks, Position) {
+        self.read(|known| (known.bulks.clone(), known.position))
     }
 
     /// Tells of each change of a stream, once it is in this memory too.
@@ -92,41 +154,22 @@ impl Book {
         self.changes.watch(stream)
     }
 
-    fn read<T>(&self, look: impl FnOnce(&HashMap<BulkId, Summary>) -> T) -> T {
+    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
         look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn learn(
-    known: &RwLock<HashMap<BulkId, Summary>>,
-    events: &[StoredEvent],
-) -> Result<(), DecodeError> {
+fn learn(known: &RwLock<Known>, events: &[StoredEvent]) -> Result<(), DecodeError> {
+    let is_proposed = |bulk| {
+        let known = known.read().unwrap_or_else(PoisonError::into_inner);
+        known.bulks.get(bulk).is_some()
+    };
     for stored in events {
-        if let Some(id) = BulkId::of_stream(&stored.stream) {
-            // Decoded before the lock is taken: a chunk of a list is 80 kB.
-            let Event::Bulk(event) = codec::decode(stored)? else {
-                continue;
-            };
+        // Decoded before the lock is taken: a chunk of a list is 80 kB.
+        if let Some((bulk, news)) = Bulks::read(stored, is_proposed)? {
             let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-            match (event, known.get_mut(&id)) {
-                (BulkEvent::BulkProposed(proposed), None) => {
-                    known.insert(
-                        id,
-                        Summary::new(proposed, stored.recorded_at, stored.position),
-                    );
-                }
-                (event, Some(summary)) => summary.learn(event, stored.recorded_at),
-                (_, None) => {}
-            }
-        } else if &*stored.event_type == "SquareOffAccepted" {
-            // The first attempt of an item alone counts it, by its id.
-            let bulk = BulkId(stored.correlation_id);
-            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-            if let Some(summary) = known.get_mut(&bulk)
-                && is_first_attempt(bulk, stored)?
-            {
-                summary.asked = summary.asked.saturating_add(1);
-            }
+            known.bulks.learn(bulk, news, stored);
+            known.position = stored.position;
         }
     }
     Ok(())

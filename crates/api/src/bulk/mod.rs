@@ -24,6 +24,7 @@ mod told;
 mod worker;
 
 pub use book::Book;
+pub(crate) use book::Bulks;
 pub use session_close::SessionClose;
 pub use summary::{Pace as MeasuredPace, Summary};
 pub use worker::{WorkerError, run};

@@ -53,6 +53,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Incidents", "What the regulator's report is made of."),
     ("Audit", "Who did what, and the proof of it."),
     ("Log", "The events themselves."),
+    ("Live", "What changes, as it changes."),
     ("Health", "For those who watch the process."),
     ("Documentation", "This description."),
 ];

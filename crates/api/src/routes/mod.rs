@@ -8,6 +8,7 @@ pub mod events;
 pub mod health;
 pub mod identity;
 pub mod incidents;
+pub mod live;
 pub mod orders;
 pub mod platform;
 pub mod position_list;
@@ -57,7 +58,7 @@ async fn wait_for(app: &App, at_least: Option<&str>) -> Result<(), Problem> {
 }
 
 /// RFC 3339 in UTC, to the nanosecond.
-fn rfc3339(timestamp: Timestamp) -> String {
+pub(crate) fn rfc3339(timestamp: Timestamp) -> String {
     let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp.0))
         .expect("an i64 of nanoseconds is between 1677 and 2262");
     instant

@@ -6,7 +6,8 @@ use squareoff_domain::platform::{
     self, BookLoaded, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
 };
 use squareoff_domain::position::{
-    Execution, ExecutionReport, ExternalOrderObserved, Position, PositionEvent, Report, record,
+    Execution, ExecutionReport, ExternalOrderObserved, Position, PositionEvent, PositionFrozen,
+    Report, record,
 };
 use squareoff_domain::reference::{self, ContractList, InstrumentKind};
 use squareoff_domain::session::{self, Session, SessionReport, Share};
@@ -280,7 +281,18 @@ impl Desk {
 
     /// The primary had an order of `units` at the venue before it went down.
     pub async fn external(&self, key: &PositionKey, side: Side, units: u64) -> OrderId {
-        let number: ExchangeOrderId = "1100000000012345".parse().unwrap();
+        self.external_numbered(key, side, units, 12_345).await
+    }
+
+    /// One of several, by the last digits of its number.
+    pub async fn external_numbered(
+        &self,
+        key: &PositionKey,
+        side: Side,
+        units: u64,
+        number: u32,
+    ) -> OrderId {
+        let number: ExchangeOrderId = format!("11000000{number:08}").parse().unwrap();
         let order_id = OrderId::of_external(key, &number);
         let order = ExternalOrderObserved {
             order_id,
@@ -297,6 +309,17 @@ impl Desk {
         self.report(key, Report::ExternalOrder { order, ended })
             .await;
         order_id
+    }
+
+    /// So many events of one position in one append, each of which shows `bytes` of a reason.
+    pub async fn freezes(&self, key: &PositionKey, events: usize, bytes: usize) -> LogPosition {
+        let frozen = PositionEvent::PositionFrozen(PositionFrozen {
+            request_id: None,
+            reason: "x".repeat(bytes),
+        });
+        let frozen = vec![frozen; events];
+        self.tell(&key.stream(), |_: &Position| frozen.clone())
+            .await
     }
 
     pub async fn in_doubt(&self, key: &PositionKey, order: OrderId) -> LogPosition {

@@ -5,6 +5,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use squareoff_api::bulk::SessionClose;
+use squareoff_api::live::Limits;
 use squareoff_api::problem::TYPE_PREFIX;
 use squareoff_api::{App, DevelopmentKey, Rate, Rates, Settings};
 use squareoff_domain::{OrderId, PositionKey};
@@ -20,6 +21,8 @@ use uuid::Uuid;
 const API_PAGE: &str = include_str!("../../../../docs/API.md");
 
 pub const ACTOR: &str = "desk-asha";
+/// Who approves what that one asked.
+pub const SECOND: &str = "supervisor-ravi";
 
 pub struct Node {
     pub app: App,
@@ -65,6 +68,11 @@ impl Node {
         Self::serving(desk, Self::app(desk, database)).await
     }
 
+    /// With other limits for those who listen.
+    pub async fn limited(desk: &Desk, limits: Limits) -> Self {
+        Self::serving(desk, Self::app(desk, &nowhere()).with_live(limits)).await
+    }
+
     pub async fn serving(desk: &Desk, app: App) -> Self {
         let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap(), None)
             .await
@@ -84,6 +92,7 @@ impl Node {
             served,
         };
         node.knows(desk.head().await).await;
+        node.app.live.begun().await;
         node
     }
 

@@ -32,6 +32,10 @@ fn others() -> PositionKey {
 
 /// The path with something that does not exist in each place.
 fn filled(path: &str) -> String {
+    if path == "/v1/live" {
+        // What it may listen to it would be told for ever.
+        return format!("{path}?after=nowhere");
+    }
     let nobody = Uuid::nil().to_string();
     let stream = "position-2026-11-20-C99999-NSE:RELIANCE-CNC";
     [

@@ -47,6 +47,30 @@ table_row! {
     }
 }
 
+/// What a position shows of its contract.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    pub segment: &'static str,
+    pub kind: &'static str,
+    pub expiry: Option<Date>,
+    pub option_type: Option<&'static str>,
+    pub reference_price: i64,
+    pub reference_at: OffsetDateTime,
+}
+
+impl Listing {
+    pub(crate) fn of(contract: &Contract) -> Self {
+        Listing {
+            segment: contract.segment.as_str(),
+            kind: kind(contract.kind),
+            expiry: contract.expiry.map(units::date),
+            option_type: contract.option_type.map(option_type),
+            reference_price: contract.reference_price.0,
+            reference_at: instant(contract.reference_at),
+        }
+    }
+}
+
 pub(crate) fn row(stored: &StoredEvent, event: ContractEvent) -> ContractRow {
     let ContractEvent::ContractListed(listed) = event;
     let contract = listed.contract;

@@ -7,9 +7,12 @@
 //! 5. A row that changes has the position of the event that last changed it in `updated_position`: of two rows with one key the
 //!    higher is the newer. A rebuild relies on it.
 
+mod listings;
+mod live;
 mod position;
 mod streams;
 
+pub use live::{LiveChange, LiveFold, LivePlatform};
 pub(crate) use position::{FoldedPosition, Placed, Told};
 pub(crate) use streams::{Folded, next_version};
 

@@ -86,6 +86,10 @@ impl Folded for FoldedPlatform {
 }
 
 impl FoldedPlatform {
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
     pub(crate) fn row(&self, stream: &str) -> PlatformRow {
         let platform = &self.platform;
         let asked = |field: fn(&Activation) -> &str| {

@@ -9,6 +9,7 @@ pub use matching::{Matching, MatchingPosition, positions_matching};
 pub use query::{PositionFilter, position, positions, positions_of_client, positions_open};
 
 use crate::cell::table_row;
+use crate::contracts::Listing;
 use crate::fold::FoldedPosition;
 use crate::units::{date, small_count, units, whole};
 use squareoff_domain::Price;
@@ -101,6 +102,58 @@ pub struct PositionRow {
     pub version: i64,
     pub updated_position: i64,
     pub updated_at: OffsetDateTime,
+}
+
+impl PositionRow {
+    /// The join that a query makes, without Postgres.
+    pub(crate) fn of(row: StoredPosition, listing: Option<&Listing>) -> Self {
+        let unrealized = |listing: &Listing| {
+            let worth = i128::from(listing.reference_price) * i128::from(row.net_quantity);
+            let profit = worth - i128::from(row.open_cost);
+            let nearest = profit.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+            i64::try_from(nearest).expect("clamped to it")
+        };
+        let unrealized_profit = match row.net_quantity {
+            0 => Some(0),
+            _ => listing.map(unrealized),
+        };
+        PositionRow {
+            stream: row.stream,
+            trading_date: row.trading_date,
+            client_code: row.client_code,
+            venue: row.venue,
+            symbol: row.symbol,
+            product: row.product,
+            segment: listing.map(|listing| listing.segment.to_owned()),
+            kind: listing.map(|listing| listing.kind.to_owned()),
+            expiry: listing.and_then(|listing| listing.expiry),
+            option_type: listing.and_then(|listing| listing.option_type.map(str::to_owned)),
+            bod_quantity: row.bod_quantity,
+            bod_average_price: row.bod_average_price,
+            net_quantity: row.net_quantity,
+            working_quantity: row.working_quantity,
+            external_working_quantity: row.external_working_quantity,
+            closable_quantity: row.closable_quantity,
+            working_orders: row.working_orders,
+            external_working_orders: row.external_working_orders,
+            average_price: row.average_price,
+            realized_profit: row.realized_profit,
+            unrealized_profit,
+            mark: listing.map(|listing| listing.reference_price),
+            mark_at: listing.map(|listing| listing.reference_at),
+            bought_quantity: row.bought_quantity,
+            sold_quantity: row.sold_quantity,
+            trades: row.trades,
+            unbooked_trades: row.unbooked_trades,
+            contradicted_trades: row.contradicted_trades,
+            contradictions: row.contradictions,
+            frozen_reason: row.frozen_reason,
+            handed_back_epoch: row.handed_back_epoch,
+            version: row.version,
+            updated_position: row.updated_position,
+            updated_at: row.updated_at,
+        }
+    }
 }
 
 pub(crate) fn row(stream: &str, folded: &FoldedPosition) -> StoredPosition {

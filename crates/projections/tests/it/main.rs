@@ -4,6 +4,7 @@
 
 mod as_of;
 mod cluster;
+mod live;
 mod models;
 mod offline_data;
 mod projecting;

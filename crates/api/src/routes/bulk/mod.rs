@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 pub use show::{STATES, STATUSES};
+pub(crate) use show::Shown;
 use squareoff_domain::bulk::{BulkAsk, BulkFilter, BulkId, BulkProposed, BulkRefusal};
 use squareoff_domain::position::TimeInForce;
 use squareoff_domain::{ClientCode, Product, Segment, Symbol, TradingDate, Venue};

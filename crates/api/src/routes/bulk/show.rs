@@ -17,6 +17,7 @@ use squareoff_domain::{ClientCode, Timestamp};
 use squareoff_projections::bulks::{
     BulkItemFilter, BulkItemShown, PhaseProgress, bulk_items, bulk_progress,
 };
+use squareoff_store::Position;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -84,11 +85,21 @@ pub struct Reading {
 
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = BulkShown)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
     bulk: Listed,
     #[schema(value_type = values::LogPosition)]
     position: String,
+}
+
+impl Shown {
+    /// As the log has it up to `position`.
+    pub(crate) fn of(id: BulkId, summary: &Summary, position: Position) -> Self {
+        Shown {
+            bulk: Listed::of(id, summary),
+            position: position.to_string(),
+        }
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -289,10 +300,9 @@ pub(super) async fn show(
     Path(text): Path<String>,
 ) -> Result<axum::Json<Shown>, Problem> {
     let id = bulk_id(&text)?;
-    let position = app.book.progress().position.to_string();
+    let position = app.book.progress().position;
     let summary = app.book.summary(id).ok_or(BulkRefusal::UnknownBulk)?;
-    let bulk = Listed::of(id, &summary);
-    Ok(axum::Json(Shown { bulk, position }))
+    Ok(axum::Json(Shown::of(id, &summary, position)))
 }
 
 /// How far each phase of a bulk is.

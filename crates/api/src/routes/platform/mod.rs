@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use squareoff_domain::platform::{Halt, HaltScope, MarketPhase, PlatformAsk, PlatformEvent, Wish};
+use squareoff_domain::platform::{Halt, HaltScope, MarketPhase, Platform, PlatformAsk, PlatformEvent, Wish};
 use squareoff_domain::{RequestId, Segment, TradingDate, Venue};
 use squareoff_store::Position;
 use squareoff_store::codec::LogEvent;
@@ -209,10 +209,19 @@ struct Market {
 )]
 async fn show(State(app): State<App>, _: Actor) -> Result<axum::Json<Shown>, Problem> {
     let loaded = platform::load(&app).await?;
-    let platform = loaded.state;
-    let activation = platform.activation.as_ref();
-    let markets = platform.markets.iter();
-    Ok(axum::Json(Shown {
+    let position = loaded.position.unwrap_or(Position::START);
+    Ok(axum::Json(Shown::of(
+        &loaded.state,
+        loaded.version,
+        position,
+    )))
+}
+
+impl Shown {
+    pub(crate) fn of(platform: &Platform, version: u64, position: Position) -> Self {
+        let activation = platform.activation.as_ref();
+        let markets = platform.markets.iter();
+        Shown {
         platform: platform.phase.as_str(),
         epoch: platform.epoch,
         trading_date: platform.trading_date,
@@ -255,9 +264,10 @@ async fn show(State(app): State<App>, _: Actor) -> Result<axum::Json<Shown>, Pro
                 open: platform.is_market_open(*venue, *segment),
             })
             .collect(),
-        version: loaded.version,
-        position: loaded.position.unwrap_or(Position::START).to_string(),
-    }))
+            version,
+            position: position.to_string(),
+        }
+    }
 }
 
 fn switch((scope, halt): (&HaltScope, &Halt)) -> Switch {
