@@ -3,7 +3,8 @@
 //! 1. Nothing is acknowledged before it is durable in the log. 2. A request with the key of an earlier one gets the earlier answer.
 //! 3. Orders need the log alone: without the read database only queries fail. 4. Every answer that is not a success has a stable type.
 //!
-//! Log-in comes later: until then a development token names the actor, and the API listens on loopback only.
+//! Who asks is logged in (`auth`), or has a development token where sample log-ins are allowed. The API speaks plain HTTP, and listens on
+//! loopback only.
 
 pub mod auth;
 pub mod bulk;

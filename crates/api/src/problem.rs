@@ -29,6 +29,8 @@ pub struct Problem {
     pub title: &'static str,
     /// This occurrence, for a person.
     pub detail: String,
+    /// Seconds after which another try is worth it, where that is known.
+    pub retry_after_s: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -51,6 +53,7 @@ impl Problem {
             code,
             title,
             detail: detail.into(),
+            retry_after_s: None,
         }
     }
 
@@ -412,8 +415,10 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         // An event is sealed within a second or so: that conflict ends by itself.
-        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == "not-sealed-yet" {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        let passes =
+            self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == "not-sealed-yet";
+        if let Some(seconds) = self.retry_after_s.or(passes.then_some(RETRY_AFTER_S)) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -422,6 +427,7 @@ impl IntoResponse for Problem {
     }
 }
 
+mod access;
 #[cfg(test)]
 mod catalogue;
 

@@ -7,15 +7,16 @@ use crate::extract::BODY_BYTES_MAX;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, events, health, identity, incidents, orders, platform, position_list,
-    positions, proofs, square_offs, suspense, trades,
+    audit, bulk, clients, enrolment, events, health, identity, incidents, log_in, operators,
+    orders, platform, position_list, positions, proofs, sessions, square_offs, suspense, trades,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use sqlx::PgPool;
+use squareoff_access::Access;
 use squareoff_auditor::proofs::Proofs;
 use squareoff_auditor::seal::Status;
 use squareoff_domain::bulk::Bulk;
@@ -64,6 +65,10 @@ pub struct App {
     pub reads: PgPool,
     pub watcher: Watcher,
     pub key: DevelopmentKey,
+    /// Whether development tokens let anybody in.
+    pub sample_log_ins: bool,
+    /// What lets people in; without it development tokens alone do.
+    pub access: Option<Access>,
     /// What opens identities; without it they stay sealed.
     pub vault: Option<Vault>,
     pub settings: Settings,
@@ -93,6 +98,8 @@ impl App {
             store,
             reads,
             key,
+            sample_log_ins: true,
+            access: None,
             vault: None,
             settings,
             proofs: None,
@@ -106,6 +113,16 @@ impl App {
         App {
             proofs: Some(Proofs::new(folder)),
             seal: Some(folder.to_owned()),
+            ..self
+        }
+    }
+
+    /// Lets people in by this; by development tokens too only where `sample_log_ins` are allowed.
+    #[must_use]
+    pub fn with_access(self, access: Access, sample_log_ins: bool) -> Self {
+        App {
+            access: Some(access),
+            sample_log_ins,
             ..self
         }
     }
@@ -125,7 +142,9 @@ impl App {
 
 #[derive(Debug, Error)]
 pub enum ServeError {
-    #[error("{0} is not a loopback address: until log-in exists the API listens on loopback only")]
+    #[error(
+        "{0} is not a loopback address: the API speaks plain HTTP, so it listens on loopback only, behind a proxy that speaks TLS"
+    )]
     NotLoopback(SocketAddr),
     #[error("the API cannot listen on {address}: {source}")]
     Listen {
@@ -158,7 +177,8 @@ pub async fn serve(
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    axum::serve(listener, router(app))
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await
         .map_err(ServeError::Stopped)
@@ -207,6 +227,11 @@ pub fn router(app: App) -> Router {
         .nest("/v1/platform", platform::router())
         .nest("/v1/bulk", bulk::router())
         .nest("/v1/suspense", suspense::router())
+        .nest("/v1/auth", log_in::router().merge(enrolment::router()))
+        .nest("/v1/operators", operators::router())
+        .route("/v1/sessions", get(sessions::list))
+        .route("/v1/sessions/{session_id}", delete(sessions::revoke))
+        .route("/.well-known/jwks.json", get(log_in::public_keys))
         .route("/v1/events", get(events::log))
         .route("/v1/streams/{stream}", get(events::stream))
         .route("/healthz", get(health::alive))

@@ -4,6 +4,8 @@ use crate::desk::{DATE, Desk, PATIENCE};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use squareoff_access::password::Hashing;
+use squareoff_access::{Access, Secrets};
 use squareoff_api::bulk::SessionClose;
 use squareoff_api::problem::TYPE_PREFIX;
 use squareoff_api::{App, DevelopmentKey, Settings};
@@ -46,13 +48,19 @@ impl Node {
         let keys = desk.folder().join("keys");
         let store_of_keys = KeyStore::open(&keys, &keys.join("backup")).unwrap();
         let master = MasterKeySource::FileMadeOnce(keys.join("master.key"));
+        let secrets = Secrets::open(&desk.folder().join("access")).unwrap();
+        let access = Access::new(secrets, Hashing::start(), store.clone());
         App::start(store, reads, key, settings())
+            .with_access(access, true)
             .with_seal(&desk.folder().join("audit"))
             .with_vault(Vault::new(store_of_keys, master))
     }
 
     pub async fn reading(desk: &Desk, database: &Database) -> Self {
-        let app = Self::app(desk, database);
+        Self::serving(desk, Self::app(desk, database)).await
+    }
+
+    pub async fn serving(desk: &Desk, app: App) -> Self {
         let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap())
             .await
             .unwrap();
@@ -290,7 +298,8 @@ impl Answer {
         );
         check(self.header("x-request-id").is_some(), "no request id");
         check(
-            self.header("retry-after").is_some() == (status == 503 || code == "not-sealed-yet"),
+            self.header("retry-after").is_some()
+                == (matches!(status, 429 | 503) || code == "not-sealed-yet"),
             "Retry-After",
         );
         check(
