@@ -110,6 +110,11 @@ impl Folder {
         self.0.join("keys")
     }
 
+    /// Of letting people in: passwords, seeds, sessions, signing keys.
+    pub fn access(&self) -> PathBuf {
+        self.0.join("access")
+    }
+
     pub fn journal(&self, session: &str) -> PathBuf {
         self.0.join("gateway").join(session)
     }

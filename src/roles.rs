@@ -3,6 +3,7 @@
 use crate::client;
 use crate::config::{Config, DropCopySettings, VenueSettings};
 use crate::folder::Folder;
+use crate::operator;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
@@ -57,9 +58,12 @@ pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
         .pool(READ_CONNECTIONS);
     let key = DevelopmentKey::load_or_create(&folder.development_key())?;
     let vault = client::vault(config, &folder)?;
+    let access = operator::access(&folder, &store)?;
     let app = App::start(store, reads, key, settings(config))
         .with_seal(&folder.audit())
-        .with_vault(vault.clone());
+        .with_vault(vault.clone())
+        .with_access(access.clone(), config.sample_log_ins.unwrap_or(false));
+    tokio::spawn(operator::keep(access));
     tokio::spawn(client::keep(vault, app.clients.clone()));
     let listener = squareoff_api::listen(config.api_listen).await?;
     tracing::info!(address = %config.api_listen, "the API listens");

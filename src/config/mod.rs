@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub use table::describe;
 use table::{variable, venue_variable};
 pub use value::{EventStoreAddress, LogFormat, Secret};
-use value::{List, LogKey, Venues, joined, key_name};
+use value::{List, LogKey, Venues, YesNo, joined, key_name};
 pub use venue::{DropCopySettings, FixVersion, TlsSettings, VenueSettings};
 
 /// The file that is read when none is named and it exists.
@@ -51,6 +51,8 @@ pub struct Config {
     pub keys_backup: Option<PathBuf>,
     pub reference_age_max_s: u32,
     pub session_close: SessionClose,
+    /// Whether development tokens let anybody in; absent where nobody said.
+    pub sample_log_ins: Option<bool>,
     pub sample_clients: u32,
     pub sample_positions: u32,
     pub sample_orders: u32,
@@ -118,7 +120,7 @@ impl Config {
                 SocketAddr::from(([127, 0, 0, 1], 8080)),
                 |address| {
                     (!address.ip().is_loopback())
-                        .then_some("expected a loopback address: the API has no log-in yet")
+                        .then_some("expected a loopback address: the API speaks plain HTTP, a proxy before it speaks TLS")
                 },
             ),
             venues,
@@ -129,6 +131,9 @@ impl Config {
                 (!(1..=604_800).contains(seconds)).then_some("expected 1 to 604800, a week")
             }),
             session_close: reader.get("session_close", SessionClose::default(), |_| None),
+            sample_log_ins: reader
+                .optional("sample_log_ins", |_: &YesNo| None)
+                .map(|YesNo(allowed)| allowed),
             sample_clients: reader.get("sample_clients", 2_000, |count| {
                 (!(1..=100_000).contains(count)).then_some("expected 1 to 100000")
             }),
@@ -207,6 +212,10 @@ impl Config {
             ("witness_url", joined(&self.witness_url)),
             ("witness_logs", joined(&self.witness_logs)),
         ];
+        settings.extend(self.sample_log_ins.map(|allowed| {
+            let text = if allowed { "yes" } else { "no" };
+            ("sample_log_ins", text.to_owned())
+        }));
         settings.extend(self.database_url.clone().map(|url| ("database_url", url)));
         let paths = [
             ("master_key_file", &self.master_key_file),
