@@ -115,6 +115,11 @@ impl Folder {
         self.0.join("access")
     }
 
+    /// Messages to clients that a development platform would send.
+    pub fn outbox(&self) -> PathBuf {
+        self.0.join("outbox")
+    }
+
     pub fn journal(&self, session: &str) -> PathBuf {
         self.0.join("gateway").join(session)
     }

@@ -50,7 +50,7 @@ pub enum Carried {
 }
 
 /// What a log-in is carried by, before it is signed.
-enum Minted {
+pub(crate) enum Minted {
     Cookie(SecretString),
     Refresh(SecretString),
 }
@@ -153,7 +153,7 @@ impl Access {
     }
 
     /// Tells the log; without that it is no log-in.
-    async fn enter(
+    pub(crate) async fn enter(
         &self,
         log_in: LogIn,
         minted: Minted,
@@ -278,16 +278,16 @@ impl Access {
 }
 
 /// A log-in that is about to be.
-struct Opening {
-    operator: OperatorId,
-    enrolled: Enrolled,
-    kind: LogInKind,
-    address: String,
-    now: Timestamp,
+pub(crate) struct Opening {
+    pub operator: OperatorId,
+    pub enrolled: Enrolled,
+    pub kind: LogInKind,
+    pub address: String,
+    pub now: Timestamp,
 }
 
 impl Opening {
-    fn insert(&self, transaction: &Transaction<'_>) -> Written<(LogIn, Minted)> {
+    pub(crate) fn insert(&self, transaction: &Transaction<'_>) -> Written<(LogIn, Minted)> {
         let log_in = LogIn {
             id: LogInId(Uuid::now_v7()),
             operator: self.operator.clone(),

@@ -14,6 +14,7 @@ pub mod extract;
 mod follow;
 mod gathered;
 mod hand_back;
+pub mod notify;
 mod platform;
 pub mod problem;
 mod refusals;

@@ -4,11 +4,13 @@ use crate::auth::DevelopmentKey;
 use crate::bulk::{Book, SessionClose};
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
+use crate::notify::Notifier;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
     audit, bulk, clients, enrolment, events, health, identity, incidents, log_in, operators,
-    orders, platform, position_list, positions, proofs, sessions, square_offs, suspense, trades,
+    orders, platform, position_list, positions, proofs, sent_code, sessions, square_offs, suspense,
+    trades,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -69,6 +71,8 @@ pub struct App {
     pub sample_log_ins: bool,
     /// What lets people in; without it development tokens alone do.
     pub access: Option<Access>,
+    /// How messages reach clients; without it nobody is sent a code.
+    pub notifier: Option<Notifier>,
     /// What opens identities; without it they stay sealed.
     pub vault: Option<Vault>,
     pub settings: Settings,
@@ -100,6 +104,7 @@ impl App {
             key,
             sample_log_ins: true,
             access: None,
+            notifier: None,
             vault: None,
             settings,
             proofs: None,
@@ -125,6 +130,12 @@ impl App {
             sample_log_ins,
             ..self
         }
+    }
+
+    /// Sends clients their codes by this.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Option<Notifier>) -> Self {
+        App { notifier, ..self }
     }
 
     /// How sealing stands; `None` when nothing was ever sealed, or not here.
@@ -227,7 +238,7 @@ pub fn router(app: App) -> Router {
         .nest("/v1/platform", platform::router())
         .nest("/v1/bulk", bulk::router())
         .nest("/v1/suspense", suspense::router())
-        .nest("/v1/auth", log_in::router().merge(enrolment::router()))
+        .nest("/v1/auth", auth_router())
         .nest("/v1/operators", operators::router())
         .route("/v1/sessions", get(sessions::list))
         .route("/v1/sessions/{session_id}", delete(sessions::revoke))
@@ -265,6 +276,12 @@ pub fn router(app: App) -> Router {
         )
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .with_state(app)
+}
+
+fn auth_router() -> Router<App> {
+    log_in::router()
+        .merge(enrolment::router())
+        .merge(sent_code::router())
 }
 
 /// The fields of a request's log lines: never the query, a header or the body.

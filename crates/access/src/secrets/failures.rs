@@ -42,6 +42,15 @@ impl Attempt {
         Self::named("code", &[account])
     }
 
+    /// As it is kept.
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) const fn of_bytes(bytes: [u8; 32]) -> Self {
+        Attempt(bytes)
+    }
+
     fn told(account: &str) -> Self {
         Self::named("told", &[account])
     }

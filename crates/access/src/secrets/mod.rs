@@ -4,11 +4,14 @@
 //! the runtime go through [`Secrets::write`]; only a look-up by key is short enough to be made in place.
 
 mod accounts;
+pub(crate) mod challenges;
 mod failures;
 mod keys;
 mod log_ins;
 
 pub(crate) use accounts::{Account, CodeTaken};
+pub(crate) use challenges::Answered;
+pub use challenges::CODE_LIFETIME;
 pub(crate) use failures::{Attempt, Locked, wait};
 pub(crate) use keys::StoredKey;
 pub use log_ins::LogIn;

@@ -66,3 +66,24 @@ create table failures (
 ) strict, without rowid;
 
 create index failures_by_time on failures (last_at);
+
+create table challenges (
+    challenge blob primary key,
+    -- whose it is, once that is found; never for who is no client
+    client text,
+    -- what is forgotten of failures when it is answered
+    attempt blob not null,
+    tries integer not null default 0,
+    ends_at integer not null
+) strict, without rowid;
+
+create index challenges_by_end on challenges (ends_at);
+
+create table sent_codes (
+    client text primary key,
+    code blob not null,
+    sent_at integer not null,
+    ends_at integer not null
+) strict, without rowid;
+
+create index sent_codes_by_end on sent_codes (ends_at);

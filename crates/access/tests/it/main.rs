@@ -6,5 +6,6 @@ mod coming_in;
 mod door;
 mod guessing;
 mod people;
+mod sent_code;
 mod storm;
 mod tokens;

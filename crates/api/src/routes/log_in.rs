@@ -40,10 +40,19 @@ struct LogInBody {
 
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-enum Mode {
+pub(super) enum Mode {
     #[default]
     Cookie,
     Token,
+}
+
+impl From<Mode> for LogInKind {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Cookie => LogInKind::Cookie,
+            Mode::Token => LogInKind::Token,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -149,10 +158,7 @@ async fn log_in(
             return Err(Problem::malformed("`code` or `recovery_code`, not both"));
         }
     };
-    let kind = match body.mode {
-        Mode::Cookie => LogInKind::Cookie,
-        Mode::Token => LogInKind::Token,
-    };
+    let kind = body.mode.into();
     let credentials = Credentials {
         account: body.account,
         password: body.password,
@@ -221,7 +227,7 @@ pub async fn public_keys(State(app): State<App>) -> Result<axum::Json<impl Seria
     Ok(axum::Json(Keys { keys }))
 }
 
-fn granted_to(granted: &Granted) -> Response {
+pub(super) fn granted_to(granted: &Granted) -> Response {
     let LogIn {
         id,
         operator,

@@ -15,6 +15,7 @@ pub mod platform;
 pub mod position_list;
 pub mod positions;
 pub mod proofs;
+pub mod sent_code;
 pub mod sessions;
 pub mod square_offs;
 pub mod suspense;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use squareoff_access::password::Hashing;
 use squareoff_access::{Access, Secrets};
 use squareoff_api::bulk::SessionClose;
+use squareoff_api::notify::{Notifier, Outbox};
 use squareoff_api::problem::TYPE_PREFIX;
 use squareoff_api::{App, DevelopmentKey, Settings};
 use squareoff_domain::{OrderId, PositionKey};
@@ -50,8 +51,10 @@ impl Node {
         let master = MasterKeySource::FileMadeOnce(keys.join("master.key"));
         let secrets = Secrets::open(&desk.folder().join("access")).unwrap();
         let access = Access::new(secrets, Hashing::start(), store.clone());
+        let outbox = Outbox::open(&desk.folder().join("outbox")).unwrap();
         App::start(store, reads, key, settings())
             .with_access(access, true)
+            .with_notifier(Some(Notifier::Outbox(outbox)))
             .with_seal(&desk.folder().join("audit"))
             .with_vault(Vault::new(store_of_keys, master))
     }
