@@ -1,7 +1,7 @@
 //! The roles: each runs until it is told to stop, alone in its process.
 
 use crate::client;
-use crate::config::{Config, DropCopySettings, VenueSettings};
+use crate::config::{CallerVerification, Config, DropCopySettings, VenueSettings};
 use crate::folder::Folder;
 use crate::operator;
 use crate::shutdown;
@@ -81,6 +81,8 @@ fn settings(config: &Config) -> Settings {
     Settings {
         reference_age_max_s: config.reference_age_max_s,
         venue_message_rate: config.bulk_message_rate(),
+        caller_verification: config.caller_verification == CallerVerification::Required,
+        caller_verification_minutes: config.caller_verification_minutes,
         session_close: config.session_close,
     }
 }

@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 pub use table::describe;
 use table::{variable, venue_variable};
-pub use value::{EventStoreAddress, LogFormat, Secret};
+pub use value::{CallerVerification, EventStoreAddress, LogFormat, Secret};
 use value::{List, LogKey, Venues, YesNo, joined, key_name};
 pub use venue::{DropCopySettings, FixVersion, TlsSettings, VenueSettings};
 
@@ -50,6 +50,8 @@ pub struct Config {
     pub master_key: Option<Secret>,
     pub keys_backup: Option<PathBuf>,
     pub reference_age_max_s: u32,
+    pub caller_verification: CallerVerification,
+    pub caller_verification_minutes: u32,
     pub session_close: SessionClose,
     /// Whether development tokens let anybody in; absent where nobody said.
     pub sample_log_ins: Option<bool>,
@@ -130,6 +132,14 @@ impl Config {
             reference_age_max_s: reader.get("reference_age_max_s", 432_000, |seconds| {
                 (!(1..=604_800).contains(seconds)).then_some("expected 1 to 604800, a week")
             }),
+            caller_verification: reader.get(
+                "caller_verification",
+                CallerVerification::Required,
+                |_| None,
+            ),
+            caller_verification_minutes: reader.get("caller_verification_minutes", 15, |minutes| {
+                (!(1..=480).contains(minutes)).then_some("expected 1 to 480")
+            }),
             session_close: reader.get("session_close", SessionClose::default(), |_| None),
             sample_log_ins: reader
                 .optional("sample_log_ins", |_: &YesNo| None)
@@ -199,6 +209,14 @@ impl Config {
             ("api_listen", self.api_listen.to_string()),
             ("venues", venues.join(",")),
             ("reference_age_max_s", self.reference_age_max_s.to_string()),
+            (
+                "caller_verification",
+                self.caller_verification.as_str().to_owned(),
+            ),
+            (
+                "caller_verification_minutes",
+                self.caller_verification_minutes.to_string(),
+            ),
             ("session_close", self.session_close.to_string()),
             ("sample_clients", self.sample_clients.to_string()),
             ("sample_positions", self.sample_positions.to_string()),

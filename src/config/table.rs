@@ -45,6 +45,14 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
         "how old the reference price of a contract may be that a marketable limit is made of, in seconds; default 432000: five days, the last close behind a long weekend",
     ),
     (
+        "caller_verification",
+        "required or off: whether the desk closes, cancels and changes for a client only when whoever called told PAN and date of birth as they are recorded; default required",
+    ),
+    (
+        "caller_verification_minutes",
+        "how long an operator may act for a client whose caller was verified, in minutes, 1 to 480; default 15",
+    ),
+    (
         "session_close",
         "when each segment closes in India, what a bulk's duration is measured against; default CM=15:30,FO=15:30,CD=17:00,COM=23:30",
     ),

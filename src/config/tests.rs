@@ -86,6 +86,8 @@ fn a_child_gets_the_very_same_configuration() {
             ("SQUAREOFF_TRADING_DATE", "2026-11-20"),
             ("DATABASE_URL", "postgres://x/y"),
             ("SQUAREOFF_LOG_FORMAT", "json"),
+            ("SQUAREOFF_CALLER_VERIFICATION", "off"),
+            ("SQUAREOFF_CALLER_VERIFICATION_MINUTES", "5"),
             ("SQUAREOFF_COMP_ID", "A1,B2"),
             ("SQUAREOFF_CANCEL_ON_DISCONNECT", "yes"),
             ("SQUAREOFF_SAMPLE_LOG_INS", "no"),

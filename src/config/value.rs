@@ -45,6 +45,34 @@ impl FromStr for LogFormat {
     }
 }
 
+/// Whether the desk acts for a client only when the caller was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerVerification {
+    Required,
+    Off,
+}
+
+impl CallerVerification {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CallerVerification::Required => "required",
+            CallerVerification::Off => "off",
+        }
+    }
+}
+
+impl FromStr for CallerVerification {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "required" => Ok(CallerVerification::Required),
+            "off" => Ok(CallerVerification::Off),
+            _ => Err("expected required or off"),
+        }
+    }
+}
+
 /// A connection string that the event store takes. It may hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventStoreAddress(String);

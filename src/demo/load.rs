@@ -10,7 +10,8 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use squareoff_domain::PositionKey;
-use squareoff_primary::book::Book;
+use squareoff_primary::book::{Book, ClientLine};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -56,6 +57,37 @@ impl Load {
 
     pub fn positions(&self) -> usize {
         self.positions.len()
+    }
+
+    /// Each client calls and tells who they are, as they would before the desk closes anything for them.
+    ///
+    /// # Errors
+    /// The first caller that is not verified, or an outage that patience did not mend.
+    pub async fn verify_callers(&self, book: &Book) -> Result<usize> {
+        let clients: BTreeSet<_> = self.positions.iter().map(|key| &key.client).collect();
+        let known = book.clients.iter();
+        let calling = known.filter(|line| clients.contains(&line.client.client));
+        let verified = stream::iter(calling).map(|line| self.verify_caller(line));
+        let verified: Vec<()> = verified.buffer_unordered(CONCURRENCY).try_collect().await?;
+        Ok(verified.len())
+    }
+
+    async fn verify_caller(&self, line: &ClientLine) -> Result<()> {
+        let code = &line.client.client;
+        let body = json!({
+            "call_reference": format!("demo/{code}"),
+            "pan": line.identity.pan,
+            "date_of_birth": line.identity.date_of_birth,
+        });
+        let (path, key) = (
+            format!("/v1/clients/{code}/verifications"),
+            Uuid::new_v4().to_string(),
+        );
+        let (status, answer) = self.person.post(&path, &key, &body).await?;
+        if status != StatusCode::OK {
+            bail!("the caller of {code} was not verified: {status} {answer}");
+        }
+        Ok(())
     }
 
     /// How many square-offs have been accepted.

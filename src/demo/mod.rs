@@ -10,7 +10,7 @@ mod paced;
 mod person;
 mod seal;
 
-use crate::config::{Config, VenueSettings};
+use crate::config::{CallerVerification, Config, VenueSettings};
 use crate::shutdown;
 use crate::stack::Stack;
 use anyhow::{Context, Result, bail};
@@ -263,6 +263,7 @@ async fn square_off_at_a_rate(
 ) -> Result<Ran> {
     let load = Load::new(stack, book)?;
     let positions = load.positions();
+    verify_callers(stack, &load, book, say).await?;
     say(&format!(
         "squaring off {positions} positions, {rate_per_s} a second"
     ));
@@ -283,6 +284,7 @@ async fn square_off_one_by_one(
 ) -> Result<(Ran, u32)> {
     let load = Load::new(stack, book)?;
     let positions = load.positions();
+    verify_callers(stack, &load, book, say).await?;
     say(&format!("squaring off {positions} positions"));
     let kills = kill_again_and_again(stack, kill, load.accepted(), positions, say);
     let (ran, kills) = tokio::try_join!(load.run(), kills)?;
@@ -293,6 +295,23 @@ async fn square_off_one_by_one(
         paced: None,
     };
     Ok((ran, kills))
+}
+
+/// Before anything is timed. A bulk is for nobody on the phone and needs none of it.
+async fn verify_callers(
+    stack: &Stack,
+    load: &Load,
+    book: &Book,
+    say: &impl Fn(&str),
+) -> Result<()> {
+    match stack.config.caller_verification {
+        CallerVerification::Off => Ok(()),
+        CallerVerification::Required => {
+            let callers = load.verify_callers(book).await?;
+            say(&format!("verified the callers of {callers} clients"));
+            Ok(())
+        }
+    }
 }
 
 async fn square_off_in_bulk(

@@ -172,6 +172,7 @@ async fn each_change_behind_the_platforms_back_is_found_and_named() {
         ("SQUAREOFF_SAMPLE_CLIENTS", "8"),
         ("SQUAREOFF_SAMPLE_POSITIONS", "40"),
         ("SQUAREOFF_SAMPLE_ORDERS", "2"),
+        ("SQUAREOFF_CALLER_VERIFICATION", "off"),
         // It would tell of what the venue's list is to lack.
         ("SQUAREOFF_DROP_COPY_COMP_ID", "none"),
     ];

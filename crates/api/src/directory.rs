@@ -260,7 +260,9 @@ impl Known {
                 ClientEvent::ClientIdentityRecorded(_)
                 | ClientEvent::ClientKeyRotated(_)
                 | ClientEvent::ClientIdentityRevealed(_)
-                | ClientEvent::ClientErased(_),
+                | ClientEvent::ClientErased(_)
+                | ClientEvent::CallerVerified(_)
+                | ClientEvent::CallerVerificationFailed(_),
             ) => {}
             Event::Contract(ContractEvent::ContractListed(listed)) => {
                 let contract = listed.contract;

@@ -2,6 +2,7 @@
 //!
 //! 1. Nothing is acknowledged before it is durable in the log. 2. A request with the key of an earlier one gets the earlier answer.
 //! 3. Orders need the log alone: without the read database only queries fail. 4. Every answer that is not a success has a stable type.
+//! 5. Who may do what is one table ([`rights`]), and one layer in front of every route asks it.
 //!
 //! Who asks is logged in (`auth`), or has a development token where sample log-ins are allowed. The API speaks plain HTTP, and listens on
 //! loopback only.
@@ -13,13 +14,16 @@ pub mod directory;
 pub mod extract;
 mod follow;
 mod gathered;
+mod guard;
 mod hand_back;
 pub mod notify;
 mod platform;
 pub mod problem;
 mod refusals;
+pub mod rights;
 mod routes;
 pub mod server;
+mod verified;
 
 pub use auth::DevelopmentKey;
 pub use directory::Directory;

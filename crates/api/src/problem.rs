@@ -296,6 +296,17 @@ impl From<ClientRefusal> for Problem {
             ClientRefusal::IdentityNotRecorded { .. } => {
                 (StatusCode::NOT_FOUND, "No identity is recorded")
             }
+            ClientRefusal::IdentityIncomplete { .. } => (
+                StatusCode::CONFLICT,
+                "Of the identity something is not recorded",
+            ),
+            ClientRefusal::TooManyVerifications { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many callers were not verified",
+            ),
+            ClientRefusal::CallerNotVerified { .. } => {
+                (StatusCode::CONFLICT, "The caller is not verified")
+            }
         };
         Problem::new(status, refusal.code(), title, refusal.to_string())
     }

@@ -4,17 +4,19 @@ use crate::auth::DevelopmentKey;
 use crate::bulk::{Book, SessionClose};
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
+use crate::guard::guard;
 use crate::notify::Notifier;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
     audit, bulk, clients, enrolment, events, health, identity, incidents, log_in, operators,
     orders, platform, position_list, positions, proofs, sent_code, sessions, square_offs, suspense,
-    trades,
+    trades, verifications,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{Request, StatusCode};
+use axum::http::Request;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use sqlx::PgPool;
@@ -46,6 +48,10 @@ pub struct Settings {
     pub reference_age_max_s: u32,
     /// Messages that each venue takes of us in a second.
     pub venue_message_rate: u32,
+    /// Whether the desk acts for a client only when the caller was verified.
+    pub caller_verification: bool,
+    /// For so many minutes an operator may act for a client whose caller was verified.
+    pub caller_verification_minutes: u32,
     /// When the segments close.
     pub session_close: SessionClose,
 }
@@ -205,6 +211,10 @@ pub fn router(app: App) -> Router {
             post(identity::reveal),
         )
         .route(
+            "/v1/clients/{client_code}/verifications",
+            post(verifications::verify),
+        )
+        .route(
             "/v1/clients/{client_code}/positions",
             get(clients::positions),
         )
@@ -247,19 +257,12 @@ pub fn router(app: App) -> Router {
         .route("/v1/streams/{stream}", get(events::stream))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route_layer(from_fn_with_state(app.clone(), guard))
         .fallback(async || {
             Problem::not_found(
                 "no-such-resource",
                 "There is nothing here",
                 "the path names no resource of this API",
-            )
-        })
-        .method_not_allowed_fallback(async || {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "The resource has no such method",
-                "see the Allow header",
             )
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -26,4 +26,4 @@ pub use keys::{BACKUP_RETENTION, KeyStore, Rewrapped};
 pub use master::{MasterKey, MasterKeyId, MasterKeySource, make as make_master_key};
 pub use plain::{PlainIdentity, mask};
 pub use recording::{Line, Recorded, RecordedBy};
-pub use vault::{Shown, Vault};
+pub use vault::{Shown, Told, Vault};

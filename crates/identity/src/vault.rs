@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use squareoff_domain::client::{ClientState, IdentityField, SealedField, SealedIdentity, is_pan};
 use squareoff_domain::{ClientCode, KeyId};
+use subtle::{Choice, ConstantTimeEq};
 
 /// Cheap to clone; holds no key.
 #[derive(Debug, Clone)]
@@ -31,6 +32,14 @@ pub enum Shown {
         why: String,
     },
     Erased,
+}
+
+/// What a caller tells.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub pan: SecretString,
+    /// `YYYY-MM-DD`.
+    pub date_of_birth: SecretString,
 }
 
 impl Vault {
@@ -105,6 +114,31 @@ impl Vault {
         let plain = self.plain(client, identity)?;
         let wanted = normal_pan(pan.expose_secret());
         Ok(wanted.is_some_and(|wanted| plain.get(IdentityField::Pan) == Some(wanted.as_str())))
+    }
+
+    /// Whether these are PAN and date of birth as they are recorded, compared in constant time, both whatever the first came to.
+    ///
+    /// # Errors
+    /// The identity does not open.
+    pub fn is_caller(
+        &self,
+        client: &ClientCode,
+        identity: &SealedIdentity,
+        told: &Told,
+    ) -> Result<bool, IdentityError> {
+        use secrecy::ExposeSecret;
+        let plain = self.plain(client, identity)?;
+        let same = |field, told: &str| {
+            let recorded = plain.get(field).unwrap_or_default();
+            recorded.as_bytes().ct_eq(told.as_bytes()) & Choice::from(u8::from(!told.is_empty()))
+        };
+        let pan = normal_pan(told.pan.expose_secret()).unwrap_or_default();
+        let same = same(IdentityField::Pan, &pan)
+            & same(
+                IdentityField::DateOfBirth,
+                told.date_of_birth.expose_secret().trim(),
+            );
+        Ok(same.into())
     }
 
     /// Every field in the clear. Only for what records the look first.

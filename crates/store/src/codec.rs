@@ -161,6 +161,8 @@ log_events! {
         ClientKeyRotated 1,
         ClientIdentityRevealed 1,
         ClientErased 1,
+        CallerVerified 1,
+        CallerVerificationFailed 1,
     }
     Contract: ContractEvent {
         ContractListed 1,

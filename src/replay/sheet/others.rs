@@ -4,7 +4,7 @@ use super::position::side;
 use super::{Focus, List, Row, Sheet};
 use crate::replay::value::Value;
 use serde::Serialize;
-use squareoff_domain::client::{ClientState, IdentityField};
+use squareoff_domain::client::{ClientState, IdentityField, Verification};
 use squareoff_domain::people::Person;
 use squareoff_domain::reference::{ContractEvent, ContractList};
 use squareoff_domain::refusals::Refusals;
@@ -46,7 +46,26 @@ pub fn client(state: &ClientState) -> Sheet {
             ("identity", Value::some(identity)),
             ("erased", Value::some(erased)),
         ],
-        lists: vec![],
+        lists: vec![List {
+            name: "verifications",
+            of: "verification",
+            rows: state.verifications.iter().map(verification).collect(),
+        }],
+    }
+}
+
+/// Of the callers that one operator had.
+fn verification((by, of): (&String, &Verification)) -> Row {
+    Row {
+        key: by.clone(),
+        label: format!("verification by {by}"),
+        cells: vec![
+            (
+                "valid until",
+                of.valid_until.map_or(Value::Nothing, Value::Time),
+            ),
+            ("failures", Value::count(of.failed_at.len())),
+        ],
     }
 }
 

@@ -25,7 +25,12 @@ impl FromRequestParts<App> for Own {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let found = of(app, parts)?;
         found.map(Own).ok_or_else(|| {
-            unauthenticated("log in: a sample log-in has no password, no codes and no sessions")
+            Problem::new(
+                StatusCode::CONFLICT,
+                "sample-log-in",
+                "A sample log-in has nothing to look after",
+                "a sample log-in has no password, no codes and no session: log in",
+            )
         })
     }
 }

@@ -73,19 +73,27 @@ fn unauthenticated(detail: impl Into<String>) -> Problem {
     )
 }
 
-impl FromRequestParts<App> for Who {
+/// As the guard found them; a handler that no guard stands before answers nobody.
+impl<S: Send + Sync> FromRequestParts<S> for Who {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        authenticate(app, parts).await
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let who = parts.extensions.get::<Who>().cloned();
+        who.ok_or_else(|| Problem::bug("a route has no guard"))
     }
 }
 
-impl FromRequestParts<App> for Actor {
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let who = Who::from_request_parts(parts, app).await?;
-        Ok(Actor(who.name))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let who = Who::from_request_parts(parts, state).await?;
+        Ok(who.actor())
+    }
+}
+
+impl Who {
+    pub fn actor(&self) -> Actor {
+        Actor(self.name.clone())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use squareoff_domain::bulk::{BulkRefusal, BulkStatus};
-use squareoff_domain::client::ClientRefusal;
+use squareoff_domain::client::{ClientRefusal, IdentityField};
 use squareoff_domain::people::{PersonRefusal, Role};
 use squareoff_domain::platform::{HaltScope, Phase, PlatformRefusal};
 use squareoff_domain::position::OrderStatus;
@@ -282,6 +282,18 @@ fn client_refusals() -> Vec<ClientRefusal> {
         ClientRefusal::UnknownClient { client: client() },
         ClientRefusal::Erased { client: client() },
         ClientRefusal::IdentityNotRecorded { client: client() },
+        ClientRefusal::IdentityIncomplete {
+            client: client(),
+            missing: IdentityField::DateOfBirth,
+        },
+        ClientRefusal::TooManyVerifications {
+            client: client(),
+            by: "desk-asha".into(),
+        },
+        ClientRefusal::CallerNotVerified {
+            client: client(),
+            by: "desk-asha".into(),
+        },
     ]
 }
 
@@ -292,6 +304,9 @@ fn client_place(refusal: &ClientRefusal) -> usize {
         ClientRefusal::UnknownClient { .. } => 2,
         ClientRefusal::Erased { .. } => 3,
         ClientRefusal::IdentityNotRecorded { .. } => 4,
+        ClientRefusal::IdentityIncomplete { .. } => 5,
+        ClientRefusal::TooManyVerifications { .. } => 6,
+        ClientRefusal::CallerNotVerified { .. } => 7,
     }
 }
 
@@ -390,7 +405,7 @@ fn no_refusal_is_missing_from_the_examples() {
     let places: Vec<_> = suspense_refusals().iter().map(suspense_place).collect();
     assert_eq!(places, (0..7).collect::<Vec<_>>());
     let places: Vec<_> = client_refusals().iter().map(client_place).collect();
-    assert_eq!(places, (0..5).collect::<Vec<_>>());
+    assert_eq!(places, (0..8).collect::<Vec<_>>());
     let places: Vec<_> = person_refusals().iter().map(person_place).collect();
     assert_eq!(places, (0..10).collect::<Vec<_>>());
     let places: Vec<_> = bulk_refusals().iter().filter_map(bulk_place).collect();

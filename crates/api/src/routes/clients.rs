@@ -4,12 +4,13 @@ use super::identity::{Identity, of_client};
 use super::position_list::Position;
 use super::positions::{Outcome, cancel_each};
 use super::{outage, parameter, trading_day, wait_for};
-use crate::auth::Actor;
+use crate::auth::Who;
 use crate::decide::{accepted, check_knowing};
 use crate::extract::{IdempotencyKey, NoBody, Path, Query};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::App;
+use crate::verified;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -56,12 +57,13 @@ struct CancelAccepted {
 
 pub async fn show(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Path(client_code): Path<String>,
     Query(query): Query<Reading>,
 ) -> Result<Json<Client>, Problem> {
     let code: ClientCode = parameter("client_code", &client_code)?;
     wait_for(&app, query.at_least.as_deref()).await?;
+    who.own(&code, || unknown(&code))?;
     let found = client(&app.reads, code.as_str()).await.map_err(outage)?;
     let ClientRow {
         client_code,
@@ -82,12 +84,13 @@ pub async fn show(
 
 pub async fn positions(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Path(client_code): Path<String>,
     Query(query): Query<Reading>,
 ) -> Result<Json<Positions>, Problem> {
     let code: ClientCode = parameter("client_code", &client_code)?;
     wait_for(&app, query.at_least.as_deref()).await?;
+    who.own(&code, || unknown(&code))?;
     let date = app.directory.platform().trading_date;
     let date = date.map(trading_day);
     let found = positions_of_client(&app.reads, code.as_str(), date)
@@ -113,7 +116,7 @@ pub async fn positions(
 /// Cancels every order of the client that works on the platform's trading date, ours and the primary's.
 pub async fn cancel_all(
     State(app): State<App>,
-    actor: Actor,
+    who: Who,
     key: IdempotencyKey,
     Path(client_code): Path<String>,
     _: NoBody,
@@ -121,6 +124,7 @@ pub async fn cancel_all(
     let code: ClientCode = parameter("client_code", &client_code)?;
     // A position that this node has not read about yet would be passed over.
     check_knowing(&app)?;
+    let actor = who.actor();
     let request_id = key.request_id(&actor.0);
     let asked = Asked {
         client: Some(&code),
@@ -129,9 +133,10 @@ pub async fn cancel_all(
     let date = app.directory.platform().trading_date;
     let answer = async {
         let date = date.ok_or(Refusal::PlatformNotActive)?;
-        if !app.directory.knows_client(&code) {
+        if !app.directory.knows_client(&code) || !who.owns(&code) {
             return Err(unknown(&code));
         }
+        verified::check(&app, &who, &code, request_id).await?;
         let mut streams = app.directory.positions_of(date, &code);
         streams.sort();
         let (positions, position, replayed) =

@@ -36,16 +36,37 @@ type Fields = BTreeMap<&'static str, String>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "secret_pan")]
     pan: SecretString,
 }
 
+pub(super) fn secret_pan<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<SecretString, D::Error> {
+    secret("pan", deserializer)
+}
+
 /// Nothing of what was sent is in the message when it is no text.
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+pub(super) fn secret<'de, D: Deserializer<'de>>(
+    name: &str,
+    deserializer: D,
+) -> Result<SecretString, D::Error> {
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(text) => Ok(SecretString::from(text)),
-        _ => Err(serde::de::Error::custom("`pan` is not a text")),
+        _ => Err(serde::de::Error::custom(format!("`{name}` is not a text"))),
     }
+}
+
+/// # Errors
+/// `malformed-request`, without what was sent.
+pub(super) fn check_pan(pan: &SecretString) -> Result<(), Problem> {
+    use secrecy::ExposeSecret;
+    if is_pan(&pan.expose_secret().trim().to_ascii_uppercase()) {
+        return Ok(());
+    }
+    Err(Problem::malformed(
+        "`pan` is not five letters, four digits and a letter, the fourth a type of holder",
+    ))
 }
 
 #[derive(Serialize)]
@@ -129,12 +150,7 @@ pub async fn search(
     _: Actor,
     Json(body): Json<Search>,
 ) -> Result<Response, Problem> {
-    use secrecy::ExposeSecret;
-    if !is_pan(&body.pan.expose_secret().trim().to_ascii_uppercase()) {
-        return Err(Problem::malformed(
-            "`pan` is not five letters, four digits and a letter, the fourth a type of holder",
-        ));
-    }
+    check_pan(&body.pan)?;
     let vault = vault(&app)?;
     let pan = Arc::new(body.pan);
     let candidates = {
@@ -203,12 +219,12 @@ pub async fn reveal(
     app.keep(&actor, &asked, answer.await)
 }
 
-fn vault(app: &App) -> Result<Vault, Problem> {
+pub(super) fn vault(app: &App) -> Result<Vault, Problem> {
     app.vault.clone().ok_or_else(Problem::identity_unavailable)
 }
 
 /// No cache on the way keeps it.
-fn not_stored(body: &impl Serialize) -> Response {
+pub(super) fn not_stored(body: &impl Serialize) -> Response {
     let mut response = axum::Json(body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -216,7 +232,7 @@ fn not_stored(body: &impl Serialize) -> Response {
 }
 
 /// Reading the key store waits for the disk.
-async fn off_the_runtime<T: Send + 'static>(
+pub(super) async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -20,6 +20,7 @@ pub mod sessions;
 pub mod square_offs;
 pub mod suspense;
 pub mod trades;
+pub mod verifications;
 
 use crate::extract::Time;
 use crate::problem::Problem;

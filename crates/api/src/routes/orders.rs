@@ -3,12 +3,13 @@
 use super::{
     cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
 };
-use crate::auth::Actor;
+use crate::auth::Who;
 use crate::decide::{accepted, check_knowing, decide, stream_of, unknown_order};
 use crate::extract::{IdempotencyKey, Json, NoBody, Path, Query, Reason, limit_price, units};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::App;
+use crate::verified;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -133,7 +134,7 @@ struct Accepted {
 
 pub async fn list(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<Page>, Problem> {
     let status = query.status.map(|status| {
@@ -144,7 +145,7 @@ pub async fn list(
     let origin = origin.map(|origin| one_of("origin", origin, &["ours", "external"]));
     let limit = page_rows(query.limit.as_deref())?;
     let wanted = OrderFilter {
-        client_code: filter::<ClientCode>("client_code", query.client_code)?,
+        client_code: who.own_list(filter::<ClientCode>("client_code", query.client_code)?),
         status: status.transpose()?,
         venue: filter::<Venue>("venue", query.venue)?,
         symbol: filter::<Symbol>("symbol", query.symbol)?,
@@ -169,14 +170,19 @@ pub async fn list(
 
 pub async fn show(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Path(text): Path<String>,
     Query(query): Query<Reading>,
 ) -> Result<axum::Json<Shown>, Problem> {
     let id = order_id(&text)?;
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = order(&app.reads, id).await.map_err(outage)?;
-    let row = found.value.ok_or_else(|| unknown_order(OrderId(id)))?;
+    let is_own = |row: &OrderRow| {
+        let client = row.client_code.parse::<ClientCode>();
+        client.is_ok_and(|client| who.owns(&client))
+    };
+    let row = found.value.filter(is_own);
+    let row = row.ok_or_else(|| unknown_order(OrderId(id)))?;
     Ok(axum::Json(Shown {
         order: row.into(),
         position: found.position.to_string(),
@@ -185,27 +191,27 @@ pub async fn show(
 
 pub async fn cancel(
     State(app): State<App>,
-    actor: Actor,
+    who: Who,
     key: IdempotencyKey,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&actor.0));
+    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&who.name));
     let request = Request::Cancel {
         request_id,
         order: Some(order),
     };
-    ask(&app, &actor, order, "cancel", request).await
+    ask(&app, &who, order, "cancel", request).await
 }
 
 pub async fn modify(
     State(app): State<App>,
-    actor: Actor,
+    who: Who,
     key: IdempotencyKey,
     Path(text): Path<String>,
     Json(body): Json<Modify>,
 ) -> Result<Response, Problem> {
-    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&actor.0));
+    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&who.name));
     let change = Change {
         price: body.limit_price,
         quantity: body.quantity,
@@ -217,40 +223,44 @@ pub async fn modify(
     };
     // What is decided about the platform has to be of its present state.
     check_knowing(&app)?;
-    ask(&app, &actor, order, "modify", request).await
+    ask(&app, &who, order, "modify", request).await
 }
 
 pub async fn resolve(
     State(app): State<App>,
-    actor: Actor,
+    who: Who,
     key: IdempotencyKey,
     Path(text): Path<String>,
     Json(body): Json<Resolve>,
 ) -> Result<Response, Problem> {
-    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&actor.0));
+    let (order, request_id) = (OrderId(order_id(&text)?), key.request_id(&who.name));
     let request = Request::ResolveInDoubt {
         request_id,
         order,
         outcome: body.outcome,
         reason: body.reason.0,
     };
-    ask(&app, &actor, order, "resolve", request).await
+    ask(&app, &who, order, "resolve", request).await
 }
 
 /// Asks the position that the order stands in.
 async fn ask(
     app: &App,
-    actor: &Actor,
+    who: &Who,
     order: OrderId,
     what: &'static str,
     request: Request,
 ) -> Result<Response, Problem> {
     let request_id = request.request_id();
-    let asked = Asked::of_desk(what, request_id);
-    let stream = app.keep(actor, &asked, stream_of(app, order).await)?;
-    let position = PositionKey::of_stream(&stream)
-        .ok_or_else(|| Problem::bug(format!("{stream} names no position")))?;
-    let answer = decide(app, actor, &position, &request).await?;
+    let (actor, asked) = (who.actor(), Asked::of_desk(what, request_id));
+    let position = app.keep(&actor, &asked, position_of(app, who, order).await)?;
+    // To say what became of an order in doubt is the exchange's word, not the client's.
+    if !matches!(request, Request::ResolveInDoubt { .. }) {
+        let asked = Asked::of_position(what, request_id, &position);
+        let verified = verified::check(app, who, &position.client, request_id).await;
+        app.keep(&actor, &asked, verified)?;
+    }
+    let answer = decide(app, &actor, &position, &request).await?;
     let body = Accepted {
         request_id: request_id.0,
         order_id: order.0,
@@ -259,6 +269,14 @@ async fn ask(
         position: answer.position.to_string(),
     };
     Ok(accepted(&body, Some(order.0), answer.replayed))
+}
+
+async fn position_of(app: &App, who: &Who, order: OrderId) -> Result<PositionKey, Problem> {
+    let stream = stream_of(app, order).await?;
+    let position = PositionKey::of_stream(&stream)
+        .ok_or_else(|| Problem::bug(format!("{stream} names no position")))?;
+    who.own(&position.client, || unknown_order(order))?;
+    Ok(position)
 }
 
 impl From<OrderRow> for Order {

@@ -1,7 +1,7 @@
 //! `GET /v1/positions`: the read model's positions, of all clients. One position as the log has it is in [`super::positions`].
 
 use super::{day, filter, flag, outage, page_rows, rupees, wait_for};
-use crate::auth::Actor;
+use crate::auth::Who;
 use crate::extract::Query;
 use crate::problem::Problem;
 use crate::routes::positions::position_key;
@@ -82,7 +82,7 @@ pub struct Position {
 
 pub async fn list(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page>, Problem> {
     let limit = page_rows(query.limit.as_deref())?;
@@ -93,7 +93,7 @@ pub async fn list(
     }
     let wanted = PositionFilter {
         trading_date: day("trading_date", query.trading_date.as_deref())?,
-        client_code: filter::<ClientCode>("client_code", query.client_code)?,
+        client_code: who.own_list(filter::<ClientCode>("client_code", query.client_code)?),
         venue: filter::<Venue>("venue", query.venue)?,
         symbol: filter::<Symbol>("symbol", query.symbol)?,
         product: filter::<Product>("product", query.product)?,

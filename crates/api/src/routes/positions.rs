@@ -2,11 +2,13 @@
 //! every answer about the position carries. Read from the log itself, so that it shows what was decided a moment ago.
 
 use super::rfc3339;
-use crate::auth::Actor;
+use crate::auth::{Actor, Who};
 use crate::decide::{Answer, accepted, attempt, check_knowing, decide, unknown_position, unread};
 use crate::extract::{IdempotencyKey, Json, NoBody, Path, Reason};
 use crate::problem::Problem;
+use crate::refusals::Asked;
 use crate::server::App;
+use crate::verified;
 use axum::extract::State;
 use axum::response::Response;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -107,11 +109,12 @@ pub struct Outcome {
 
 pub async fn show(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Path(text): Path<String>,
 ) -> Result<axum::Json<Shown>, Problem> {
     let key = position_key(&text)?;
     check_knowing(&app)?;
+    who.own(&key.client, || unknown_position(&key))?;
     let loaded = app.positions.load(&text).await.map_err(unread)?;
     let position = &*loaded.state;
     if position.key.is_none() {
@@ -156,13 +159,19 @@ pub async fn show(
 
 pub async fn cancel_all(
     State(app): State<App>,
-    actor: Actor,
+    who: Who,
     key: IdempotencyKey,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
     let position = position_key(&text)?;
+    let actor = who.actor();
     let request_id = key.request_id(&actor.0);
+    let asked = Asked::of_position("cancel-all", request_id, &position);
+    let own = who.own(&position.client, || unknown_position(&position));
+    app.keep(&actor, &asked, own)?;
+    let verified = verified::check(&app, &who, &position.client, request_id).await;
+    app.keep(&actor, &asked, verified)?;
     let request = Request::Cancel {
         request_id,
         order: None,

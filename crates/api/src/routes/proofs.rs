@@ -1,7 +1,7 @@
 //! `GET /v1/audit/proofs/{position}`: the tlog-proof file of one event, which carries the event's own bytes.
 
 use super::parameter;
-use crate::auth::Actor;
+use crate::auth::Who;
 use crate::extract::Path;
 use crate::problem::Problem;
 use crate::server::App;
@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use squareoff_auditor::proofs::ProofsError;
-use squareoff_store::Position;
+use squareoff_store::{Entry, Position};
 
 /// Where the proof of the event at a position is got.
 pub fn path(position: &str) -> String {
@@ -18,7 +18,7 @@ pub fn path(position: &str) -> String {
 
 pub async fn show(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Path(position): Path<String>,
 ) -> Result<Response, Problem> {
     let position: Position = parameter("position", &position)?;
@@ -36,7 +36,11 @@ pub async fn show(
     let before = before.unwrap_or(Position::from_u64(position.as_u64().saturating_sub(1)));
     let found = app.store.read_entries(before, 1).await?;
     let entry = found.into_iter().find(|entry| entry.position == position);
-    let entry = entry.ok_or_else(|| {
+    let is_own = |entry: &Entry| {
+        let event = entry.event();
+        event.is_ok_and(|event| who.owns_stream(&event.stream))
+    };
+    let entry = entry.filter(is_own).ok_or_else(|| {
         Problem::not_found(
             "unknown-event",
             "There is no such event",

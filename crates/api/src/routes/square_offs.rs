@@ -1,12 +1,13 @@
 //! `POST /v1/square-offs`: close one position, all of it or a part.
 
-use crate::auth::Actor;
+use crate::auth::Who;
 use crate::decide::{self, Answer};
 use crate::extract::{IdempotencyKey, Json, limit_price};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::routes::clients::unknown as unknown_client;
 use crate::server::App;
+use crate::verified;
 use axum::extract::State;
 use axum::response::Response;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
@@ -93,25 +94,28 @@ struct Placed {
 
 pub async fn create(
     State(app): State<App>,
-    actor: Actor,
+    who: Who,
     key: IdempotencyKey,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     decide::check_knowing(&app)?;
     let terms = terms(&body)?;
+    let actor = who.actor();
     let request_id = key.request_id(&actor.0);
     let asked = Asked {
         client: Some(&body.client_code),
         ..Asked::of_desk("square-off", request_id)
     };
-    let position = app.keep(&actor, &asked, position(&app, &body))?;
+    let position = app.keep(&actor, &asked, position(&app, &who, &body))?;
+    let verified = verified::check(&app, &who, &position.client, request_id).await;
+    app.keep(&actor, &asked, verified)?;
     let request = Request::SquareOff { request_id, terms };
     let answer = decide::decide(&app, &actor, &position, &request).await?;
     Ok(accepted(request_id.0, answer))
 }
 
 /// The position of the platform's trading day that the body names.
-fn position(app: &App, body: &Body) -> Result<PositionKey, Problem> {
+fn position(app: &App, who: &Who, body: &Body) -> Result<PositionKey, Problem> {
     let platform = app.directory.platform();
     let date = platform.trading_date.ok_or(Refusal::PlatformNotActive)?;
     let key = PositionKey {
@@ -121,7 +125,7 @@ fn position(app: &App, body: &Body) -> Result<PositionKey, Problem> {
         symbol: body.symbol.clone(),
         product: body.product,
     };
-    if !app.directory.knows_client(&key.client) {
+    if !app.directory.knows_client(&key.client) || !who.owns(&key.client) {
         return Err(unknown_client(&key.client));
     }
     if app

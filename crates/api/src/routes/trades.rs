@@ -3,7 +3,7 @@
 use super::{
     cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, wait_for,
 };
-use crate::auth::Actor;
+use crate::auth::Who;
 use crate::extract::Query;
 use crate::problem::Problem;
 use crate::server::App;
@@ -84,7 +84,7 @@ struct Trade {
 
 pub async fn list(
     State(app): State<App>,
-    _: Actor,
+    who: Who,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page>, Problem> {
     let origin = query.origin;
@@ -96,7 +96,7 @@ pub async fn list(
     });
     let limit = page_rows(query.limit.as_deref())?;
     let wanted = TradeFilter {
-        client_code: filter::<ClientCode>("client_code", query.client_code)?,
+        client_code: who.own_list(filter::<ClientCode>("client_code", query.client_code)?),
         order_id: query.order_id.as_deref().map(order_id).transpose()?,
         venue: filter::<Venue>("venue", query.venue)?,
         symbol: filter::<Symbol>("symbol", query.symbol)?,

@@ -14,7 +14,7 @@ use squareoff_store::{Caller, Position};
 use std::path::Path;
 use uuid::Uuid;
 
-const PAN: &str = "AAAPZ0042Z";
+pub const PAN: &str = "AAAPZ0042Z";
 const REVEAL: &str = "/v1/clients/C00001/identity/reveal";
 
 fn vault(folder: &Path) -> Vault {
@@ -27,7 +27,7 @@ fn vault(folder: &Path) -> Vault {
 }
 
 /// C00001 and C00002 are one person; of C00003 nothing is recorded.
-async fn recorded(desk: &Desk) -> Vault {
+pub async fn recorded(desk: &Desk) -> Vault {
     let vault = vault(desk.folder());
     let line = |client: &str| {
         let mut identity = PlainIdentity::default();
@@ -52,7 +52,7 @@ async fn recorded(desk: &Desk) -> Vault {
     vault
 }
 
-async fn erase(desk: &Desk, vault: &Vault, client: &str) {
+pub async fn erase(desk: &Desk, vault: &Vault, client: &str) {
     let caller = Caller {
         actor: "privacy-officer".into(),
         request_id: Uuid::now_v7(),

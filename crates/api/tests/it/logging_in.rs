@@ -178,7 +178,7 @@ async fn a_sample_log_in_opens_nothing_where_none_is_allowed() {
         .json(&body);
     answer(asked)
         .await
-        .assert_problem(401, "unauthenticated", "sample");
+        .assert_problem(409, "sample-log-in", "no password");
 }
 
 #[tokio::test]

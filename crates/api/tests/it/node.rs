@@ -41,6 +41,13 @@ impl Node {
         Self::reading(desk, &nowhere()).await
     }
 
+    /// A node without a read database, under other settings.
+    pub async fn with(desk: &Desk, settings: Settings) -> Self {
+        let mut app = Self::app(desk, &nowhere());
+        app.settings = settings;
+        Self::serving(desk, app).await
+    }
+
     /// What a node serves. It has begun to read the log when this task next waits.
     pub fn app(desk: &Desk, database: &Database) -> App {
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
@@ -182,6 +189,8 @@ pub fn settings() -> Settings {
     Settings {
         reference_age_max_s: 86_400,
         venue_message_rate: 100,
+        caller_verification: false,
+        caller_verification_minutes: 15,
         session_close: SessionClose::default(),
     }
 }
@@ -302,7 +311,7 @@ impl Answer {
         check(self.header("x-request-id").is_some(), "no request id");
         check(
             self.header("retry-after").is_some()
-                == (matches!(status, 429 | 503) || code == "not-sealed-yet"),
+                == (status == 503 || matches!(code, "not-sealed-yet" | "log-in-locked")),
             "Retry-After",
         );
         check(

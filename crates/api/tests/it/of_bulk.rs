@@ -164,7 +164,11 @@ async fn one_proposes_another_approves_and_the_desk_follows_it_to_the_end() {
         &Value::Null,
     )
     .await;
-    own.assert_problem(409, "own-request", "another person");
+    own.assert_problem(
+        403,
+        "not-allowed",
+        "`approve-bulk` takes the role supervisor",
+    );
     let _worker = Worker::start(&desk);
     let approved = accepted(
         node,

@@ -10,6 +10,7 @@ use squareoff_domain::position::Execution;
 
 const NOTHING: Value = Value::Null;
 const RAVI: &str = "supervisor-ravi";
+const LEELA: &str = "supervisor-leela";
 
 fn reason() -> Value {
     json!({ "reason": "the desk wants it so" })
@@ -40,7 +41,11 @@ async fn the_platform_lives_its_whole_life_with_two_people() {
         "2026-11-20T04:17:00Z"
     );
     let own = answer(node.ask("/v1/platform/activation/approve", &NOTHING)).await;
-    own.assert_problem(409, "own-request", "another person");
+    own.assert_problem(
+        403,
+        "not-allowed",
+        "`approve-platform` takes the role supervisor",
+    );
     node.accept_as(RAVI, "/v1/platform/activation/approve", &NOTHING)
         .await;
     node.accept("/v1/platform/activation/load", &NOTHING).await;
@@ -231,13 +236,15 @@ async fn a_cancel_all_waits_for_another_person() {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
     let body = json!({ "scope": "all", "reason": "runaway" });
-    let asked = node.accept("/v1/platform/cancel-all", &body).await;
+    let asked = node
+        .accept_as(LEELA, "/v1/platform/cancel-all", &body)
+        .await;
     let kill_id = asked["request_id"].as_str().unwrap();
     let shown = node.read("/v1/platform").await;
     assert_eq!(shown["cancel_alls"][0]["kill_id"], json!(kill_id));
     let path = |what: &str| format!("/v1/platform/cancel-all/{kill_id}/{what}");
-    let own = answer(node.ask(&path("approve"), &NOTHING)).await;
-    own.assert_problem(409, "own-request", ACTOR);
+    let own = answer(node.ask_as(LEELA, "own", &path("approve"), &NOTHING)).await;
+    own.assert_problem(409, "own-request", LEELA);
     let ordered = node.accept_as(RAVI, &path("approve"), &NOTHING).await;
     assert_eq!(ordered["event"], "CancelAllOrdered");
     assert_eq!(ordered["data"]["approved_by"], RAVI);
@@ -255,12 +262,12 @@ async fn a_disconnect_needs_the_halt_and_another_person_and_a_reconnect_neither(
     early.assert_problem(409, "halt-first", "NSE");
     let halt = json!({ "scope": "NSE", "reason": "runaway" });
     node.accept(&path("halt"), &halt).await;
-    node.accept(&path("disconnect"), &body).await;
+    node.accept_as(LEELA, &path("disconnect"), &body).await;
     let shown = node.read("/v1/platform").await;
     assert_eq!(shown["disconnect_requests"][0]["scope"], "NSE");
     let venue = json!({ "venue": "NSE" });
-    let own = answer(node.ask(&path("disconnect/approve"), &venue)).await;
-    own.assert_problem(409, "own-request", ACTOR);
+    let own = answer(node.ask_as(LEELA, "own", &path("disconnect/approve"), &venue)).await;
+    own.assert_problem(409, "own-request", LEELA);
     let done = node
         .accept_as(RAVI, &path("disconnect/approve"), &venue)
         .await;
@@ -307,9 +314,14 @@ async fn what_cannot_be_asked_of_the_platform_is_refused_by_name() {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
     let line = |what, path: &str, body: Value, status, code, word| -> Refused {
+        let by = match path.ends_with("/approve") {
+            true => RAVI,
+            false => ACTOR,
+        };
+        let key = uuid::Uuid::new_v4().to_string();
         (
             what,
-            node.ask(&format!("/v1/platform/{path}"), &body),
+            node.ask_as(by, &key, &format!("/v1/platform/{path}"), &body),
             status,
             code,
             word,

@@ -2,6 +2,7 @@
 
 use super::IdentityField;
 use crate::id::{ClientCode, KeyId, RequestId, Segment};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A client of the broker, without identity.
@@ -80,6 +81,31 @@ pub struct ClientErased {
     pub request_id: RequestId,
 }
 
+/// Somebody on the phone told the operator the client's PAN and date of birth as they are recorded: the operator may act for the client
+/// until then. What was told is nowhere in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerVerified {
+    pub client: ClientCode,
+    /// The call, as the broker's telephone system names it.
+    pub call_reference: String,
+    pub valid_until: Timestamp,
+    /// The operator, and nobody else.
+    pub by: String,
+    pub request_id: RequestId,
+}
+
+/// Somebody on the phone told the operator another PAN or date of birth than is recorded; which of them, and what, is nowhere in the log.
+/// What the operator had verified of the client before holds no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerVerificationFailed {
+    pub client: ClientCode,
+    /// As of the one that succeeds.
+    pub call_reference: String,
+    pub at: Timestamp,
+    pub by: String,
+    pub request_id: RequestId,
+}
+
 /// Every event of a client's stream, `client-<client>`. The variant's name is the event's type in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
@@ -88,6 +114,8 @@ pub enum ClientEvent {
     ClientKeyRotated(ClientKeyRotated),
     ClientIdentityRevealed(ClientIdentityRevealed),
     ClientErased(ClientErased),
+    CallerVerified(CallerVerified),
+    CallerVerificationFailed(CallerVerificationFailed),
 }
 
 impl ClientEvent {
@@ -98,6 +126,8 @@ impl ClientEvent {
             ClientEvent::ClientKeyRotated(event) => &event.client,
             ClientEvent::ClientIdentityRevealed(event) => &event.client,
             ClientEvent::ClientErased(event) => &event.client,
+            ClientEvent::CallerVerified(event) => &event.client,
+            ClientEvent::CallerVerificationFailed(event) => &event.client,
         }
     }
 }

@@ -7,21 +7,29 @@
 //! 1. Nothing here can read a field: `sealed` is a text that the rules pass on.
 //! 2. Once erased, no identity is recorded for the client again, and none is revealed.
 //! 3. Every look at the plain text is an event with a reason, before the text leaves.
+//! 4. Whether a caller is who they say is an event too, of one operator and for a while; what the caller told is none.
 
+mod caller;
+#[cfg(test)]
+mod caller_tests;
 mod event;
 mod field;
 mod refusal;
 #[cfg(test)]
 mod tests;
 
+pub use caller::{FAILURE_WINDOW_NS, FAILURES_MAX, Verification, check_verified};
 pub use event::{
-    Client, ClientErased, ClientEvent, ClientIdentityRecorded, ClientIdentityRevealed,
-    ClientKeyRotated, ClientRegistered, SealedField,
+    CallerVerificationFailed, CallerVerified, Client, ClientErased, ClientEvent,
+    ClientIdentityRecorded, ClientIdentityRevealed, ClientKeyRotated, ClientRegistered,
+    SealedField,
 };
 pub use field::{IdentityField, holds_pan, is_pan};
 pub use refusal::ClientRefusal;
 
 use crate::id::{ClientCode, KeyId, RequestId};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// `client-<client>`.
 pub fn client_stream(client: &ClientCode) -> String {
@@ -59,6 +67,8 @@ pub struct ClientState {
     /// Absent until it is recorded, and after the erasure.
     pub identity: Option<SealedIdentity>,
     pub erased: Option<Erasure>,
+    /// By operator.
+    pub verifications: BTreeMap<String, Verification>,
 }
 
 /// What a person may ask.
@@ -68,6 +78,7 @@ pub struct ClientRequest {
     /// The person: the actor of the event's envelope.
     pub by: String,
     pub client: ClientCode,
+    /// Of a verification the reference of the call.
     pub reason: String,
     pub ask: ClientAsk,
 }
@@ -80,6 +91,13 @@ pub enum ClientAsk {
     RotateKey { sealed: SealedIdentity },
     /// Forget who the client is.
     Erase,
+    /// Say whether somebody on the phone told what is recorded.
+    VerifyCaller {
+        matched: bool,
+        now: Timestamp,
+        /// If it matched.
+        valid_until: Timestamp,
+    },
 }
 
 /// What the outside tells.
@@ -121,7 +139,7 @@ pub fn decide(
     if state.erased.is_some() {
         return match ask {
             ClientAsk::Erase => Ok(vec![]),
-            ClientAsk::Reveal | ClientAsk::RotateKey { .. } => {
+            ClientAsk::Reveal | ClientAsk::RotateKey { .. } | ClientAsk::VerifyCaller { .. } => {
                 Err(ClientRefusal::Erased { client })
             }
         };
@@ -135,6 +153,37 @@ pub fn decide(
             reason,
             request_id,
         }),
+        (
+            ClientAsk::VerifyCaller {
+                matched,
+                now,
+                valid_until,
+            },
+            _,
+        ) => {
+            caller::comparable(state, &client)?;
+            if state.attempts_left(&by, now) == 0 {
+                return Err(ClientRefusal::TooManyVerifications { client, by });
+            }
+            let call_reference = reason;
+            if matched {
+                ClientEvent::CallerVerified(CallerVerified {
+                    client,
+                    call_reference,
+                    valid_until,
+                    by,
+                    request_id,
+                })
+            } else {
+                ClientEvent::CallerVerificationFailed(CallerVerificationFailed {
+                    client,
+                    call_reference,
+                    at: now,
+                    by,
+                    request_id,
+                })
+            }
+        }
         (ClientAsk::Reveal | ClientAsk::RotateKey { .. }, None) => {
             return Err(ClientRefusal::IdentityNotRecorded { client });
         }
@@ -207,8 +256,22 @@ pub fn evolve(mut state: ClientState, event: &ClientEvent) -> ClientState {
         ClientEvent::ClientIdentityRecorded(_)
         | ClientEvent::ClientKeyRotated(_)
         | ClientEvent::ClientIdentityRevealed(_) => {}
+        ClientEvent::CallerVerified(verified) => {
+            let verification = Verification {
+                valid_until: Some(verified.valid_until),
+                failed_at: vec![],
+            };
+            state
+                .verifications
+                .insert(verified.by.clone(), verification);
+        }
+        ClientEvent::CallerVerificationFailed(failed) => {
+            let of = state.verifications.entry(failed.by.clone()).or_default();
+            of.fail(failed.at);
+        }
         ClientEvent::ClientErased(erased) => {
             state.identity = None;
+            state.verifications.clear();
             state.erased.get_or_insert_with(|| Erasure {
                 by: erased.by.clone(),
                 reason: erased.reason.clone(),

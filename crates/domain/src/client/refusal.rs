@@ -1,5 +1,6 @@
 //! Why a request about a client can't be.
 
+use super::{FAILURE_WINDOW_NS, FAILURES_MAX, IdentityField};
 use crate::id::ClientCode;
 use thiserror::Error;
 
@@ -19,6 +20,21 @@ pub enum ClientRefusal {
     Erased { client: ClientCode },
     #[error("no identity of {client} was ever recorded")]
     IdentityNotRecorded { client: ClientCode },
+    /// Nobody can be verified without it.
+    #[error("no {missing} of {client} is recorded")]
+    IdentityIncomplete {
+        client: ClientCode,
+        missing: IdentityField,
+    },
+    #[error(
+        "{by} has failed to verify a caller as {client} {FAILURES_MAX} times within {} minutes: somebody else verifies, or wait",
+        FAILURE_WINDOW_NS / 60_000_000_000
+    )]
+    TooManyVerifications { client: ClientCode, by: String },
+    #[error(
+        "{by} has verified nobody who calls as {client}: POST /v1/clients/{client}/verifications with what the caller tells"
+    )]
+    CallerNotVerified { client: ClientCode, by: String },
 }
 
 impl ClientRefusal {
@@ -30,6 +46,9 @@ impl ClientRefusal {
             ClientRefusal::UnknownClient { .. } => "unknown-client",
             ClientRefusal::Erased { .. } => "client-erased",
             ClientRefusal::IdentityNotRecorded { .. } => "identity-not-recorded",
+            ClientRefusal::IdentityIncomplete { .. } => "identity-incomplete",
+            ClientRefusal::TooManyVerifications { .. } => "too-many-verifications",
+            ClientRefusal::CallerNotVerified { .. } => "caller-not-verified",
         }
     }
 }

@@ -60,6 +60,8 @@ impl Told {
             ClientEvent::ClientKeyRotated(_) => "rotated",
             ClientEvent::ClientIdentityRevealed(_) => "revealed",
             ClientEvent::ClientErased(_) => "erased",
+            ClientEvent::CallerVerified(_) => "verified",
+            ClientEvent::CallerVerificationFailed(_) => "failed",
         };
         match decide(&self.0, asks(ask, "the client called")) {
             Ok(events) => Ok(events.iter().map(name).collect()),

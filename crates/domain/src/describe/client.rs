@@ -26,6 +26,14 @@ pub fn client(event: &ClientEvent) -> String {
             names(revealed.fields.iter().copied()),
             revealed.reason
         ),
+        ClientEvent::CallerVerified(verified) => format!(
+            "verified who called as {} (call {})",
+            verified.client, verified.call_reference
+        ),
+        ClientEvent::CallerVerificationFailed(failed) => format!(
+            "could not verify who called as {} (call {})",
+            failed.client, failed.call_reference
+        ),
         ClientEvent::ClientErased(erased) => format!(
             "erased the identity of {}: {}",
             erased.client, erased.reason

@@ -35,7 +35,10 @@ pub fn reason_of(event: &Event) -> Option<&str> {
             ClientEvent::ClientKeyRotated(event) => Some(event.reason.as_str()),
             ClientEvent::ClientIdentityRevealed(event) => Some(event.reason.as_str()),
             ClientEvent::ClientErased(event) => Some(event.reason.as_str()),
-            ClientEvent::ClientRegistered(_) | ClientEvent::ClientIdentityRecorded(_) => None,
+            ClientEvent::ClientRegistered(_)
+            | ClientEvent::ClientIdentityRecorded(_)
+            | ClientEvent::CallerVerified(_)
+            | ClientEvent::CallerVerificationFailed(_) => None,
         },
         Event::Person(event) => person(event),
         Event::Contract(_) | Event::Seal(_) => None,

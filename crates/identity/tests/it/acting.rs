@@ -1,6 +1,6 @@
 use crate::world::{WHY, World, caller, code, line, pan};
-use squareoff_domain::client::IdentityField::{Email, Name, Pan, Phone};
-use squareoff_identity::{MasterKeySource, Rewrapped, Shown, Vault, make_master_key};
+use squareoff_domain::client::IdentityField::{DateOfBirth, Email, Name, Pan, Phone};
+use squareoff_identity::{MasterKeySource, Rewrapped, Shown, Told, Vault, make_master_key};
 use squareoff_store::Position;
 
 #[tokio::test]
@@ -74,6 +74,47 @@ async fn an_identity_is_shown_masked_and_found_by_its_pan_alone() {
     twin.identity.set(Pan, pan(1));
     world.record(&[twin]).await;
     assert_eq!(world.find(1), [code(1), code(4)]);
+}
+
+#[tokio::test]
+async fn a_caller_is_who_tells_pan_and_date_of_birth_and_nothing_less() {
+    let world = World::new().await;
+    let mut born = line(2);
+    born.identity.set(DateOfBirth, "1984-02-29");
+    world.record(&[born]).await;
+    let state = world.state(2).await;
+    let is_caller = |number: u32, pan: &str, date: &str| {
+        let told = Told {
+            pan: pan.to_owned().into(),
+            date_of_birth: date.to_owned().into(),
+        };
+        let identity = state.identity.as_ref().unwrap();
+        world.vault.is_caller(&code(number), identity, &told)
+    };
+    for (pan, date, expected) in [
+        ("AAAPZ0002Z", "1984-02-29", true),
+        (" aaapz0002z ", " 1984-02-29", true),
+        ("AAAPZ0001Z", "1984-02-29", false),
+        ("AAAPZ0002Z", "1984-02-28", false),
+        ("AAAPZ0002Z", "1984-02-2", false),
+        ("AAAPZ0002Z", "", false),
+        ("", "1984-02-29", false),
+        ("", "", false),
+    ] {
+        assert_eq!(is_caller(2, pan, date).unwrap(), expected, "{pan} {date}");
+    }
+    // Not under another client's name.
+    assert!(is_caller(1, "AAAPZ0002Z", "1984-02-29").is_err());
+    // What is not recorded is told by nobody, not even by who says nothing.
+    let bare = world.state(1).await;
+    let told = Told {
+        pan: "AAAPZ0001Z".to_owned().into(),
+        date_of_birth: String::new().into(),
+    };
+    let identity = bare.identity.as_ref().unwrap();
+    assert!(!world.vault.is_caller(&code(1), identity, &told).unwrap());
+    // Nothing of it is in a debug text.
+    assert!(!format!("{told:?}").contains("AAAPZ"), "{told:?}");
 }
 
 #[tokio::test]

@@ -114,7 +114,9 @@ const fn client_asked(event: &ClientEvent) -> bool {
     match event {
         ClientEvent::ClientKeyRotated(_)
         | ClientEvent::ClientIdentityRevealed(_)
-        | ClientEvent::ClientErased(_) => true,
+        | ClientEvent::ClientErased(_)
+        | ClientEvent::CallerVerified(_)
+        | ClientEvent::CallerVerificationFailed(_) => true,
         ClientEvent::ClientRegistered(_) | ClientEvent::ClientIdentityRecorded(_) => false,
     }
 }

@@ -208,7 +208,9 @@ impl Fold {
                 ClientEvent::ClientIdentityRecorded(_)
                 | ClientEvent::ClientKeyRotated(_)
                 | ClientEvent::ClientIdentityRevealed(_)
-                | ClientEvent::ClientErased(_),
+                | ClientEvent::ClientErased(_)
+                | ClientEvent::CallerVerified(_)
+                | ClientEvent::CallerVerificationFailed(_),
             ) => {}
             Event::Contract(event) => {
                 let row = contracts::row(stored, event.clone());

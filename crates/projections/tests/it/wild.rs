@@ -5,8 +5,8 @@ use crate::story::{Desk, date, key};
 use rand::RngExt;
 use squareoff_domain::bulk::*;
 use squareoff_domain::client::{
-    ClientErased, ClientEvent, ClientIdentityRecorded, ClientIdentityRevealed, ClientKeyRotated,
-    ClientRegistered, IdentityField, SealedField,
+    CallerVerificationFailed, CallerVerified, ClientErased, ClientEvent, ClientIdentityRecorded,
+    ClientIdentityRevealed, ClientKeyRotated, ClientRegistered, IdentityField, SealedField,
 };
 use squareoff_domain::platform::*;
 use squareoff_domain::position::*;
@@ -59,7 +59,7 @@ fn client(desk: &mut Desk) -> ClientEvent {
     };
     let (by, reason) = (text(desk), text(desk));
     let request_id = request(desk);
-    match desk.random.random_range(0..5) {
+    match desk.random.random_range(0..7) {
         0 => ClientEvent::ClientRegistered(ClientRegistered {
             client: Client {
                 client,
@@ -87,6 +87,20 @@ fn client(desk: &mut Desk) -> ClientEvent {
             fields: vec![IdentityField::Name],
             by,
             reason,
+            request_id,
+        }),
+        4 => ClientEvent::CallerVerified(CallerVerified {
+            client,
+            call_reference: reason,
+            valid_until: Timestamp(1),
+            by,
+            request_id,
+        }),
+        5 => ClientEvent::CallerVerificationFailed(CallerVerificationFailed {
+            client,
+            call_reference: reason,
+            at: Timestamp(1),
+            by,
             request_id,
         }),
         _ => ClientEvent::ClientErased(ClientErased {

@@ -1,0 +1,199 @@
+//! `POST /v1/clients/{client_code}/verifications`: whether somebody on the phone is the client, before the desk acts for them.
+//!
+//! What the caller tells comes in a body, is compared, and is kept nowhere; that it was told, by which call, and whether it was right is an
+//! event. Each telling is one of its own, so there is no key.
+
+use super::identity::{check_pan, not_stored, off_the_runtime, secret, secret_pan, vault};
+use super::{parameter, rfc3339};
+use crate::auth::Who;
+use crate::decide::{check_knowing, problem, unread};
+use crate::extract::{Json, Path};
+use crate::problem::Problem;
+use crate::refusals::Asked;
+use crate::server::{App, now};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize};
+use squareoff_domain::client::{
+    self, ClientAsk, ClientEvent, ClientRefusal, ClientRequest, ClientState, client_stream,
+};
+use squareoff_domain::{ClientCode, RequestId, Timestamp, TradingDate};
+use squareoff_identity::Told;
+use squareoff_store::{Caller, Position};
+use uuid::Uuid;
+
+/// The longest name of a call, in bytes.
+const CALL_REFERENCE_BYTES_MAX: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    call_reference: CallReference,
+    #[serde(deserialize_with = "secret_pan")]
+    pan: SecretString,
+    #[serde(deserialize_with = "date_of_birth")]
+    date_of_birth: SecretString,
+}
+
+/// The call, as the broker's telephone system names it.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct CallReference(String);
+
+impl TryFrom<String> for CallReference {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let max = CALL_REFERENCE_BYTES_MAX;
+        if text.trim().is_empty() || text.len() > max || text.chars().any(char::is_control) {
+            return Err(format!(
+                "the reference of a call has 1 to {max} bytes and no control characters"
+            ));
+        }
+        Ok(CallReference(text))
+    }
+}
+
+fn date_of_birth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    secret("date_of_birth", deserializer)
+}
+
+#[derive(Serialize)]
+struct Verified {
+    request_id: Uuid,
+    client_code: String,
+    call_reference: String,
+    /// Who may act for the client now, and nobody else.
+    operator: String,
+    valid_until: String,
+    position: String,
+}
+
+/// What comparing came to.
+struct Compared {
+    valid_until: Option<Timestamp>,
+    attempts_left: usize,
+    position: Position,
+}
+
+pub async fn verify(
+    State(app): State<App>,
+    who: Who,
+    Path(client_code): Path<String>,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    let code: ClientCode = parameter("client_code", &client_code)?;
+    check_pan(&body.pan)?;
+    let date = body.date_of_birth.expose_secret().trim();
+    if date.parse::<TradingDate>().is_err() {
+        return Err(Problem::malformed(
+            "`date_of_birth` is not a date of the form YYYY-MM-DD, 1900 or later",
+        ));
+    }
+    check_knowing(&app)?;
+    let (actor, request_id) = (who.actor(), RequestId(Uuid::now_v7()));
+    let asked = Asked {
+        client: Some(&code),
+        ..Asked::of_desk("verify-caller", request_id)
+    };
+    let CallReference(call_reference) = body.call_reference;
+    let told = Told {
+        pan: body.pan,
+        date_of_birth: body.date_of_birth,
+    };
+    let request = Request {
+        request_id,
+        by: who.name.to_string(),
+        client: code.clone(),
+        call_reference: call_reference.clone(),
+    };
+    let compared = app.keep(&actor, &asked, compare(&app, &request, told).await)?;
+    let Some(valid_until) = compared.valid_until else {
+        return Err(mismatch(&code, compared.attempts_left));
+    };
+    Ok(not_stored(&Verified {
+        request_id: request_id.0,
+        client_code: code.to_string(),
+        call_reference,
+        operator: request.by,
+        valid_until: rfc3339(valid_until),
+        position: compared.position.to_string(),
+    }))
+}
+
+/// Which of the two it was is not said: whoever guesses would learn one by one.
+fn mismatch(client: &ClientCode, attempts_left: usize) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "caller-mismatch",
+        "What the caller told is not what is recorded",
+        format!(
+            "PAN and date of birth are not both those of {client}; {attempts_left} attempts are left"
+        ),
+    )
+}
+
+struct Request {
+    request_id: RequestId,
+    by: String,
+    client: ClientCode,
+    call_reference: String,
+}
+
+impl Request {
+    fn of(&self, matched: bool, now: Timestamp, minutes: u32) -> ClientRequest {
+        let valid_ns = i64::from(minutes) * 60 * 1_000_000_000;
+        ClientRequest {
+            request_id: self.request_id,
+            by: self.by.clone(),
+            client: self.client.clone(),
+            reason: self.call_reference.clone(),
+            ask: ClientAsk::VerifyCaller {
+                matched,
+                now,
+                valid_until: Timestamp(now.0.saturating_add(valid_ns)),
+            },
+        }
+    }
+}
+
+/// Compares what was told, and records whether it was right before anybody hears of it.
+async fn compare(app: &App, request: &Request, told: Told) -> Result<Compared, Problem> {
+    let (stream, now) = (client_stream(&request.client), now());
+    let minutes = app.settings.caller_verification_minutes;
+    let loaded = app.clients.load(&stream).await.map_err(unread)?;
+    // What would be refused anyhow is not compared.
+    client::decide(&loaded.state, request.of(false, now, minutes))?;
+    let (vault, code) = (vault(app)?, request.client.clone());
+    let matched = off_the_runtime(move || match &loaded.state.identity {
+        Some(identity) => vault.is_caller(&code, identity, &told),
+        None => Ok(false),
+    });
+    let matched = matched.await??;
+    let caller = Caller {
+        actor: request.by.as_str().into(),
+        request_id: request.request_id.0,
+        correlation_id: request.request_id.0,
+        epoch: app.directory.platform().epoch,
+        now,
+    };
+    let decide = |state: &ClientState| {
+        let events = client::decide(state, request.of(matched, now, minutes))?;
+        let valid_until = events.iter().find_map(|event| match event {
+            ClientEvent::CallerVerified(verified) => Some(verified.valid_until),
+            _ => None,
+        });
+        let left = state.attempts_left(&request.by, now);
+        Ok::<_, ClientRefusal>((events, (valid_until, left.saturating_sub(1))))
+    };
+    let committed = app.clients.transact(&stream, &caller, decide).await;
+    let committed = committed.map_err(|error| problem(error, Problem::from))?;
+    let (valid_until, attempts_left) = committed.value;
+    Ok(Compared {
+        valid_until,
+        attempts_left,
+        position: committed.position.unwrap_or(Position::START),
+    })
+}

@@ -1,0 +1,27 @@
+//! Whether the desk may act for a client who called. Orders of a bulk and of the kill switch are for nobody on the phone, and never ask here.
+
+use crate::auth::Who;
+use crate::decide::unread;
+use crate::problem::Problem;
+use crate::server::{App, now};
+use squareoff_domain::client::{check_verified, client_stream};
+use squareoff_domain::{ClientCode, RequestId, Role};
+
+/// # Errors
+/// `caller-not-verified`, which says how it is mended, or why nobody can be verified as this client. A request that was accepted before gets
+/// its first answer, whatever has become of the verification since.
+pub async fn check(
+    app: &App,
+    who: &Who,
+    client: &ClientCode,
+    request_id: RequestId,
+) -> Result<(), Problem> {
+    let asks_for_themself = who.role == Role::Investor;
+    let accepted_before = || app.directory.stream_of_request(request_id).is_some();
+    if !app.settings.caller_verification || asks_for_themself || accepted_before() {
+        return Ok(());
+    }
+    let loaded = app.clients.load(&client_stream(client)).await;
+    let state = loaded.map_err(unread)?.state;
+    Ok(check_verified(&state, client, &who.name, now())?)
+}

@@ -1,0 +1,301 @@
+//! Who is on the phone: verified before the desk acts for them, for a while, by one operator, and never by guessing.
+
+use crate::desk::{Desk, key, nifty};
+use crate::identity::{PAN, erase, recorded};
+use crate::node::{
+    ACTOR, Answer, Node, answer, assert_refused, close_all, position_path, settings, with,
+};
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use squareoff_domain::{Product, Venue};
+use uuid::Uuid;
+
+const VERIFY: &str = "/v1/clients/C00001/verifications";
+const LEELA: &str = "desk-leela";
+const NOTHING: Value = Value::Null;
+
+/// A node where the desk verifies callers.
+async fn strict(desk: &Desk) -> Node {
+    let settings = squareoff_api::Settings {
+        caller_verification: true,
+        ..settings()
+    };
+    Node::with(desk, settings).await
+}
+
+fn told() -> Value {
+    json!({ "call_reference": "2026-11-20/118", "pan": PAN, "date_of_birth": "1984-02-29" })
+}
+
+fn verify(node: &Node, by: &str, client: &str, body: &Value) -> RequestBuilder {
+    let path = format!("/v1/clients/{client}/verifications");
+    let request = node.anonymous(reqwest::Method::POST, &path);
+    request.bearer_auth(node.token(by)).json(body)
+}
+
+async fn verified(node: &Node, by: &str) -> Answer {
+    let answer = answer(verify(node, by, "C00001", &told())).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer
+}
+
+fn square_off(node: &Node, by: &str, units: u64) -> RequestBuilder {
+    let body = with(&close_all(&nifty()), &[("quantity", json!(units))]);
+    node.square_off_as(by, &Uuid::new_v4().to_string(), &body)
+}
+
+#[tokio::test]
+async fn the_desk_acts_for_a_client_only_when_the_caller_was_verified() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let node = strict(&desk).await;
+    let refused = answer(square_off(&node, ACTOR, 20)).await;
+    refused.assert_problem(409, "caller-not-verified", VERIFY);
+
+    let answered = verified(&node, ACTOR).await;
+    assert_eq!(answered.header("cache-control"), Some("no-store"));
+    assert_eq!(answered.body["operator"], ACTOR);
+    assert_eq!(answered.body["call_reference"], "2026-11-20/118");
+    let log = desk.log().await;
+    let event = log.last().unwrap();
+    assert_eq!(
+        (&*event.event_type, &*event.stream, &*event.actor),
+        ("CallerVerified", "client-C00001", ACTOR)
+    );
+    assert_eq!(json!(event.position.to_string()), answered.body["position"]);
+    assert_eq!(
+        json!(event.request_id.to_string()),
+        answered.body["request_id"]
+    );
+    let body = String::from_utf8_lossy(&event.body);
+    assert!(!body.contains(PAN) && !body.contains("1984"), "{body}");
+
+    let order = answer(square_off(&node, ACTOR, 20)).await.accepted().orders[0];
+    desk.acknowledge(&nifty(), order).await;
+    // For another operator, and for another client of the same person, nobody was verified.
+    let other = answer(square_off(&node, LEELA, 5)).await;
+    other.assert_problem(409, "caller-not-verified", "desk-leela has verified nobody");
+    let body = close_all(&key("C00002", Venue::Nse, "NIFTY26NOVFUT", Product::Mis));
+    let twin = answer(node.square_off(&body)).await;
+    twin.assert_problem(409, "caller-not-verified", "C00002");
+    // Everything that is a client's wish is asked for alike.
+    let (path, client) = (format!("/v1/orders/{order}"), "/v1/clients/C00001");
+    for (by, path, body) in [
+        (
+            LEELA,
+            format!("{path}/modify"),
+            json!({ "limit_price": "99.00" }),
+        ),
+        (LEELA, format!("{path}/cancel"), NOTHING),
+        (
+            LEELA,
+            format!("{}/cancel-all", position_path(&nifty())),
+            NOTHING,
+        ),
+        (LEELA, format!("{client}/cancel-all"), NOTHING),
+        ("supervisor-ravi", format!("{client}/cancel-all"), NOTHING),
+    ] {
+        let key = Uuid::new_v4().to_string();
+        let refused = answer(node.ask_as(by, &key, &path, &body)).await;
+        refused.assert_problem(409, "caller-not-verified", "verifications");
+    }
+    let modify = json!({ "limit_price": "99.00" });
+    node.accept(&format!("{path}/modify"), &modify).await;
+    node.accept(&format!("{client}/cancel-all"), &NOTHING).await;
+    // Whoever acts for themself, and what is no client's wish.
+    let own = answer(square_off(&node, "investor-c00001", 5)).await;
+    assert_eq!(own.status, 202, "{}", own.text);
+    let freeze = format!("{}/freeze", position_path(&nifty()));
+    node.accept_as(LEELA, &freeze, &json!({ "reason": "disputed" }))
+        .await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_accepted_is_answered_again_when_nobody_is_verified_any_more() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let node = strict(&desk).await;
+    verified(&node, ACTOR).await;
+    let body = with(&close_all(&nifty()), &[("quantity", json!(20))]);
+    let first = answer(node.square_off_as(ACTOR, "one", &body))
+        .await
+        .accepted();
+    let wrong = with(&told(), &[("date_of_birth", json!("1984-02-28"))]);
+    answer(verify(&node, ACTOR, "C00001", &wrong))
+        .await
+        .assert_problem(422, "caller-mismatch", "2 attempts");
+    let again = answer(node.square_off_as(ACTOR, "one", &body)).await;
+    assert!(again.is_repetition(), "{}", again.text);
+    assert_eq!(again.accepted().orders, first.orders);
+    let new = answer(node.square_off_as(ACTOR, "two", &body)).await;
+    new.assert_problem(409, "caller-not-verified", "verifications");
+}
+
+#[tokio::test]
+async fn who_guesses_is_recorded_learns_nothing_and_is_stopped() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let node = strict(&desk).await;
+    let wrong_date = with(&told(), &[("date_of_birth", json!("1984-02-28"))]);
+    let wrong_pan = with(&told(), &[("pan", json!("AAAPZ0041Z"))]);
+    let first = answer(verify(&node, ACTOR, "C00001", &wrong_date)).await;
+    let second = answer(verify(&node, ACTOR, "C00001", &wrong_pan)).await;
+    for (said, left) in [(&first, "2 attempts"), (&second, "1 attempts")] {
+        said.assert_problem(422, "caller-mismatch", left);
+        assert!(
+            !said.text.contains("1984") && !said.text.contains("AAAPZ"),
+            "{}",
+            said.text
+        );
+    }
+    // Which of the two was wrong makes no difference to the answer.
+    assert_eq!(
+        first.text.replace("; 2", ""),
+        second.text.replace("; 1", "")
+    );
+    answer(verify(&node, ACTOR, "C00001", &wrong_pan))
+        .await
+        .assert_problem(422, "caller-mismatch", "0 attempts");
+    let stopped = answer(verify(&node, ACTOR, "C00001", &told())).await;
+    stopped.assert_problem(429, "too-many-verifications", "3 times within 30 minutes");
+    // Another operator still verifies.
+    verified(&node, LEELA).await;
+    let log = desk.log().await;
+    let of_client = log.iter().filter(|event| &*event.stream == "client-C00001");
+    let types: Vec<_> = of_client.map(|event| &*event.event_type).collect();
+    let failed = "CallerVerificationFailed";
+    assert!(
+        types.ends_with(&[failed, failed, failed, "CallerVerified"]),
+        "{types:?}"
+    );
+    for event in &log {
+        let body = String::from_utf8_lossy(&event.body);
+        assert!(
+            !body.contains("AAAPZ") && !body.contains("1984-02"),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_verified_is_refused_by_name() {
+    let desk = Desk::open().await;
+    let vault = recorded(&desk).await;
+    erase(&desk, &vault, "C00002").await;
+    let node = strict(&desk).await;
+    let with_field = |field: &str, value: Value| with(&told(), &[(field, value)]);
+    let asked = |client: &str, body: &Value| verify(&node, ACTOR, client, body);
+    let close = |client: &str| {
+        let body = with(&close_all(&nifty()), &[("client_code", json!(client))]);
+        node.square_off(&body)
+    };
+    assert_refused(
+        &desk,
+        vec![
+            (
+                "erased",
+                asked("C00002", &told()),
+                410,
+                "client-erased",
+                "C00002",
+            ),
+            (
+                "acting for who is erased",
+                close("C00002"),
+                410,
+                "client-erased",
+                "C00002",
+            ),
+            (
+                "no identity",
+                asked("C00003", &told()),
+                404,
+                "identity-not-recorded",
+                "C00003",
+            ),
+            (
+                "acting for nobody known",
+                close("C00003"),
+                404,
+                "identity-not-recorded",
+                "C00003",
+            ),
+            (
+                "nobody",
+                asked("C99999", &told()),
+                404,
+                "unknown-client",
+                "C99999",
+            ),
+            (
+                "no code",
+                asked("c1", &told()),
+                400,
+                "invalid-parameter",
+                "client_code",
+            ),
+            (
+                "no PAN",
+                asked("C00001", &with_field("pan", json!("AAAPZ"))),
+                400,
+                "malformed-request",
+                "five letters",
+            ),
+            (
+                "a number",
+                asked("C00001", &with_field("pan", json!(8_675_309))),
+                400,
+                "malformed-request",
+                "not a text",
+            ),
+            (
+                "no date",
+                asked("C00001", &with_field("date_of_birth", json!("29.2.84"))),
+                400,
+                "malformed-request",
+                "YYYY-MM-DD",
+            ),
+            (
+                "a null",
+                asked("C00001", &with_field("date_of_birth", json!([1984]))),
+                400,
+                "malformed-request",
+                "not a text",
+            ),
+            (
+                "no call",
+                asked("C00001", &with_field("call_reference", json!(" "))),
+                400,
+                "malformed-request",
+                "1 to 100 bytes",
+            ),
+            (
+                "a PAN as the call",
+                asked("C00001", &with_field("call_reference", json!(PAN))),
+                422,
+                "reason-holds-pan",
+                "for ever",
+            ),
+            (
+                "a field too many",
+                asked("C00001", &with_field("name", json!("Asha"))),
+                400,
+                "malformed-request",
+                "name",
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn without_the_keys_nobody_is_verified() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let node = strict(&desk).await;
+    std::fs::remove_file(desk.folder().join("keys/master.key")).unwrap();
+    let before = desk.events_but_refusals().await;
+    let answered = answer(verify(&node, ACTOR, "C00001", &told())).await;
+    answered.assert_problem(503, "identity-keys-unavailable", "the API's log");
+    assert_eq!(desk.events_but_refusals().await, before);
+}
