@@ -288,7 +288,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who the events of the command line are by, until log-in exists.
+/// Who the events of the command line are by where nobody is named.
 const OPERATOR: &str = "operator";
 
 fn log(config: &Config) {
