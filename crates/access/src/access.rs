@@ -377,7 +377,7 @@ pub fn end_of_day_in_india(now: Timestamp) -> Timestamp {
     )
 }
 
-/// What a blocking call answers in a test's or a route's words.
+/// What a transaction of the secrets file comes to.
 pub(crate) type Written<T> = Result<T, SecretsError>;
 
 #[cfg(test)]
