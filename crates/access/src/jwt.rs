@@ -237,7 +237,7 @@ mod tests {
             seed,
             made_at: at(0),
         };
-        let expected = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPJHURo";
+        let expected = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         assert_eq!(jwk(&key).x, expected);
     }
 }
