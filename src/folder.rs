@@ -110,6 +110,16 @@ impl Folder {
         self.0.join("keys")
     }
 
+    /// Of letting people in: passwords, seeds, sessions, signing keys.
+    pub fn access(&self) -> PathBuf {
+        self.0.join("access")
+    }
+
+    /// Messages to clients that a development platform would send.
+    pub fn outbox(&self) -> PathBuf {
+        self.0.join("outbox")
+    }
+
     pub fn journal(&self, session: &str) -> PathBuf {
         self.0.join("gateway").join(session)
     }

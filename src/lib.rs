@@ -8,6 +8,7 @@ pub mod demo;
 pub mod fix;
 pub mod folder;
 pub mod health;
+pub mod operator;
 pub mod platform;
 pub mod rebuild;
 pub mod reconcile;

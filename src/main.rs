@@ -6,8 +6,8 @@ use squareoff::config::{Config, LogFormat};
 use squareoff::demo::{self, Kill};
 use squareoff::folder::Folder;
 use squareoff::{
-    audit, book, client, fix, health, platform, rebuild, reconcile, replay, roles, sentence,
-    shutdown, store, up,
+    audit, book, client, fix, health, operator, platform, rebuild, reconcile, replay, roles,
+    sentence, shutdown, store, up,
 };
 use squareoff_api::DevelopmentKey;
 use squareoff_primary::book::Existing;
@@ -92,9 +92,11 @@ enum Command {
     Book(Book),
     /// Who the clients are: shown, found, revealed, erased, and the keys of it.
     Client(client::Arguments),
+    /// Who may log in: enrolled, disabled, reset; how the first administrator is made.
+    Operator(operator::Arguments),
     /// The platform's own state.
     Platform(platform::Arguments),
-    /// Prints a bearer token of the local development key.
+    /// Prints a bearer token of the local development key, where sample log-ins are allowed.
     Token { actor: String },
     /// Whether a role does its work: exit code 0 or 1.
     Health { role: health::Role },
@@ -262,6 +264,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let (folder, store) = opened().await?;
             client::run(&config, &folder, &store, arguments).await?;
         }
+        Command::Operator(arguments) => {
+            let (folder, store) = opened().await?;
+            operator::run(&config, &folder, &store, arguments).await?;
+        }
         Command::Platform(arguments) => {
             let (folder, store) = opened().await?;
             platform::run(&store, &folder, arguments).await?;
@@ -282,7 +288,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who the events of the command line are by, until log-in exists.
+/// Who the events of the command line are by where nobody is named.
 const OPERATOR: &str = "operator";
 
 fn log(config: &Config) {

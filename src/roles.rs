@@ -3,9 +3,11 @@
 use crate::client;
 use crate::config::{CallerVerification, Config, DropCopySettings, VenueSettings};
 use crate::folder::Folder;
+use crate::operator;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
+use squareoff_api::notify::{Notifier, Outbox};
 use squareoff_api::{App, DevelopmentKey, Settings, Tls};
 use squareoff_auditor::seal::{SealSettings, key};
 use squareoff_auditor::tlog::{KeyKind, Signer};
@@ -57,10 +59,17 @@ pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
         .pool(READ_CONNECTIONS);
     let key = DevelopmentKey::load_or_create(&folder.development_key())?;
     let vault = client::vault(config, &folder)?;
+    let access = operator::access(&folder, &store)?;
+    let sample = config.sample_log_ins.unwrap_or(false);
+    // Where log-ins are samples, messages go nowhere else.
+    let outbox = sample.then(|| Outbox::open(&folder.outbox())).transpose()?;
     let app = App::start(store, reads, key, settings(config))
         .with_seal(&folder.audit())
         .with_vault(vault.clone())
-        .with_rates(config.api_rates);
+        .with_rates(config.api_rates)
+        .with_access(access.clone(), sample)
+        .with_notifier(outbox.map(Notifier::Outbox));
+    tokio::spawn(operator::keep(access));
     tokio::spawn(client::keep(vault, app.clients.clone()));
     let tls = config.api_tls.clone().map(Tls::open).transpose()?;
     let listener = squareoff_api::listen(config.api_listen, tls.as_ref()).await?;

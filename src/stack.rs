@@ -69,7 +69,10 @@ impl Stack {
     ///
     /// # Errors
     /// One sentence saying what is missing or taken; what was started is stopped again.
-    pub async fn start(config: Config, say: impl Fn(&str)) -> Result<Stack> {
+    pub async fn start(mut config: Config, say: impl Fn(&str)) -> Result<Stack> {
+        // A sample book has sample log-ins, unless somebody said no or strangers reach the API.
+        let is_local = config.api_listen.ip().is_loopback();
+        config.sample_log_ins.get_or_insert(is_local);
         let exchange = resolve(simulated_at(&config)?)?;
         let folder = Folder::open(&config.data)?;
         let held = folder.hold("up")?;

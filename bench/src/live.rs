@@ -81,12 +81,12 @@ pub fn serve(args: &[String]) -> Result<()> {
         };
         let app = App::start(store, reads, key_of(folder)?, settings);
         app.live.begun().await;
-        let listener = squareoff_api::listen("127.0.0.1:0".parse()?).await?;
+        let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None).await?;
         println!("{}", listener.local_addr()?);
         let ended = tokio::task::spawn_blocking(|| {
             let _ = std::io::stdin().lines().count();
         });
-        squareoff_api::serve(listener, app, async { drop(ended.await) }).await?;
+        squareoff_api::serve(listener, app, None, async { drop(ended.await) }).await;
         Ok(())
     })
 }

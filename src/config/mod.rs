@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 pub use table::describe;
 use table::{variable, venue_variable};
 pub use value::{CallerVerification, EventStoreAddress, LogFormat, Secret};
-use value::{List, LogKey, Venues, joined, key_name};
+use value::{List, LogKey, Venues, YesNo, joined, key_name};
 pub use venue::{DropCopySettings, FixVersion, TlsSettings, VenueSettings};
 
 /// The file that is read when none is named and it exists.
@@ -57,6 +57,8 @@ pub struct Config {
     pub caller_verification: CallerVerification,
     pub caller_verification_minutes: u32,
     pub session_close: SessionClose,
+    /// Whether development tokens let anybody in; absent where nobody said.
+    pub sample_log_ins: Option<bool>,
     pub sample_clients: u32,
     pub sample_positions: u32,
     pub sample_orders: u32,
@@ -156,6 +158,9 @@ impl Config {
                 (!(1..=480).contains(minutes)).then_some("expected 1 to 480")
             }),
             session_close: reader.get("session_close", SessionClose::default(), |_| None),
+            sample_log_ins: reader
+                .optional("sample_log_ins", |_: &YesNo| None)
+                .map(|YesNo(allowed)| allowed),
             sample_clients: reader.get("sample_clients", 2_000, |count| {
                 (!(1..=100_000).contains(count)).then_some("expected 1 to 100000")
             }),
@@ -203,6 +208,10 @@ impl Config {
         if config.api_tls.is_none() && !config.api_listen.ip().is_loopback() {
             let open = "api_listen: expected a loopback address, or api_tls_certificate and api_tls_key beside it";
             reader.mistake(open);
+        }
+        if config.sample_log_ins == Some(true) && !config.api_listen.ip().is_loopback() {
+            let strangers = "sample_log_ins let in whoever has the data folder's key: api_listen has to be a loopback address";
+            reader.mistake(strangers);
         }
         if config.master_key.is_some() && config.master_key_file.is_some() {
             let both = "master_key and master_key_file are both set: one of them is the master key";
@@ -257,6 +266,10 @@ impl Config {
             ("client_requests_per_s", client),
         ];
         settings.extend(rates.map(|(key, rate)| (key, rate.per_s.to_string())));
+        settings.extend(self.sample_log_ins.map(|allowed| {
+            let text = if allowed { "yes" } else { "no" };
+            ("sample_log_ins", text.to_owned())
+        }));
         settings.extend(self.database_url.clone().map(|url| ("database_url", url)));
         let paths = [
             ("master_key_file", &self.master_key_file),

@@ -76,6 +76,10 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
         "session_close",
         "when each segment closes in India, what a bulk's duration is measured against; default CM=15:30,FO=15:30,CD=17:00,COM=23:30",
     ),
+    (
+        "sample_log_ins",
+        "yes or no: whether the tokens that `squareoff token` prints let anybody in; default no, but yes in `squareoff up` and `squareoff demo`",
+    ),
     ("sample_clients", "clients of the sample book; default 2000"),
     (
         "sample_positions",

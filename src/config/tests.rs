@@ -90,6 +90,7 @@ fn a_child_gets_the_very_same_configuration() {
             ("SQUAREOFF_CALLER_VERIFICATION_MINUTES", "5"),
             ("SQUAREOFF_COMP_ID", "A1,B2"),
             ("SQUAREOFF_CANCEL_ON_DISCONNECT", "yes"),
+            ("SQUAREOFF_SAMPLE_LOG_INS", "no"),
             ("SQUAREOFF_BSE_DROP_COPY_COMP_ID", "none"),
             ("SQUAREOFF_BSE_SESSION_HOURS", "Sun 17:00-Fri 17:00"),
             ("SQUAREOFF_NSE_TLS_CA", "ca.pem"),

@@ -151,9 +151,12 @@ impl Filter {
         let more_inside = match name.kind {
             Kind::Bulk | Kind::Suspense | Kind::Platform | Kind::Refusals => true,
             Kind::Contracts => self.client.is_none(),
-            Kind::Position | Kind::Session | Kind::Client | Kind::Checkpoints | Kind::Other => {
-                false
-            }
+            Kind::Position
+            | Kind::Session
+            | Kind::Client
+            | Kind::Operator
+            | Kind::Checkpoints
+            | Kind::Other => false,
         };
         if other_client || other_venue || !more_inside {
             return Ok(false);
@@ -234,6 +237,7 @@ impl Filter {
                 | BulkEvent::BulkCompleted(_),
             )
             | Event::Client(_)
+            | Event::Person(_)
             | Event::Position(_)
             | Event::Seal(_)
             | Event::Session(_) => false,

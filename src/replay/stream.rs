@@ -10,6 +10,7 @@ pub enum Kind {
     Session,
     Contracts,
     Client,
+    Operator,
     Suspense,
     Refusals,
     Checkpoints,
@@ -26,6 +27,7 @@ impl Kind {
             Kind::Session => "session",
             Kind::Contracts => "contracts",
             Kind::Client => "client",
+            Kind::Operator => "operator",
             Kind::Suspense => "suspense",
             Kind::Refusals => "refusals",
             Kind::Checkpoints => "audit-checkpoints",
@@ -62,6 +64,7 @@ impl Name<'_> {
             "audit" if rest == "checkpoints" => name.kind = Kind::Checkpoints,
             "bulk" => name.kind = Kind::Bulk,
             "client" => (name.kind, name.client) = (Kind::Client, Some(rest)),
+            "operator" => name.kind = Kind::Operator,
             "session" => {
                 name.kind = Kind::Session;
                 name.venue = rest.split_once('-').map(|(venue, _)| venue);

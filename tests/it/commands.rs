@@ -529,3 +529,69 @@ fn whatever_two_people_agree_on_can_be_turned_down_from_the_command_line_too() {
     let draining = state(&platform("--as supervisor-ravi approve-hand-back"));
     assert_eq!(draining["platform"], "draining");
 }
+
+/// The secret stands alone on its line, indented.
+fn secret_in(said: &str) -> String {
+    let mut lines = said.lines().filter_map(|line| line.strip_prefix("  "));
+    let secret = lines
+        .next()
+        .unwrap_or_else(|| panic!("no secret in {said}"));
+    assert_eq!(secret.len(), 43, "{secret}");
+    secret.to_owned()
+}
+
+#[test]
+fn the_first_administrator_is_enrolled_by_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let operator = |arguments: &[&str]| {
+        let arguments = [&["operator"], arguments].concat();
+        squareoff(folder.path(), &arguments, &[])
+    };
+    let enrol = [
+        "enrol",
+        "admin-kiran",
+        "--name",
+        "Kiran",
+        "--role",
+        "administrator",
+        "--reason",
+        "first",
+    ];
+    let enrolled = said(&operator(&enrol));
+    assert!(
+        enrolled.starts_with("admin-kiran is enrolled as administrator\n"),
+        "{enrolled}"
+    );
+    let first = secret_in(&enrolled);
+    let sentence = refused(&operator(&enrol));
+    assert_eq!(sentence, "squareoff: admin-kiran is enrolled already");
+    let listed: serde_json::Value = serde_json::from_str(&said(&operator(&["list"]))).unwrap();
+    assert_eq!(listed["operator"], "admin-kiran");
+    assert_eq!(
+        (&listed["role"], &listed["ready"]),
+        (&"administrator".into(), &false.into())
+    );
+    let reset = said(&operator(&["reset", "admin-kiran", "--reason", "lost it"]));
+    assert_ne!(secret_in(&reset), first);
+    said(&operator(&["disable", "admin-kiran", "--reason", "left"]));
+    let sentence = refused(&operator(&["reset", "admin-kiran", "--reason", "lost it"]));
+    assert_eq!(sentence, "squareoff: admin-kiran is disabled");
+    let told = said(&squareoff(
+        folder.path(),
+        &["replay", "operator-admin-kiran"],
+        &[],
+    ));
+    assert!(told.contains("disabled admin-kiran: left"), "{told}");
+    assert!(!told.contains(&first));
+    let program = [
+        "enrol",
+        "machine-recon",
+        "--name",
+        "Reconciliation",
+        "--role",
+        "machine",
+        "--reason",
+        "nightly",
+    ];
+    secret_in(&said(&operator(&program)));
+}

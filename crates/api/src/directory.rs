@@ -293,7 +293,11 @@ impl Known {
                     self.orders.insert(order_id, Arc::clone(&stored.stream));
                 }
             }
-            Event::Bulk(_) | Event::Refusal(_) | Event::Seal(_) | Event::Suspense(_) => {}
+            Event::Bulk(_)
+            | Event::Person(_)
+            | Event::Refusal(_)
+            | Event::Seal(_)
+            | Event::Suspense(_) => {}
         }
     }
 }

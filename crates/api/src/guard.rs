@@ -4,7 +4,7 @@
 //! 2. Who asks is said once, by [`authenticate`].
 //! 3. What was refused to somebody who wanted to change something goes into the audit trail.
 
-use crate::auth::{Who, authenticate};
+use crate::auth::{Asks, Who, authenticate};
 use crate::extract::IdempotencyKey;
 use crate::problem::Problem;
 use crate::refusals::Asked;
@@ -37,7 +37,7 @@ pub async fn guard(
         None => None,
     };
     let (mut parts, body) = request.into_parts();
-    let who = authenticate(&app, &parts).await?;
+    let who = authenticate(&app, &parts, Asks::Now).await?;
     app.limits.person(&who.name)?;
     let allowed = match action {
         Some(action) => check(&who, action),

@@ -4,6 +4,7 @@
 //! 2. A body is read whole, within a bound of bytes and of time, before anything of the request begins.
 //! 3. One who asks too often is answered 429 with Retry-After; who asks within the limits does not notice the others.
 
+use crate::auth::logged_in::network;
 use crate::extract;
 use crate::problem::Problem;
 use axum::body::Body;
@@ -57,8 +58,7 @@ impl Rate {
 pub struct Rates {
     /// Of one person or program.
     pub person: Rate,
-    /// Of one address, known or not. Those of this machine have none: behind a proxy every request comes from it, and the proxy is the
-    /// one that knows the addresses.
+    /// Of one address, known or not; behind a proxy of this machine the one that it speaks for. This machine's own has none.
     pub address: Rate,
     /// Of what is done to one client's positions and orders, whoever does it.
     pub client: Rate,
@@ -114,22 +114,11 @@ impl Limits {
         self.0.clients.take(&client.to_owned(), "this client")
     }
 
-    fn address(&self, address: SocketAddr) -> Result<(), Problem> {
-        if address.ip().is_loopback() {
+    fn address(&self, address: IpAddr) -> Result<(), Problem> {
+        if address.is_loopback() {
             return Ok(());
         }
-        self.0.addresses.take(&prefix(address.ip()), "this address")
-    }
-}
-
-/// What one caller has at hand: an IPv6 host is given a whole /64, and would have as many limits as it likes.
-fn prefix(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let bits = address.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(bits.into())
-        }
-        address @ IpAddr::V4(_) => address,
+        self.0.addresses.take(&address, "this address")
     }
 }
 
@@ -172,7 +161,7 @@ pub(crate) async fn of_address(
 ) -> Result<Response, Problem> {
     // Not there where the router is called without a connection.
     if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        limits.address(*address)?;
+        limits.address(network(request.headers(), address.ip()))?;
     }
     Ok(next.run(request).await)
 }

@@ -31,6 +31,8 @@ pub struct Problem {
     pub title: &'static str,
     /// This occurrence, for a person.
     pub detail: String,
+    /// Seconds after which another try is worth it, where that is known.
+    pub retry_after_s: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +55,7 @@ impl Problem {
             code,
             title,
             detail: detail.into(),
+            retry_after_s: None,
         }
     }
 
@@ -429,8 +432,9 @@ impl IntoResponse for Problem {
             self.status,
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
         );
-        if passes || self.code == "not-sealed-yet" {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        let passes = passes || self.code == "not-sealed-yet";
+        if let Some(seconds) = self.retry_after_s.or(passes.then_some(RETRY_AFTER_S)) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -439,6 +443,7 @@ impl IntoResponse for Problem {
     }
 }
 
+mod access;
 #[cfg(test)]
 mod catalogue;
 

@@ -34,6 +34,9 @@ pub enum Action {
     ApproveBulk,
     ReadSuspense,
     SettleSuspense,
+    /// One's own log-in, password, codes and sessions.
+    OwnLogIn,
+    ManagePeople,
 }
 
 impl Action {
@@ -63,6 +66,8 @@ impl Action {
             Action::ApproveBulk => "approve-bulk",
             Action::ReadSuspense => "read-suspense",
             Action::SettleSuspense => "settle-suspense",
+            Action::OwnLogIn => "own-log-in",
+            Action::ManagePeople => "manage-people",
         }
     }
 
@@ -89,6 +94,8 @@ impl Action {
             Action::ReadClients | Action::ReadPositions | Action::ReadProofs => {
                 &[Desk, Supervisor, Investor, Auditor, Machine]
             }
+            Action::OwnLogIn => Role::ALL,
+            Action::ManagePeople => &[Administrator],
             Action::ReadPlatform => &[Desk, Supervisor, Auditor, Administrator, Machine],
         }
     }
@@ -193,6 +200,31 @@ pub const ROUTES: &[Row] = {
         get("/v1/suspense", ReadSuspense),
         post("/v1/suspense/match", SettleSuspense),
         post("/v1/suspense/dismiss", SettleSuspense),
+        (Method::GET, "/.well-known/jwks.json", Needs::Nothing),
+        (Method::POST, "/v1/auth/enrolment", Needs::Nothing),
+        (Method::POST, "/v1/auth/enrolment/confirm", Needs::Nothing),
+        (Method::POST, "/v1/auth/login", Needs::Nothing),
+        (Method::POST, "/v1/auth/code", Needs::Nothing),
+        (Method::POST, "/v1/auth/code/login", Needs::Nothing),
+        (Method::POST, "/v1/auth/refresh", Needs::Nothing),
+        post("/v1/auth/logout", OwnLogIn),
+        get("/v1/auth/me", OwnLogIn),
+        post("/v1/auth/password", OwnLogIn),
+        post("/v1/auth/second-factor", OwnLogIn),
+        post("/v1/auth/second-factor/confirm", OwnLogIn),
+        post("/v1/auth/recovery-codes", OwnLogIn),
+        get("/v1/sessions", OwnLogIn),
+        (
+            Method::DELETE,
+            "/v1/sessions/{session_id}",
+            Needs::Right(OwnLogIn),
+        ),
+        get("/v1/operators", ManagePeople),
+        post("/v1/operators", ManagePeople),
+        post("/v1/operators/{operator}/role", ManagePeople),
+        post("/v1/operators/{operator}/disable", ManagePeople),
+        post("/v1/operators/{operator}/reinstate", ManagePeople),
+        post("/v1/operators/{operator}/reset", ManagePeople),
     ]
 };
 
@@ -278,6 +310,10 @@ mod tests {
             let Needs::Right(action) = needs else {
                 continue;
             };
+            // Who looks after people or after their own log-in trades by neither.
+            if matches!(action, Action::OwnLogIn | Action::ManagePeople) {
+                continue;
+            }
             let roles = action.roles();
             // A search has its PAN in a body, and is a reading all the same.
             let reads = *method == Method::GET || *path == "/v1/clients/search";

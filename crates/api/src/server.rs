@@ -9,11 +9,13 @@ use crate::guard::guard;
 use crate::limits::{self, Limits, Rates};
 use crate::live::access::keep_checking;
 use crate::live::{Limits as LiveLimits, Live};
+use crate::notify::Notifier;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, documentation, events, health, identity, incidents, live, orders, platform,
-    position_list, positions, proofs, square_offs, suspense, trades, verifications,
+    audit, bulk, clients, documentation, enrolment, events, health, identity, incidents, live,
+    log_in, operators, orders, platform, position_list, positions, proofs, sent_code, sessions,
+    square_offs, suspense, trades, verifications,
 };
 use crate::tls::Tls;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -22,6 +24,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use sqlx::PgPool;
+use squareoff_access::Access;
 use squareoff_auditor::proofs::Proofs;
 use squareoff_auditor::seal::Status;
 use squareoff_domain::bulk::Bulk;
@@ -35,10 +38,9 @@ use squareoff_projections::Watcher;
 use squareoff_store::{EventStore, Streams};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
@@ -79,6 +81,12 @@ pub struct App {
     pub reads: PgPool,
     pub watcher: Watcher,
     pub key: DevelopmentKey,
+    /// Whether development tokens let anybody in.
+    pub sample_log_ins: bool,
+    /// What lets people in; without it development tokens alone do.
+    pub access: Option<Access>,
+    /// How messages reach clients; without it nobody is sent a code.
+    pub notifier: Option<Notifier>,
     /// What opens identities; without it they stay sealed.
     pub vault: Option<Vault>,
     pub settings: Settings,
@@ -111,6 +119,9 @@ impl App {
             store,
             reads,
             key,
+            sample_log_ins: true,
+            access: None,
+            notifier: None,
             vault: None,
             settings,
             limits: Limits::new(Rates::default()),
@@ -143,6 +154,22 @@ impl App {
             limits: Limits::new(rates),
             ..self
         }
+    }
+
+    /// Lets people in by this; by development tokens too only where `sample_log_ins` are allowed.
+    #[must_use]
+    pub fn with_access(self, access: Access, sample_log_ins: bool) -> Self {
+        App {
+            access: Some(access),
+            sample_log_ins,
+            ..self
+        }
+    }
+
+    /// Sends clients their codes by this.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Option<Notifier>) -> Self {
+        App { notifier, ..self }
     }
 
     /// How sealing stands; `None` when nothing was ever sealed, or not here.
@@ -251,6 +278,12 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(incidents::show))
         .routes(routes!(live::listen))
         .routes(routes!(live::listen_over_websocket))
+        .merge(log_in::router())
+        .merge(enrolment::router())
+        .merge(sent_code::router())
+        .merge(operators::router())
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::revoke))
         .routes(routes!(events::log))
         .routes(routes!(events::stream))
         .routes(routes!(health::alive))

@@ -94,6 +94,12 @@ text_id!(
     |byte| byte.is_ascii_graphic()
 );
 
+text_id!(
+    /// A person or program that may come in: the actor of the events it causes.
+    OperatorId, "operator id", "1 to 64 small letters, digits, `-` and `_`", 64,
+    |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+);
+
 impl ExecutionKey {
     /// # Errors
     /// [`IdError`] when `exec_id` holds what an ExecID cannot.
@@ -128,6 +134,10 @@ uuid_id!(
 uuid_id!(
     /// One data key of one client; the key itself is in the key store.
     KeyId
+);
+uuid_id!(
+    /// One log-in of one person or program, until it ends.
+    LogInId
 );
 
 impl OrderId {

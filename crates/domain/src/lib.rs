@@ -15,6 +15,7 @@
 //! | [`refusals`] | `refusals-<date>-<client>` |
 //! | [`suspense`] | `suspense-<venue>-<date>` |
 //! | [`sealing`] | `audit-checkpoints` |
+//! | [`people`] | `operator-<id>` |
 
 pub mod amount;
 pub mod bulk;
@@ -36,8 +37,8 @@ pub use amount::{Money, NetQuantity, Price, Quantity};
 pub use client::Client;
 pub use describe::{describe, reason_of};
 pub use id::{
-    Account, ClOrdId, ClientCode, ExchangeOrderId, ExecutionKey, KeyId, OrderId, PositionKey,
-    Product, RequestId, Segment, Side, Symbol, Venue,
+    Account, ClOrdId, ClientCode, ExchangeOrderId, ExecutionKey, KeyId, LogInId, OperatorId,
+    OrderId, PositionKey, Product, RequestId, Segment, Side, Symbol, Venue,
 };
 pub use people::Role;
 pub use position::Refusal;
@@ -50,6 +51,7 @@ pub enum Event {
     Bulk(bulk::BulkEvent),
     Client(client::ClientEvent),
     Contract(reference::ContractEvent),
+    Person(people::PersonEvent),
     Platform(platform::PlatformEvent),
     Position(position::PositionEvent),
     Refusal(refusals::RefusalEvent),

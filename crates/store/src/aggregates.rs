@@ -3,6 +3,7 @@
 use crate::transact::Aggregate;
 use squareoff_domain::bulk::{self, Bulk, BulkEvent};
 use squareoff_domain::client::{self, ClientEvent, ClientState};
+use squareoff_domain::people::{self, Person, PersonEvent};
 use squareoff_domain::platform::{self, Platform, PlatformEvent};
 use squareoff_domain::position::{self, Position, PositionEvent};
 use squareoff_domain::reference::{ContractEvent, ContractList};
@@ -24,6 +25,14 @@ impl Aggregate for Position {
 
     fn evolve(self, event: &PositionEvent) -> Self {
         position::evolve(self, event)
+    }
+}
+
+impl Aggregate for Person {
+    type Event = PersonEvent;
+
+    fn evolve(self, event: &PersonEvent) -> Self {
+        people::evolve(self, event)
     }
 }
 

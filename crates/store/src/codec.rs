@@ -8,6 +8,7 @@ use crate::{Position, StoredEvent};
 use squareoff_domain::Event;
 use squareoff_domain::bulk::BulkEvent;
 use squareoff_domain::client::ClientEvent;
+use squareoff_domain::people::PersonEvent;
 use squareoff_domain::platform::PlatformEvent;
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::reference::ContractEvent;
@@ -228,6 +229,21 @@ log_events! {
         PositionHandedBack 1,
         ReportContradicted 1,
         UnknownOrderReported 1,
+    }
+    Person: PersonEvent {
+        OperatorEnrolled 1,
+        RoleChanged 1,
+        OperatorDisabled 1,
+        OperatorReinstated 1,
+        CredentialsReset 1,
+        PasswordSet 1,
+        SecondFactorEnrolled 1,
+        RecoveryCodesMade 1,
+        LoggedIn 1,
+        LoggedOut 1,
+        LogInRevoked 1,
+        RefreshTokenReused 1,
+        LogInLockedOut 1,
     }
     Refusal: RefusalEvent {
         RequestRefused 1,

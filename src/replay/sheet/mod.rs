@@ -16,6 +16,7 @@ use super::value::Value;
 use squareoff_domain::Event;
 use squareoff_domain::bulk::{self as bulks, Bulk};
 use squareoff_domain::client::{self, ClientState};
+use squareoff_domain::people::{self, Person};
 use squareoff_domain::platform::{self as platforms, Platform};
 use squareoff_domain::position::{self as positions, Position};
 use squareoff_domain::reference::ContractList;
@@ -72,6 +73,7 @@ pub enum State {
     Bulk(Bulk),
     Client(ClientState),
     Contracts(ContractList),
+    Person(Person),
     Platform(Platform),
     Position(Position),
     Refusals(Refusals),
@@ -87,6 +89,7 @@ impl State {
             Event::Bulk(_) => State::Bulk(Bulk::default()),
             Event::Client(_) => State::Client(ClientState::default()),
             Event::Contract(_) => State::Contracts(ContractList::default()),
+            Event::Person(_) => State::Person(Person::default()),
             Event::Platform(_) => State::Platform(Platform::default()),
             Event::Position(_) => State::Position(Position::default()),
             Event::Refusal(_) => State::Refusals(Refusals::default()),
@@ -106,6 +109,9 @@ impl State {
             }
             (State::Contracts(state), Event::Contract(event)) => {
                 State::Contracts(state.evolve(event))
+            }
+            (State::Person(state), Event::Person(event)) => {
+                State::Person(people::evolve(state, event))
             }
             (State::Platform(state), Event::Platform(event)) => {
                 State::Platform(platforms::evolve(state, event))
@@ -130,6 +136,7 @@ impl State {
                 Event::Bulk(_)
                 | Event::Client(_)
                 | Event::Contract(_)
+                | Event::Person(_)
                 | Event::Platform(_)
                 | Event::Position(_)
                 | Event::Refusal(_)
@@ -146,6 +153,7 @@ impl State {
             State::Bulk(_) => "bulk",
             State::Client(_) => "client",
             State::Contracts(_) => "contracts",
+            State::Person(_) => "operator",
             State::Platform(_) => "platform",
             State::Position(_) => "position",
             State::Refusals(_) => "refusals",
@@ -160,6 +168,7 @@ impl State {
             State::Bulk(state) => bulk::sheet(state, focus),
             State::Client(state) => others::client(state),
             State::Contracts(state) => others::contracts(state, focus),
+            State::Person(state) => others::person(state),
             State::Platform(state) => platform::sheet(state),
             State::Position(state) => position::sheet(state),
             State::Refusals(state) => others::refusals(state, focus),

@@ -1,10 +1,11 @@
-//! On paper: a client, a day's contracts, its refusals, an exchange session, and what is held in suspense.
+//! On paper: a client, somebody who may come in, a day's contracts, its refusals, an exchange session, and what is held in suspense.
 
 use super::position::side;
 use super::{Focus, List, Row, Sheet};
 use crate::replay::value::Value;
 use serde::Serialize;
 use squareoff_domain::client::{ClientState, IdentityField, Verification};
+use squareoff_domain::people::Person;
 use squareoff_domain::reference::{ContractEvent, ContractList};
 use squareoff_domain::refusals::Refusals;
 use squareoff_domain::sealing::Sealed;
@@ -65,6 +66,29 @@ fn verification((by, of): (&String, &Verification)) -> Row {
             ),
             ("failures", Value::count(of.failed_at.len())),
         ],
+    }
+}
+
+pub fn person(person: &Person) -> Sheet {
+    let enrolled = person.enrolled.as_ref();
+    let client = enrolled.and_then(|enrolled| enrolled.client.clone());
+    Sheet {
+        figures: vec![
+            (
+                "name",
+                Value::some(enrolled.map(|enrolled| enrolled.name.clone())),
+            ),
+            (
+                "role",
+                Value::some(enrolled.map(|enrolled| enrolled.role.to_string())),
+            ),
+            (
+                "client",
+                Value::some(client.map(|client| client.to_string())),
+            ),
+            ("disabled", person.disabled.into()),
+        ],
+        lists: vec![],
     }
 }
 

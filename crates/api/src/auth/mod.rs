@@ -1,9 +1,11 @@
-//! Who is asking: [`authenticate`] is the one place that says so, once per request. Until log-in exists that is by development tokens alone,
-//! and the API binds loopback only.
+//! Who is asking: [`authenticate`] is the one place that says so, once per request: by a log-in, or by a development token where sample
+//! log-ins are allowed.
 
 mod development;
+pub mod logged_in;
 
 pub use development::{DevelopmentKey, KeyError};
+pub use logged_in::{Asks, At, Own};
 
 use crate::problem::Problem;
 use crate::server::App;
@@ -28,24 +30,38 @@ pub struct Who {
 pub struct Actor(pub Arc<str>);
 
 /// # Errors
-/// `unauthenticated`, and why.
+/// `unauthenticated`, and why; of a cookie also that the request comes from another site's page.
 #[allow(
     clippy::unused_async,
     reason = "tokens that are looked up wait for the log"
 )]
-pub async fn authenticate(app: &App, parts: &Parts) -> Result<Who, Problem> {
-    let header = parts
-        .headers
-        .get(header::AUTHORIZATION)
-        .ok_or_else(|| unauthenticated("send `Authorization: Bearer <token>`"))?;
-    let token = header.to_str().ok().and_then(|value| value.split_once(' '));
-    let token = token
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let actor = token
+pub async fn authenticate(app: &App, parts: &Parts, asks: Asks) -> Result<Who, Problem> {
+    if let Some(log_in) = logged_in::of(app, parts, asks)? {
+        return Ok(Who {
+            name: log_in.operator.as_str().into(),
+            role: log_in.role,
+            client: log_in.client,
+        });
+    }
+    if !parts.headers.contains_key(header::AUTHORIZATION) {
+        return Err(unauthenticated(
+            "log in, or send `Authorization: Bearer <token>`",
+        ));
+    }
+    let actor = bearer(parts)
+        .filter(|_| app.sample_log_ins)
         .and_then(|token| app.key.actor(token))
         .ok_or_else(|| unauthenticated("the bearer token is not valid"))?;
     development::who(&actor).map_err(|error| unauthenticated(error.to_string()))
+}
+
+/// The token of `Authorization: Bearer <token>`.
+fn bearer(parts: &Parts) -> Option<&str> {
+    let header = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
 }
 
 fn unauthenticated(detail: impl Into<String>) -> Problem {

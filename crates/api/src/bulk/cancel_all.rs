@@ -154,6 +154,7 @@ impl Working {
                 Event::Bulk(_)
                 | Event::Client(_)
                 | Event::Contract(_)
+                | Event::Person(_)
                 | Event::Platform(_)
                 | Event::Refusal(_)
                 | Event::Seal(_)

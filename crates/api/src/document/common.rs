@@ -52,6 +52,8 @@ const TAGS: &[(&str, &str)] = &[
     ("Suspense", "What the exchange reports and fits no order."),
     ("Incidents", "What the regulator's report is made of."),
     ("Audit", "Who did what, and the proof of it."),
+    ("Log-in", "Coming in, going on, going away."),
+    ("People", "Who may come in, and who is in."),
     ("Log", "The events themselves."),
     ("Live", "What changes, as it changes."),
     ("Health", "For those who watch the process."),
@@ -153,6 +155,9 @@ fn problems_of(operation: &Value) -> Vec<&'static Known> {
         add(&[
             "unauthenticated",
             "not-allowed",
+            "csrf-token-wrong",
+            "cross-origin",
+            "log-in-unavailable",
             "too-many-requests",
             "server-busy",
             "took-too-long",

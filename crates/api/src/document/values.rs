@@ -66,6 +66,7 @@ texts! {
     ExecutionText r"^[!-~]{1,80}$", "NSE|2026-11-20|NSE-813": "An execution: venue, trading date, and the venue's number of it.";
     AccountText r"^[!-~]{1,32}$", "C00042": "The account that a venue named.";
     PanText r"^\s*[A-Za-z]{3}[ABCEFGHJLPTabcefghjlpt][A-Za-z][0-9]{4}[A-Za-z]\s*$", "AAAPZ0042Z": "A PAN, whole; small letters and space around it do not matter.";
+    OperatorName r"^[a-z][a-z0-9_-]{0,63}$", "desk-asha": "The name of an account; what stands before the first `-` says the role.";
     LiveTopics r"^(orders|positions|platform|bulk)(,(orders|positions|platform|bulk))*$", "orders,positions": "What a live reader is told of.";
     CallReference r"^[^\u0000-\u001f\u007f-\u009f]{0,99}[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]{0,99}$", "2026-11-20/118": "A call, as the broker's telephone system names it: at most 100 bytes, no PAN.";
     BirthDate r"^\s*(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))\s*$", "1984-02-28": "A date of birth.";
@@ -73,6 +74,7 @@ texts! {
 }
 
 words! {
+    RoleName "desk", names(squareoff_domain::Role::ALL.iter().map(|it| it.as_str())) => "What somebody is to the platform.";
     VenueName "NSE", names(squareoff_domain::Venue::ALL.iter().map(|it| it.as_str())) => "An exchange.";
     SegmentName "CM", names(squareoff_domain::Segment::ALL.iter().map(|it| it.as_str())) => "A market segment: cash, equity derivatives, currency, commodities.";
     ProductName "CNC", names(squareoff_domain::Product::ALL.iter().map(|it| it.as_str())) => "The broker's product: margin intraday, carry-forward derivatives, delivery.";

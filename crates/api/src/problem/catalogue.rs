@@ -4,6 +4,7 @@ use super::Problem;
 use super::known::{SECTIONS, known};
 use squareoff_domain::bulk::{BulkRefusal, BulkStatus};
 use squareoff_domain::client::{ClientRefusal, IdentityField};
+use squareoff_domain::people::{PersonRefusal, Role};
 use squareoff_domain::platform::{HaltScope, Phase, PlatformRefusal};
 use squareoff_domain::position::OrderStatus;
 use squareoff_domain::suspense::SuspenseRefusal;
@@ -310,6 +311,48 @@ fn client_place(refusal: &ClientRefusal) -> usize {
     }
 }
 
+fn person_refusals() -> Vec<PersonRefusal> {
+    let operator = || "desk-asha".parse().unwrap();
+    vec![
+        PersonRefusal::ReasonMissing,
+        PersonRefusal::HoldsPan,
+        PersonRefusal::NotAName,
+        PersonRefusal::OwnRights,
+        PersonRefusal::AlreadyEnrolled {
+            operator: operator(),
+        },
+        PersonRefusal::UnknownOperator {
+            operator: operator(),
+        },
+        PersonRefusal::ClientMismatch,
+        PersonRefusal::Disabled {
+            operator: operator(),
+        },
+        PersonRefusal::NotDisabled {
+            operator: operator(),
+        },
+        PersonRefusal::SameRole {
+            operator: operator(),
+            role: Role::Desk,
+        },
+    ]
+}
+
+fn person_place(refusal: &PersonRefusal) -> usize {
+    match refusal {
+        PersonRefusal::ReasonMissing => 0,
+        PersonRefusal::HoldsPan => 1,
+        PersonRefusal::NotAName => 2,
+        PersonRefusal::OwnRights => 3,
+        PersonRefusal::AlreadyEnrolled { .. } => 4,
+        PersonRefusal::UnknownOperator { .. } => 5,
+        PersonRefusal::ClientMismatch => 6,
+        PersonRefusal::Disabled { .. } => 7,
+        PersonRefusal::NotDisabled { .. } => 8,
+        PersonRefusal::SameRole { .. } => 9,
+    }
+}
+
 /// Those that a caller can get: the rest are about lists that are made here.
 fn bulk_refusals() -> Vec<BulkRefusal> {
     vec![
@@ -364,6 +407,8 @@ fn no_refusal_is_missing_from_the_examples() {
     assert_eq!(places, (0..7).collect::<Vec<_>>());
     let places: Vec<_> = client_refusals().iter().map(client_place).collect();
     assert_eq!(places, (0..8).collect::<Vec<_>>());
+    let places: Vec<_> = person_refusals().iter().map(person_place).collect();
+    assert_eq!(places, (0..10).collect::<Vec<_>>());
     let places: Vec<_> = bulk_refusals().iter().filter_map(bulk_place).collect();
     assert_eq!(places, (0..9).collect::<Vec<_>>());
 }
@@ -373,12 +418,14 @@ fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
     let of_platform = platform_refusals().into_iter().map(Problem::from);
     let of_suspense = suspense_refusals().into_iter().map(Problem::from);
     let of_clients = client_refusals().into_iter().map(Problem::from);
+    let of_people = person_refusals().into_iter().map(Problem::from);
     let of_bulk = bulk_refusals().into_iter().map(Problem::from);
     let problems = refusals().into_iter().map(Problem::from);
     let problems = problems
         .chain(of_platform)
         .chain(of_suspense)
         .chain(of_clients)
+        .chain(of_people)
         .chain(of_bulk);
     let problems: Vec<_> = problems.collect();
     let (mut titles, mut codes) = (HashMap::new(), HashMap::new());
@@ -388,6 +435,7 @@ fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
             code,
             title,
             detail,
+            retry_after_s: _,
         } = problem;
         assert!(status.is_client_error() || *code == "exchange-not-connected");
         // One meaning, one name: what is refused alike in two places has one type, one title and one status.

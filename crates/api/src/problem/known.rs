@@ -40,7 +40,7 @@ macro_rules! sections {
 
 sections! {
     "Of any request" {
-        "unauthenticated" 401 "Who is asking is not known": "no token, or not one of this data folder's key" => "`squareoff token <actor>`";
+        "unauthenticated" 401 "Who is asking is not known": "no log-in, one that has ended, or a token that is none" => "log in";
         "not-allowed" 403 "The role does not allow this": "the role does not allow it" => "ask somebody whose role does; see Rights";
         "too-many-requests" 429 "Too many requests": "more requests than are taken of who asks, of this address, or for this client; carries `Retry-After`" => "try again in a second, with the same key";
         "idempotency-key-missing" 400 "The idempotency key is missing or unusable": "a `POST` without `Idempotency-Key`" => "send one";
@@ -73,6 +73,17 @@ sections! {
         "too-many-live-connections" 429 "You have too many live connections": "this person holds 16 live connections" => "close one";
         "no-live-connection-free" 503 "No more live connections can be held now": "the node holds as many live connections as it can, or is closing" => "try again, or another node";
         "read-model-behind" 503 "The read model has not seen that yet": "the read models did not reach `at_least` within 5 seconds" => "try again";
+        "log-in-refused" 401 "The log-in is refused": "account, password, code or refresh token is not right" => "try again; after a lost answer log in again";
+        "log-in-locked" 429 "Too many attempts failed": "too many attempts at the account failed from this address; carries `Retry-After`" => "wait";
+        "log-in-busy" 503 "Too many log in at once": "too many log in at once; nothing was counted" => "try again behind `Retry-After`";
+        "log-in-unavailable" 503 "Nobody can log in now": "the secrets file can't be used" => "look at the API's log";
+        "csrf-token-wrong" 403 "The request does not come from a page of ours": "a cookie came without the log-in's `X-CSRF-Token`" => "send it; `GET /v1/auth/me` tells it";
+        "cross-origin" 403 "The request comes from a page of another site": "a page of another site asks" => "ask from a page of the same origin";
+        "password-unfit" 422 "This cannot be a password": "too short, too long, or among those that are tried first" => "take another";
+        "password-wrong" 422 "The password is not right": "the old password is not right" => "try again";
+        "code-wrong" 422 "The code is not right": "the first code of a new app is not one of now" => "see that the phone's clock is right";
+        "sample-log-in" 409 "A sample log-in has nothing to look after": "a development token has no password, no codes and no session" => "log in";
+        "unknown-session" 404 "There is no such session": "there is no such session, or it has ended" => "look at `GET /v1/sessions`";
         "internal-error" 500 "The server made a mistake": "a mistake of ours; it is in the API's log" => "try again with the same key, and tell us";
     }
     "Of a request about a position or an order, in order of precedence" {
@@ -163,5 +174,15 @@ sections! {
         "too-many-verifications" 429 "Too many verifications failed": "desk-asha has failed to verify a caller as C00042 3 times within 30 minutes: somebody else verifies, or wait" => "";
         "caller-not-verified" 409 "The caller is not verified": "desk-asha has verified nobody who calls as C00042: POST /v1/clients/C00042/verifications with what the caller tells" => "verify the caller";
         "caller-mismatch" 422 "What the caller told is not what is recorded": "PAN and date of birth are not both those of C00042; 2 attempts are left" => "ask again, or end the call";
+    }
+    "Of a request about somebody who may log in, in order of precedence" {
+        "operator-name-invalid" 422 "This cannot be a name": "a name has 1 to 120 characters and none that controls a terminal" => "mend the name";
+        "own-rights" 409 "Nobody changes their own rights": "nobody changes their own rights: another administrator does" => "another administrator";
+        "operator-exists" 409 "Somebody has this name already": "desk-asha is enrolled already" => "take another name, or reset the account";
+        "unknown-operator" 404 "Nobody is enrolled under this name": "nobody is enrolled as desk-asha" => "look at `GET /v1/operators`";
+        "operator-client-mismatch" 422 "Name, role and client code do not fit together": "an investor has a client code and is named after it, as investor-c00042; nobody else has one or is named so" => "mend name, role or client code";
+        "operator-disabled" 409 "The account is disabled": "desk-asha is disabled" => "reinstate them first";
+        "operator-not-disabled" 409 "The account is not disabled": "desk-asha is not disabled" => "";
+        "operator-has-role" 409 "The role is the same": "desk-asha is desk already" => "";
     }
 }

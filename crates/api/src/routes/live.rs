@@ -16,7 +16,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde::Deserialize;
-use serde_json::json;
 use squareoff_domain::ClientCode;
 use squareoff_store::Position;
 use std::convert::Infallible;

@@ -276,3 +276,91 @@ async fn without_the_keys_identities_stay_sealed_and_everything_else_goes_on() {
     search.assert_problem(503, "identity-keys-unavailable", "the API's log");
     assert!(!search.text.contains("master.key"), "{}", search.text);
 }
+
+/// What the development outbox holds, when it holds so many messages.
+async fn outbox(desk: &Desk, messages: usize) -> Vec<Value> {
+    let file = desk.folder().join("outbox/messages.jsonl");
+    loop {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let whole = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let whole: Vec<Value> = whole.collect();
+        if whole.len() >= messages {
+            return whole;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_comes_in_by_pan_and_a_code_that_is_sent() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let node = Node::start(&desk).await;
+    let send = |client: &str| {
+        let request = node.anonymous(Method::POST, "/v1/auth/code");
+        answer(request.json(&json!({ "client": client })))
+    };
+    // Neither who is nobody nor who can't be reached is told from the rest.
+    for client in ["C99999", "C00003", "BBBPZ0042Z", "nonsense"] {
+        let sent = send(client).await;
+        assert_eq!(sent.status, 202, "{}", sent.text);
+        assert!(sent.body["challenge"].is_string() && sent.body.as_object().unwrap().len() == 2);
+    }
+    let sent = send(PAN).await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    let messages = outbox(&desk, 1).await;
+    assert_eq!(messages.len(), 1, "to those alone who are there");
+    assert_eq!(messages[0]["phone"], "+91 00000 00042");
+    assert_eq!(messages[0]["email"], "asha@example.com");
+    let text = messages[0]["text"].as_str().unwrap();
+    assert!(text.contains("as C00001"), "{text}");
+    let code = &text[..8];
+    let log_in = |code: &str| {
+        let body = json!({ "challenge": sent.body["challenge"], "code": code, "mode": "token" });
+        answer(
+            node.anonymous(Method::POST, "/v1/auth/code/login")
+                .json(&body),
+        )
+    };
+    let wrong = if code == "00000000" {
+        "00000001"
+    } else {
+        "00000000"
+    };
+    log_in(wrong)
+        .await
+        .assert_problem(401, "log-in-refused", "not right");
+    let logged_in = log_in(code).await;
+    assert_eq!(logged_in.status, 200, "{}", logged_in.text);
+    assert_eq!(logged_in.body["client_code"], "C00001");
+    let token = logged_in.body["access_token"].as_str().unwrap();
+    let me = answer(
+        node.anonymous(Method::GET, "/v1/auth/me")
+            .bearer_auth(token),
+    )
+    .await;
+    assert_eq!(
+        (&me.body["role"], &me.body["operator"]),
+        (&json!("investor"), &json!("investor-c00001"))
+    );
+    log_in(code)
+        .await
+        .assert_problem(401, "log-in-refused", "not right");
+    // The look at the phone number is in the client's history, the code nowhere.
+    let stored = desk
+        .store
+        .read_stream("client-C00001", 1, 100)
+        .await
+        .unwrap();
+    assert!(
+        stored
+            .iter()
+            .any(|stored| &*stored.event_type == "ClientIdentityRevealed")
+    );
+    let says = |stored: &squareoff_store::StoredEvent| {
+        stored.body.windows(8).any(|bytes| bytes == code.as_bytes())
+    };
+    assert!(!desk.log().await.iter().any(says));
+}

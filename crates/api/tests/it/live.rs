@@ -336,12 +336,14 @@ async fn a_reader_hears_from_the_node_when_nothing_changes_for_it() {
 async fn at_the_end_of_a_node_its_readers_are_told_and_it_ends() {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
-    let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap())
+    let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap(), None)
         .await
         .unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = squareoff_api::serve(listener, node.app.clone(), async { drop(stopped.await) });
+    let served = squareoff_api::serve(listener, node.app.clone(), None, async {
+        drop(stopped.await)
+    });
     let served = tokio::spawn(served);
     let (mut live, ready) = Listener::open_at(&url, &node.token(ACTOR)).await;
     let (mut socket, first) = WebSocket::open(&url, &node.token(ACTOR), "").await;
@@ -356,7 +358,7 @@ async fn at_the_end_of_a_node_its_readers_are_told_and_it_ends() {
     assert_eq!(live.next().await, None);
     assert_eq!(socket.json().await["event"], "closing");
     assert_eq!(socket.closed().await, 1013);
-    served.await.unwrap().unwrap();
+    served.await.unwrap();
 }
 
 #[tokio::test]

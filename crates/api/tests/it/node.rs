@@ -4,8 +4,11 @@ use crate::desk::{DATE, Desk, PATIENCE};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use squareoff_access::password::Hashing;
+use squareoff_access::{Access, Secrets};
 use squareoff_api::bulk::SessionClose;
 use squareoff_api::live::Limits;
+use squareoff_api::notify::{Notifier, Outbox};
 use squareoff_api::problem::TYPE_PREFIX;
 use squareoff_api::{App, DevelopmentKey, Rate, Rates, Settings};
 use squareoff_domain::{OrderId, PositionKey};
@@ -58,7 +61,12 @@ impl Node {
         let keys = desk.folder().join("keys");
         let store_of_keys = KeyStore::open(&keys, &keys.join("backup")).unwrap();
         let master = MasterKeySource::FileMadeOnce(keys.join("master.key"));
+        let secrets = Secrets::open(&desk.folder().join("access")).unwrap();
+        let access = Access::new(secrets, Hashing::start(), store.clone());
+        let outbox = Outbox::open(&desk.folder().join("outbox")).unwrap();
         App::start(store, reads, key, settings())
+            .with_access(access, true)
+            .with_notifier(Some(Notifier::Outbox(outbox)))
             .with_seal(&desk.folder().join("audit"))
             .with_vault(Vault::new(store_of_keys, master))
             .with_rates(plenty())
@@ -373,7 +381,8 @@ impl Answer {
         );
         check(self.header("x-request-id").is_some(), "no request id");
         check(
-            self.header("retry-after").is_some() == (status == 503 || code == "not-sealed-yet"),
+            self.header("retry-after").is_some()
+                == (status == 503 || matches!(code, "not-sealed-yet" | "log-in-locked")),
             "Retry-After",
         );
         check(

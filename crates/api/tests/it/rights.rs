@@ -46,6 +46,8 @@ fn filled(path: &str) -> String {
         ("{kill_id}", &nobody),
         ("{position}", "999999999"),
         ("{trading_date}", "2026-11-20"),
+        ("{session_id}", &nobody),
+        ("{operator}", "desk-nobody"),
     ]
     .iter()
     .fold(path.to_owned(), |path, (place, with)| {
@@ -113,7 +115,8 @@ async fn every_role_gets_on_every_route_what_the_table_says() {
         let anonymous = answer(node.anonymous(method.clone(), &path)).await;
         let action = match needs {
             Needs::Nothing => {
-                assert_eq!(anonymous.status, 200, "{path}");
+                let refused = matches!(anonymous.status, 401 | 403 | 404 | 405 | 500);
+                assert!(!refused, "{path}: {}", anonymous.text);
                 continue;
             }
             Needs::Right(action) => action,

@@ -4,6 +4,7 @@
 
 mod bulk;
 mod client;
+mod person;
 mod platform;
 mod position;
 mod reason;
@@ -16,6 +17,7 @@ use crate::session::SessionEvent;
 use crate::suspense::SuspenseEvent;
 use bulk::bulk;
 use client::client;
+use person::person;
 use platform::platform;
 use position::position;
 pub use reason::reason_of;
@@ -32,6 +34,7 @@ pub fn describe(event: &Event) -> String {
                 contract.venue, contract.symbol, contract.reference_price
             )
         }
+        Event::Person(event) => person(event),
         Event::Platform(event) => platform(event),
         Event::Position(event) => position(event),
         Event::Refusal(RefusalEvent::RequestRefused(refused)) => {

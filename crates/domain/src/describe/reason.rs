@@ -3,6 +3,7 @@
 use crate::Event;
 use crate::bulk::BulkEvent;
 use crate::client::ClientEvent;
+use crate::people::PersonEvent;
 use crate::platform::PlatformEvent;
 use crate::position::PositionEvent;
 use crate::refusals::RefusalEvent;
@@ -39,6 +40,7 @@ pub fn reason_of(event: &Event) -> Option<&str> {
             | ClientEvent::CallerVerified(_)
             | ClientEvent::CallerVerificationFailed(_) => None,
         },
+        Event::Person(event) => person(event),
         Event::Contract(_) | Event::Seal(_) => None,
     };
     reason.filter(|reason| !reason.is_empty())
@@ -57,6 +59,24 @@ fn bulk(event: &BulkEvent) -> Option<&str> {
         | BulkEvent::BulkCancelsDone(_)
         | BulkEvent::BulkItemsSettled(_)
         | BulkEvent::BulkCompleted(_) => None,
+    }
+}
+
+fn person(event: &PersonEvent) -> Option<&str> {
+    match event {
+        PersonEvent::OperatorEnrolled(event) => Some(&event.reason),
+        PersonEvent::RoleChanged(event) => Some(&event.reason),
+        PersonEvent::OperatorDisabled(event) => Some(&event.reason),
+        PersonEvent::OperatorReinstated(event) => Some(&event.reason),
+        PersonEvent::CredentialsReset(event) => Some(&event.reason),
+        PersonEvent::PasswordSet(_)
+        | PersonEvent::SecondFactorEnrolled(_)
+        | PersonEvent::RecoveryCodesMade(_)
+        | PersonEvent::LoggedIn(_)
+        | PersonEvent::LoggedOut(_)
+        | PersonEvent::LogInRevoked(_)
+        | PersonEvent::RefreshTokenReused(_)
+        | PersonEvent::LogInLockedOut(_) => None,
     }
 }
 

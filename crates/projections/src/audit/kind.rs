@@ -3,6 +3,7 @@
 use squareoff_domain::Event;
 use squareoff_domain::bulk::BulkEvent;
 use squareoff_domain::client::ClientEvent;
+use squareoff_domain::people::PersonEvent;
 use squareoff_domain::platform::PlatformEvent;
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::session::SessionEvent;
@@ -47,6 +48,7 @@ pub fn kind_of(event: &Event) -> AuditKind {
             SuspenseEvent::ReportSuspended(_) | SuspenseEvent::SuspenseContradicted(_) => false,
         },
         Event::Client(event) => client_asked(event),
+        Event::Person(event) => person_asked(event),
         Event::Contract(_) | Event::Seal(_) | Event::Session(_) => false,
     };
     if asked {
@@ -69,7 +71,11 @@ pub(super) const fn is_kept(event: &Event) -> bool {
                 | PositionEvent::OrderDispatched(_)
                 | PositionEvent::OrderAcknowledged(_)
         ),
-        Event::Bulk(_) | Event::Platform(_) | Event::Refusal(_) | Event::Suspense(_) => true,
+        Event::Bulk(_)
+        | Event::Person(_)
+        | Event::Platform(_)
+        | Event::Refusal(_)
+        | Event::Suspense(_) => true,
         Event::Session(event) => !matches!(event, SessionEvent::SessionKept(_)),
     }
 }
@@ -95,6 +101,7 @@ pub(super) fn is_timeline(event: &Event) -> bool {
         },
         Event::Client(_)
         | Event::Contract(_)
+        | Event::Person(_)
         | Event::Position(_)
         | Event::Refusal(_)
         | Event::Seal(_)
@@ -111,6 +118,24 @@ const fn client_asked(event: &ClientEvent) -> bool {
         | ClientEvent::CallerVerified(_)
         | ClientEvent::CallerVerificationFailed(_) => true,
         ClientEvent::ClientRegistered(_) | ClientEvent::ClientIdentityRecorded(_) => false,
+    }
+}
+
+/// What somebody did, told apart from what was found about them.
+const fn person_asked(event: &PersonEvent) -> bool {
+    match event {
+        PersonEvent::OperatorEnrolled(_)
+        | PersonEvent::RoleChanged(_)
+        | PersonEvent::OperatorDisabled(_)
+        | PersonEvent::OperatorReinstated(_)
+        | PersonEvent::CredentialsReset(_)
+        | PersonEvent::PasswordSet(_)
+        | PersonEvent::SecondFactorEnrolled(_)
+        | PersonEvent::RecoveryCodesMade(_)
+        | PersonEvent::LoggedIn(_)
+        | PersonEvent::LoggedOut(_)
+        | PersonEvent::LogInRevoked(_) => true,
+        PersonEvent::RefreshTokenReused(_) | PersonEvent::LogInLockedOut(_) => false,
     }
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn entry(
             Event::Bulk(_)
             | Event::Client(_)
             | Event::Contract(_)
+            | Event::Person(_)
             | Event::Platform(_)
             | Event::Refusal(_)
             | Event::Seal(_)
@@ -114,6 +115,7 @@ fn client_of<'a>(event: &'a Event, position: Option<&'a PositionKey>) -> Option<
         )
         | Event::Bulk(_)
         | Event::Contract(_)
+        | Event::Person(_)
         | Event::Platform(_)
         | Event::Seal(_)
         | Event::Session(_) => None,

@@ -98,6 +98,7 @@ impl LiveFold {
             Event::Contract(event) => self.listings.apply(event),
             Event::Bulk(_)
             | Event::Client(_)
+            | Event::Person(_)
             | Event::Refusal(_)
             | Event::Seal(_)
             | Event::Session(_)

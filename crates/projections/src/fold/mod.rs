@@ -196,6 +196,7 @@ impl Fold {
             }
             Event::Client(_)
             | Event::Contract(_)
+            | Event::Person(_)
             | Event::Refusal(_)
             | Event::Seal(_)
             | Event::Session(_) => {}
@@ -221,6 +222,7 @@ impl Fold {
             }
             Event::Position(_)
             | Event::Bulk(_)
+            | Event::Person(_)
             | Event::Platform(_)
             | Event::Suspense(_)
             | Event::Refusal(_)

@@ -146,6 +146,7 @@ impl Folding {
             }
             Event::Bulk(_)
             | Event::Client(_)
+            | Event::Person(_)
             | Event::Position(_)
             | Event::Refusal(_)
             | Event::Seal(_)

@@ -15,7 +15,9 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use squareoff_domain::platform::{Halt, HaltScope, MarketPhase, Platform, PlatformAsk, PlatformEvent, Wish};
+use squareoff_domain::platform::{
+    Halt, HaltScope, MarketPhase, Platform, PlatformAsk, PlatformEvent, Wish,
+};
 use squareoff_domain::{RequestId, Segment, TradingDate, Venue};
 use squareoff_store::Position;
 use squareoff_store::codec::LogEvent;
@@ -222,48 +224,48 @@ impl Shown {
         let activation = platform.activation.as_ref();
         let markets = platform.markets.iter();
         Shown {
-        platform: platform.phase.as_str(),
-        epoch: platform.epoch,
-        trading_date: platform.trading_date,
-        activation: activation.map(|activation| PendingActivation {
-            trading_date: activation.trading_date,
-            reason: activation.reason.clone(),
-            outage_began_at: rfc3339(activation.outage_began_at),
-            requested_by: activation.requested_by.clone(),
-            approved_by: activation.approved_by.clone(),
-        }),
-        handback_requested_by: platform.handback_requested_by.clone(),
-        halts: platform.halts.iter().map(switch).collect(),
-        resumes: platform
-            .resumes
-            .values()
-            .map(|wish| pending(None, wish))
-            .collect(),
-        cancel_alls: platform
-            .cancel_alls
-            .iter()
-            .map(|(id, wish)| pending(Some(id.0), wish))
-            .collect(),
-        disconnects: platform
-            .disconnects
-            .iter()
-            .map(|(venue, halt)| switch((&HaltScope::Venue(*venue), halt)))
-            .collect(),
-        disconnect_requests: platform
-            .disconnect_wishes
-            .values()
-            .map(|wish| pending(None, wish))
-            .collect(),
-        markets: markets
-            .map(|((venue, segment), market)| Market {
-                venue: *venue,
-                segment: *segment,
-                trading_date: market.trading_date,
-                phase: market.phase,
-                source: market.source.clone(),
-                open: platform.is_market_open(*venue, *segment),
-            })
-            .collect(),
+            platform: platform.phase.as_str(),
+            epoch: platform.epoch,
+            trading_date: platform.trading_date,
+            activation: activation.map(|activation| PendingActivation {
+                trading_date: activation.trading_date,
+                reason: activation.reason.clone(),
+                outage_began_at: rfc3339(activation.outage_began_at),
+                requested_by: activation.requested_by.clone(),
+                approved_by: activation.approved_by.clone(),
+            }),
+            handback_requested_by: platform.handback_requested_by.clone(),
+            halts: platform.halts.iter().map(switch).collect(),
+            resumes: platform
+                .resumes
+                .values()
+                .map(|wish| pending(None, wish))
+                .collect(),
+            cancel_alls: platform
+                .cancel_alls
+                .iter()
+                .map(|(id, wish)| pending(Some(id.0), wish))
+                .collect(),
+            disconnects: platform
+                .disconnects
+                .iter()
+                .map(|(venue, halt)| switch((&HaltScope::Venue(*venue), halt)))
+                .collect(),
+            disconnect_requests: platform
+                .disconnect_wishes
+                .values()
+                .map(|wish| pending(None, wish))
+                .collect(),
+            markets: markets
+                .map(|((venue, segment), market)| Market {
+                    venue: *venue,
+                    segment: *segment,
+                    trading_date: market.trading_date,
+                    phase: market.phase,
+                    source: market.source.clone(),
+                    open: platform.is_market_open(*venue, *segment),
+                })
+                .collect(),
             version,
             position: position.to_string(),
         }

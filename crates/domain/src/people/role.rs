@@ -1,4 +1,4 @@
-//! Who comes to the platform: people of the broker, its clients, and its own programs.
+//! What somebody is here.
 
 use crate::id::{IdError, closed_set};
 use serde::{Deserialize, Serialize};
