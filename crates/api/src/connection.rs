@@ -69,8 +69,7 @@ impl Accepting {
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 (accepted, place) = accepted => match accepted {
                     Ok((stream, peer)) => {
-                        // A peer that is gone already takes no options.
-                        let Ok(stream) = Socket::new(stream, self.silence_max) else { continue };
+                        let stream = Socket::new(stream, self.silence_max);
                         let (router, tls, stopping) = (self.router.clone(), self.tls.clone(), stopping.clone());
                         connections.spawn(async move {
                             shake_hands(stream, peer, router, tls, stopping).await;

@@ -428,11 +428,8 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         // An event is sealed within a second or so: that conflict ends by itself. Rates are of at least one request a second.
-        let passes = matches!(
-            self.status,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        );
-        let passes = passes || self.code == "not-sealed-yet";
+        let passes = self.status == StatusCode::SERVICE_UNAVAILABLE
+            || matches!(self.code, "not-sealed-yet" | "too-many-requests");
         if let Some(seconds) = self.retry_after_s.or(passes.then_some(RETRY_AFTER_S)) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

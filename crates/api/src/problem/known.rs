@@ -170,8 +170,8 @@ sections! {
         "reason-holds-pan" 422 "The reason holds personal data": "the reason holds what looks like a PAN, and it stays in the log for ever: leave it out" => "name a ticket instead";
         "client-erased" 410 "The client was erased": "the identity of C00042 was erased" => "there is nothing left to see";
         "identity-not-recorded" 404 "No identity is recorded": "no identity of C00042 was ever recorded" => "import the book";
-        "identity-incomplete" 409 "The identity is not complete": "no date-of-birth of C00042 is recorded" => "nobody can be verified without it: import the book, or close by a bulk";
-        "too-many-verifications" 429 "Too many verifications failed": "desk-asha has failed to verify a caller as C00042 3 times within 30 minutes: somebody else verifies, or wait" => "";
+        "identity-incomplete" 409 "Of the identity something is not recorded": "no date-of-birth of C00042 is recorded" => "nobody can be verified without it: import the book, or close by a bulk";
+        "too-many-verifications" 429 "Too many callers were not verified": "desk-asha has failed to verify a caller as C00042 3 times within 30 minutes: somebody else verifies, or wait" => "";
         "caller-not-verified" 409 "The caller is not verified": "desk-asha has verified nobody who calls as C00042: POST /v1/clients/C00042/verifications with what the caller tells" => "verify the caller";
         "caller-mismatch" 422 "What the caller told is not what is recorded": "PAN and date of birth are not both those of C00042; 2 attempts are left" => "ask again, or end the call";
     }

@@ -102,7 +102,7 @@ struct Compared {
     request_body = Body,
     responses((status = 200, description = "It is them", body = Verified)),
     extensions(("x-problems" = json!([
-        "unknown-client", "client-erased", "identity-not-recorded", "identity-incomplete", "too-many-verifications", "caller-mismatch",
+        "reason-holds-pan", "unknown-client", "client-erased", "identity-not-recorded", "identity-incomplete", "too-many-verifications", "caller-mismatch",
         "identity-keys-unavailable", "event-log-behind", "event-log-unavailable", "overloaded", "busy", "outcome-unknown"
     ]))),
 )]

@@ -290,7 +290,11 @@ fn check_described(method: &Method, path: &str, answer: &Answer) {
             && parts.all(|(template, part)| template.starts_with('{') || template == part)
     };
     let paths = DOCUMENT["paths"].as_object().unwrap();
-    let method = method.as_str().to_lowercase();
+    // A HEAD is a GET without its body.
+    let method = match method.as_str() {
+        "HEAD" => "get".to_owned(),
+        method => method.to_lowercase(),
+    };
     let operation = paths
         .iter()
         .filter(|(template, _)| fits(template))
@@ -382,7 +386,11 @@ impl Answer {
         check(self.header("x-request-id").is_some(), "no request id");
         check(
             self.header("retry-after").is_some()
-                == (status == 503 || matches!(code, "not-sealed-yet" | "log-in-locked")),
+                == (status == 503
+                    || matches!(
+                        code,
+                        "not-sealed-yet" | "log-in-locked" | "too-many-requests"
+                    )),
             "Retry-After",
         );
         check(
