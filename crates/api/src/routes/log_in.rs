@@ -35,7 +35,7 @@ struct LogInBody {
     #[serde(deserialize_with = "secret")]
     #[schema(value_type = String, format = Password)]
     password: SecretString,
-    /// Of the authenticator app; this or a recovery code.
+    /// Of the authenticator app; this or a recovery code, of both this one.
     #[serde(default, deserialize_with = "optional_secret")]
     #[schema(value_type = Option<String>, example = "492039")]
     code: Option<SecretString>,
@@ -195,12 +195,9 @@ async fn log_in(
 ) -> Result<Response, Problem> {
     check_origin(&headers)?;
     let factor = match (body.code, body.recovery_code) {
-        (Some(code), None) => Factor::Code(code),
+        (Some(code), _) => Factor::Code(code),
         (None, Some(code)) => Factor::RecoveryCode(code),
         (None, None) => Factor::None,
-        (Some(_), Some(_)) => {
-            return Err(Problem::malformed("`code` or `recovery_code`, not both"));
-        }
     };
     let kind = body.mode.into();
     let credentials = Credentials {
