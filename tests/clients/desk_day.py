@@ -94,7 +94,7 @@ def day(asha: AuthenticatedClient, ravi: AuthenticatedClient) -> None:
     bulk = of(models.BulkProposed, propose_bulk.sync(client=asha, body=proposal, idempotency_key=key()))
     assert bulk.items == cost.items > 0
     alone = of(models.Problem, approve_bulk.sync(bulk.bulk_id, client=asha, idempotency_key=key()))
-    assert alone.type_ == "urn:squareoff:problem:own-request", alone
+    assert alone.type_ == "urn:squareoff:problem:not-allowed", alone
     of(models.BulkAccepted, approve_bulk.sync(bulk.bulk_id, client=ravi, idempotency_key=key()))
 
     def completed() -> models.BulkShown | None:

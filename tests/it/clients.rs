@@ -39,6 +39,8 @@ async fn a_desk_day_runs_on_the_generated_clients() {
         ("SQUAREOFF_SAMPLE_CLIENTS", "8"),
         ("SQUAREOFF_SAMPLE_POSITIONS", "40"),
         ("SQUAREOFF_SAMPLE_ORDERS", "2"),
+        // Nobody calls.
+        ("SQUAREOFF_CALLER_VERIFICATION", "off"),
     ];
     let up = Up::start(folder.path(), &address, &settings);
     let url = format!("http://{address}");

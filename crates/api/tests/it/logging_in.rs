@@ -189,7 +189,6 @@ async fn a_malformed_log_in_repeats_no_secret() {
         json!({ "account": "desk-asha", "password": 4711, "code": "123456" }),
         json!({ "account": "desk-asha", "password": ["4711"] }),
         json!({ "account": "desk-asha", "password": "4711", "code": 4711 }),
-        json!({ "account": "desk-asha", "password": "4711", "code": "4711", "recovery_code": "4711" }),
         json!({ "account": "desk-asha", "pasword": "4711" }),
         json!({ "account": "desk-asha", "password": "4711", "mode": "both" }),
     ] {

@@ -8,6 +8,7 @@ use squareoff_domain::client::{
     CallerVerificationFailed, CallerVerified, ClientErased, ClientEvent, ClientIdentityRecorded,
     ClientIdentityRevealed, ClientKeyRotated, ClientRegistered, IdentityField, SealedField,
 };
+use squareoff_domain::people::{self, *};
 use squareoff_domain::platform::*;
 use squareoff_domain::position::*;
 use squareoff_domain::reference::{ContractEvent, ContractListed};
@@ -16,8 +17,9 @@ use squareoff_domain::sealing::{self, CheckpointSealed, SealEvent};
 use squareoff_domain::session::*;
 use squareoff_domain::suspense::*;
 use squareoff_domain::{
-    ClOrdId, Client, ClientCode, Event, ExchangeOrderId, ExecutionKey, KeyId, NetQuantity, OrderId,
-    PositionKey, Price, Product, Quantity, RequestId, Segment, Side, Timestamp, Venue,
+    ClOrdId, Client, ClientCode, Event, ExchangeOrderId, ExecutionKey, KeyId, LogInId, NetQuantity,
+    OperatorId, OrderId, PositionKey, Price, Product, Quantity, RequestId, Segment, Side,
+    Timestamp, Venue,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -114,9 +116,101 @@ fn client(desk: &mut Desk) -> ClientEvent {
     }
 }
 
+fn person(desk: &mut Desk, operator: OperatorId) -> PersonEvent {
+    let (by, reason, address) = (text(desk), text(desk), text(desk));
+    let (request_id, log_in) = (request(desk), LogInId(request(desk).0));
+    let role = if chance(desk) {
+        Role::Desk
+    } else {
+        Role::Auditor
+    };
+    match desk.random.random_range(0..13) {
+        0 => PersonEvent::OperatorEnrolled(OperatorEnrolled {
+            operator,
+            name: text(desk),
+            role,
+            client: None,
+            by,
+            reason,
+            request_id,
+        }),
+        1 => PersonEvent::RoleChanged(RoleChanged {
+            operator,
+            role,
+            by,
+            reason,
+            request_id,
+        }),
+        2 => PersonEvent::OperatorDisabled(OperatorDisabled {
+            operator,
+            by,
+            reason,
+            request_id,
+        }),
+        3 => PersonEvent::OperatorReinstated(OperatorReinstated {
+            operator,
+            by,
+            reason,
+            request_id,
+        }),
+        4 => PersonEvent::CredentialsReset(CredentialsReset {
+            operator,
+            by,
+            reason,
+            request_id,
+        }),
+        5 => PersonEvent::PasswordSet(PasswordSet {
+            operator,
+            request_id,
+        }),
+        6 => PersonEvent::SecondFactorEnrolled(SecondFactorEnrolled {
+            operator,
+            request_id,
+        }),
+        7 => PersonEvent::RecoveryCodesMade(RecoveryCodesMade {
+            operator,
+            count: 10,
+            request_id,
+        }),
+        8 => PersonEvent::LoggedIn(LoggedIn {
+            operator,
+            log_in,
+            kind: LogInKind::Cookie,
+            role,
+            second_factor: SecondFactor::Totp,
+            address,
+            request_id,
+        }),
+        9 => PersonEvent::LoggedOut(LoggedOut {
+            operator,
+            log_in,
+            request_id,
+        }),
+        10 => PersonEvent::LogInRevoked(LogInRevoked {
+            operator,
+            log_in,
+            by,
+            request_id,
+        }),
+        11 => PersonEvent::RefreshTokenReused(RefreshTokenReused {
+            operator,
+            log_in,
+            address,
+            request_id,
+        }),
+        _ => PersonEvent::LogInLockedOut(LogInLockedOut {
+            operator,
+            address,
+            failures: 5,
+            wait_s: 60,
+            request_id,
+        }),
+    }
+}
+
 /// An event and the stream it goes to.
 fn any(desk: &mut Desk) -> (String, Event) {
-    match desk.random.random_range(0..21) {
+    match desk.random.random_range(0..22) {
         0 => ("client-C00091".into(), Event::Client(client(desk))),
         1 => {
             let key = position_key(desk);
@@ -161,6 +255,13 @@ fn any(desk: &mut Desk) -> (String, Event) {
                 note: text(desk),
             })),
         ),
+        10 => {
+            let operator: OperatorId = "desk-wild".parse().unwrap();
+            (
+                people::operator_stream(&operator),
+                Event::Person(person(desk, operator)),
+            )
+        }
         _ => {
             let key = position_key(desk);
             (key.stream(), Event::Position(position(desk, &key)))
