@@ -4,8 +4,8 @@
 //! 3. Orders need the log alone: without the read database only queries fail. 4. Every answer that is not a success has a stable type.
 //! 5. Who may do what is one table ([`rights`]), and one layer in front of every route asks it.
 //!
-//! Who asks is logged in (`auth`), or has a development token where sample log-ins are allowed. The API speaks plain HTTP, and listens on
-//! loopback only.
+//! Who asks is logged in (`auth`), or has a development token where sample log-ins are allowed. Without a certificate (`tls`) the API listens
+//! on loopback only.
 
 pub mod auth;
 pub mod bulk;
