@@ -222,3 +222,48 @@ fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         }
     }
 }
+
+/// What may be linked into what a broker runs, without a duty but to name it. The last one stands only where another may be chosen.
+const LICENCES: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "BSD-1-Clause",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "LLVM-exception",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+    "LGPL-2.1-or-later",
+];
+
+#[test]
+fn every_dependency_comes_from_the_registry_under_a_licence_that_lets_it() {
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .other_options(["--locked".to_owned()])
+        .exec()
+        .unwrap();
+    let others = metadata.packages.iter().filter(|it| it.source.is_some());
+    let others = Vec::from_iter(others);
+    assert!(others.len() > 100, "{} dependencies", others.len());
+    for package in others {
+        let name = &package.name;
+        let source = package.source.as_ref().unwrap();
+        assert!(source.is_crates_io(), "{name} comes from {source}");
+        let licence = package.license.as_deref().unwrap_or_default();
+        let words = licence.split([' ', '/', '(', ')']);
+        let words = words.filter(|word| !["", "AND", "OR", "WITH"].contains(word));
+        let words = Vec::from_iter(words);
+        assert!(!words.is_empty(), "{name} names no licence");
+        for word in words {
+            assert!(LICENCES.contains(&word), "{name}: {licence}");
+        }
+    }
+}
