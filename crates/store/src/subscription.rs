@@ -3,6 +3,7 @@
 //! 1. Events come in the log's order, each once per subscription, from the first behind the given position.
 //! 2. [`Delivery::CaughtUp`] comes once each time the subscriber has seen all there is, before the wait for more.
 //! 3. Dropping a future of [`Subscription::next`] loses nothing: the place moves only with a delivery.
+//! 4. A paced subscriber is told at once of what comes after a pause, and in larger deliveries of what comes without one.
 //!
 //! A subscriber stores its own checkpoint; after a restart it subscribes from there and sees later events again.
 
@@ -10,6 +11,8 @@ use crate::embedded;
 #[cfg(feature = "kurrentdb")]
 use crate::kurrent;
 use crate::{EventStore, Position, ReadError, StoredEvent};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a subscriber gets next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,15 @@ enum Watch {
 }
 
 impl Watch {
+    /// Whether there is nothing behind `after` as far as is known without asking.
+    fn is_at(&self, after: Position) -> bool {
+        match self {
+            Watch::Embedded(watch) => watch.known() == after,
+            #[cfg(feature = "kurrentdb")]
+            Watch::Kurrent(_) => false,
+        }
+    }
+
     async fn behind(&mut self, after: Position) {
         match self {
             Watch::Embedded(watch) => watch.behind(after).await,
@@ -45,6 +57,9 @@ pub struct Subscription {
     watch: Watch,
     after: Position,
     caught_up: bool,
+    /// The shortest time from one delivery of events to the next after a wait.
+    pace: Duration,
+    delivered: Option<Instant>,
 }
 
 impl Subscription {
@@ -59,7 +74,16 @@ impl Subscription {
             watch,
             after,
             caught_up: false,
+            pace: Duration::ZERO,
+            delivered: None,
         }
+    }
+
+    /// For those that need not have every event at once: a read has its price however little it brings, and a process has several
+    /// subscribers.
+    #[must_use]
+    pub fn paced(self, pace: Duration) -> Self {
+        Subscription { pace, ..self }
     }
 
     /// Position of the last event delivered, or where the subscription began.
@@ -75,11 +99,18 @@ impl Subscription {
         loop {
             if self.caught_up {
                 self.watch.behind(self.after).await;
+                if let Some(delivered) = self.delivered {
+                    tokio::time::sleep_until(delivered + self.pace).await;
+                }
+            } else if self.delivered.is_some() && self.watch.is_at(self.after) {
+                self.caught_up = true;
+                return Ok(Delivery::CaughtUp(self.after));
             }
             let events = self.store.read_all(self.after, max.max(1)).await?;
             if let Some(last) = events.last() {
                 self.after = last.position;
                 self.caught_up = false;
+                self.delivered = Some(Instant::now());
                 return Ok(Delivery::Events(events));
             }
             if !self.caught_up {

@@ -136,10 +136,11 @@ fn drain(
         company = batch.len();
         let answers = writer.commit(&mut batch);
         queued.fetch_sub(bytes, Ordering::Relaxed);
+        // Before the answers: no subscriber of this process takes the log's end to lie before what somebody was told is in it.
+        tell(head, writer.head());
         for (request, answer) in batch.drain(..).zip(answers) {
             // A caller that has gone away needs no answer; its append stands.
             let _ = request.answer.send(answer);
         }
-        tell(head, writer.head());
     }
 }

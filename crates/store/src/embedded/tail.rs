@@ -68,6 +68,11 @@ impl Drop for Tail {
 }
 
 impl Watch {
+    /// The log is known to hold events up to here, and may hold more.
+    pub(crate) fn known(&self) -> Position {
+        *self.head.borrow()
+    }
+
     /// Returns when the log is known to hold an event behind `after`.
     pub(crate) async fn behind(&mut self, after: Position) {
         let grown = self.head.wait_for(|head| *head > after).await;

@@ -2,7 +2,8 @@
 //!
 //! 1. Every batch is one immediate transaction: what is read in it (the ends of streams) can't change before its commit, whoever else writes.
 //! 2. Each request of a batch succeeds or fails alone; all are answered after the commit.
-//! 3. The known ends are trusted only while no other connection has committed (`pragma data_version`).
+//! 3. The known ends are trusted only up to the last event seen: when another connection has committed (`pragma data_version`), what
+//!    came since is read first.
 //! 4. After a disk error the log takes no append until it is opened again; repeats and reads are still answered.
 //! 5. What is recorded at never goes back along the log, whatever the clock does.
 
@@ -20,6 +21,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Streams whose end is remembered; some 150 bytes each. A day of a large book touches fewer.
 const ENDS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// Events of other processes that the known ends are carried over; behind more of them they are looked up anew.
+const CARRIED_MAX: usize = 1_024;
 /// Behind this much the clock is named in the operator's log; below it is the clock's own correction.
 const CLOCK_BEHIND_NS: i64 = 1_000_000_000;
 
@@ -138,7 +141,7 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Looks whether somebody else has committed since; then nothing known holds.
+    /// Looks whether somebody else has committed since; then what is known is carried over what came.
     fn refresh(&mut self) -> rusqlite::Result<()> {
         let data_version = self
             .connection
@@ -147,20 +150,36 @@ impl Writer {
         if self.data_version == Some(data_version) {
             return Ok(());
         }
-        self.ends.clear();
-        let last = reader::last(&self.connection)?;
-        self.last = Last {
-            position: last
+        if self.data_version.is_none() || !self.carry_over()? {
+            self.ends.clear();
+            let last = reader::last(&self.connection)?;
+            self.last.position = last
                 .as_ref()
-                .map_or(0, |event| integer(event.position.as_u64())),
-            stream: self
-                .connection
-                .prepare_cached("select coalesce(max(id), 0) from streams")?
-                .query_row([], |row| row.get(0))?,
-            recorded_at: last.map_or(i64::MIN, |event| event.recorded_at.0),
-        };
+                .map_or(0, |event| integer(event.position.as_u64()));
+            self.last.recorded_at = last.map_or(i64::MIN, |event| event.recorded_at.0);
+        }
+        self.last.stream = self
+            .connection
+            .prepare_cached("select coalesce(max(id), 0) from streams")?
+            .query_row([], |row| row.get(0))?;
         self.data_version = Some(data_version);
         Ok(())
+    }
+
+    /// Takes in what others have appended behind the last event known; false when that is too much.
+    fn carry_over(&mut self) -> rusqlite::Result<bool> {
+        let since = position(self.last.position);
+        for entry in reader::read_entries(&self.connection, since, CARRIED_MAX)? {
+            let event = entry.event().map_err(corrupt)?;
+            self.last.position = integer(entry.position.as_u64());
+            self.last.recorded_at = event.recorded_at.0;
+            if let Some(end) = self.ends.get_mut(&event.stream) {
+                end.version = event.version;
+                end.position = self.last.position;
+                end.hash = entry.leaf_hash();
+            }
+        }
+        Ok(reader::head(&self.connection)? == position(self.last.position))
     }
 
     /// What a batch says of when it was recorded: this machine's clock, but never less than the log says already. A clock that was
@@ -541,6 +560,54 @@ mod tests {
             assert_eq!(event.previous, before.unwrap_or(NO_PREVIOUS));
         }
         assert_eq!((entries.len(), hashes.len()), (8, 2));
+    }
+
+    #[test]
+    fn a_writer_goes_on_behind_however_much_another_one_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut one, mut other) = (writer(&folder), writer(&folder));
+        let (mut version, mut id) = (0, 0);
+        for others in [1, 2, CARRIED_MAX - 1, CARRIED_MAX, CARRIED_MAX + 1, 3] {
+            let mut append = |writer: &mut Writer, stream: &str, expected: u64| {
+                id += 1;
+                let appended = writer.commit(&mut [request(stream, expected, id, 10)]);
+                appended[0].clone().unwrap().last_version
+            };
+            version = append(&mut one, "s", version);
+            let mut batch: Vec<_> = (0..others as u64)
+                .map(|nth| {
+                    request(
+                        "s",
+                        version + nth,
+                        1_000_000 + u128::from(version + nth),
+                        10,
+                    )
+                })
+                .collect();
+            assert!(other.commit(&mut batch).iter().all(Result::is_ok));
+            version += others as u64;
+            append(&mut other, &format!("new-{others}"), 0);
+            // A version that another writer reached is refused and the one behind it taken, by what was carried over.
+            let stale = one.commit(&mut [request("s", version - 1, 9_999_999, 10)]);
+            assert!(
+                matches!(stale[0], Err(AppendError::WrongVersion { actual, .. }) if actual == version),
+                "{stale:?}"
+            );
+            version = append(&mut one, "s", version);
+            append(&mut one, &format!("newer-{others}"), 0);
+        }
+        let (mut hashes, mut after) = (std::collections::HashMap::new(), Position::START);
+        loop {
+            let entries = reader::read_entries(&one.connection, after, 1_000).unwrap();
+            let Some(last) = entries.last() else { break };
+            after = last.position;
+            for entry in &entries {
+                let event = entry.event().unwrap();
+                let before = hashes.insert(event.stream, entry.leaf_hash());
+                assert_eq!(event.previous, before.unwrap_or(NO_PREVIOUS));
+            }
+        }
+        assert_eq!(hashes.len(), 13);
     }
 
     #[test]

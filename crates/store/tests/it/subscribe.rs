@@ -13,6 +13,7 @@ every_adapter! {
     appends_of_this_and_other_handles_wake_a_subscriber
     a_subscription_taken_up_again_misses_nothing
     a_dropped_wait_loses_nothing
+    a_paced_subscriber_gets_together_what_comes_in_its_pace
     subscribers_beside_writers_see_one_order
 }
 
@@ -141,6 +142,27 @@ async fn a_dropped_wait_loses_nothing(log: Log) {
         }
     }
     assert_eq!(seen, whole_log(&store).await);
+}
+
+async fn a_paced_subscriber_gets_together_what_comes_in_its_pace(log: Log) {
+    const PACE: Duration = Duration::from_secs(1);
+    let store = log.store();
+    let mut subscription = store.subscribe(Position::START).paced(PACE);
+    append_some(&store, "s", 1).await;
+    assert_eq!(take(&mut subscription, 1).await.len(), 1);
+    let begun = std::time::Instant::now();
+    let waiting = tokio::spawn(async move {
+        loop {
+            if let Delivery::Events(events) = next(&mut subscription, 10).await {
+                return events;
+            }
+        }
+    });
+    append_some(&store, "s", 2).await;
+    let in_time = begun.elapsed() < PACE / 2;
+    let events = waiting.await.unwrap();
+    // A machine that stood still for so long may have given the first alone.
+    assert!(events.len() == 2 || !in_time, "{events:?}");
 }
 
 async fn subscribers_beside_writers_see_one_order(log: Log) {
