@@ -1,5 +1,6 @@
 //! The keeper of the door: what it holds, and how a request that was let in is known again.
 
+use crate::checked::Checked;
 use crate::error::AccessError;
 use crate::jwt::{self, Jwk};
 use crate::password::{Hashing, Place, verify};
@@ -24,6 +25,7 @@ pub struct Access {
     pub(crate) secrets: Secrets,
     pub(crate) hashing: Hashing,
     pub(crate) people: Streams<Person>,
+    checked: Checked,
 }
 
 /// Somebody at the door.
@@ -59,6 +61,7 @@ impl Access {
             secrets,
             hashing,
             people: Streams::new(store),
+            checked: Checked::new(),
         }
     }
 
@@ -115,8 +118,12 @@ impl Access {
             return Ok(None);
         };
         let found = self.secrets.look_up(|connection| {
-            let key = StoredKey::trusted(connection, &kid, now)?;
-            let Some(claims) = key.and_then(|key| jwt::verify(token, &key, now)) else {
+            let Some(key) = StoredKey::trusted(connection, &kid, now)? else {
+                return Ok(None);
+            };
+            let check = || jwt::verify(token, &key, now);
+            let claims = self.checked.claims(token::digest(token), check);
+            let Some(claims) = claims.filter(|claims| claims.lives(now)) else {
                 return Ok(None);
             };
             let found = LogIn::by_id(connection, claims.sid, now)?;

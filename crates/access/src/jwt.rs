@@ -101,6 +101,11 @@ impl Claims {
         }
     }
 
+    /// Whether what it says has not ended.
+    pub const fn lives(&self, now: Timestamp) -> bool {
+        seconds(now) < self.exp
+    }
+
     pub fn sign(&self, key: &StoredKey) -> String {
         let header = Header {
             alg: Algorithm::Ed25519,
@@ -131,8 +136,7 @@ pub fn verify(token: &str, key: &StoredKey, now: Timestamp) -> Option<Claims> {
     let public = SigningKey::from_bytes(&key.seed).verifying_key();
     public.verify_strict(signed.as_bytes(), &signature).ok()?;
     let claims: Claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
-    let is_of_now = claims.iss == ISSUER && seconds(now) < claims.exp;
-    is_of_now.then_some(claims)
+    (claims.iss == ISSUER && claims.lives(now)).then_some(claims)
 }
 
 pub fn jwk(key: &StoredKey) -> Jwk {

@@ -12,6 +12,7 @@
 //! Times come in as arguments. Where several machines serve, each has a secrets file of its own.
 
 mod access;
+mod checked;
 mod enrolment;
 mod error;
 mod jwt;
