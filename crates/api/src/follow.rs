@@ -7,6 +7,8 @@ use tokio::sync::watch;
 
 /// Events of one read of the log.
 const BATCH: usize = 4_096;
+/// How old a memory may be while much happens: a read has its price however little it brings, and a process has several memories.
+const PACE: Duration = Duration::from_millis(5);
 /// Pause before the log is read again after it failed.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -25,7 +27,7 @@ pub async fn follow(
     progress: watch::Sender<Progress>,
     mut learn: impl FnMut(&[StoredEvent]) -> Result<(), DecodeError>,
 ) {
-    let mut subscription = store.subscribe(Position::START);
+    let mut subscription = store.subscribe(Position::START).paced(PACE);
     while !progress.is_closed() {
         match subscription.next(BATCH).await {
             Ok(Delivery::Events(events)) => {

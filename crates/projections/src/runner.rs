@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 
 /// Events of one transaction: beyond a thousand the statements get no cheaper per row, and waiters wait longer.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
+/// While much happens a batch is what comes in this time: a commit has its price however little it brings.
+const PACE: Duration = Duration::from_millis(10);
 /// Pauses between tries while Postgres or the log is away: doubled from the first to the second.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -102,7 +104,7 @@ async fn session(
         tokio::time::sleep(LOCK_INTERVAL).await;
     }
     let mut done = checkpoint_in(store, &mut connection).await?;
-    let mut subscription = store.subscribe(done);
+    let mut subscription = store.subscribe(done).paced(PACE);
     let mut fold = Some(Fold::new(STREAMS_MAX));
     tracing::info!(log.position = done.as_u64(), "projecting");
     let mut ahead = None;

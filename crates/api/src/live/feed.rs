@@ -15,6 +15,8 @@ use thiserror::Error;
 
 /// Events of one read of the log.
 const BATCH: usize = 512;
+/// What comes within so long of a delivery comes with the next one; a reader does not see the difference.
+const PACE: Duration = Duration::from_millis(5);
 /// Pause before the log is read again after it failed.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -60,7 +62,7 @@ async fn follow(
     };
     let from = store.before(head, hub.limits.window_begin_events);
     hub.begin(from);
-    let (mut subscription, mut fold) = (store.subscribe(from), LiveFold::default());
+    let (mut subscription, mut fold) = (store.subscribe(from).paced(PACE), LiveFold::default());
     loop {
         match subscription.next(BATCH).await {
             Ok(Delivery::Events(events)) => {
