@@ -100,6 +100,14 @@ pub fn key(position: usize) -> Result<PositionKey> {
     })
 }
 
+/// The order of this round on this position.
+pub fn order_of(round: usize, position: usize) -> Result<OrderId> {
+    Ok(order(
+        &key(position)?,
+        Uuid::from_u128((round * POSITIONS + position) as u128),
+    ))
+}
+
 fn bod(key: &PositionKey) -> PositionEvent {
     PositionEvent::BodLoaded(BodLoaded {
         key: key.clone(),

@@ -1,6 +1,6 @@
 //! Reproducible measurements: one line of JSON each, medians of several runs, with the machine and its load in the first line.
 //!
-//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|live|all`. Run it from a release build on a quiet machine; see bench/README.md.
+//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|live|requests|queries|all`. Run it from a release build on a quiet machine; see bench/README.md.
 
 mod acknowledged;
 mod adapter;
@@ -8,12 +8,15 @@ mod append;
 mod desk;
 mod e2e;
 mod fix;
+mod http;
 mod live;
 mod paced;
 mod project;
+mod queries;
 mod rebuild;
 mod reconcile;
 mod replay;
+mod requests;
 mod verify;
 
 use anyhow::{Result, bail};
@@ -23,16 +26,18 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | live [connections events-per-second seconds] | all";
+const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | live [connections events-per-second seconds] | requests [per-second seconds runs] | queries [rounds] | all";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((name, rest)) = arguments.split_first() else {
         bail!(USAGE)
     };
-    // The server of `live` is a process of its own, and speaks to that alone.
-    if name == "live-serve" {
-        return live::serve(rest);
+    // The servers of `live` and `requests` are processes of their own, and speak to those alone.
+    match name.as_str() {
+        "live-serve" => return live::serve(rest),
+        "requests-serve" => return requests::serve(rest),
+        _ => {}
     }
     machine();
     match name.as_str() {
@@ -48,6 +53,8 @@ fn main() -> Result<()> {
         "acknowledged" => acknowledged::run(rest),
         "verify" => verify::run(rest),
         "live" => live::run(rest),
+        "requests" => requests::run(rest),
+        "queries" => queries::run(rest),
         "all" => {
             append::run(&[])?;
             paced::run(&[])?;
@@ -60,7 +67,9 @@ fn main() -> Result<()> {
             e2e::run(&[])?;
             acknowledged::run(&[])?;
             verify::run(&[])?;
-            live::run(&[])
+            live::run(&[])?;
+            requests::run(&[])?;
+            queries::run(&[])
         }
         _ => bail!(USAGE),
     }
