@@ -39,6 +39,9 @@ const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn,kurrentdb=off";
 /// The environment's name of the master key: it is taken from every child's environment but that of the part that needs it.
 pub const MASTER_KEY_VARIABLE: &str = "SQUAREOFF_MASTER_KEY";
 
+/// The environment's name of the read database, which may hold a password: of the children only those are told that ask it.
+pub const DATABASE_URL_VARIABLE: &str = "DATABASE_URL";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub data: PathBuf,
@@ -221,7 +224,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The environment that gives a child process this very configuration, save for the master key.
+    /// The environment that gives a child process this very configuration, save for the master key and the read database.
     pub fn environment(&self) -> Vec<(String, String)> {
         let venues = self.venues.iter().map(|settings| settings.venue.as_str());
         let venues = Vec::from_iter(venues);
@@ -270,7 +273,6 @@ impl Config {
             let text = if allowed { "yes" } else { "no" };
             ("sample_log_ins", text.to_owned())
         }));
-        settings.extend(self.database_url.clone().map(|url| ("database_url", url)));
         let paths = [
             ("master_key_file", &self.master_key_file),
             ("keys_backup", &self.keys_backup),

@@ -7,6 +7,7 @@ mod architecture;
 mod audited;
 mod clients;
 mod commands;
+mod database;
 mod killed;
 mod privacy;
 mod reconciled;

@@ -66,10 +66,12 @@ impl TestDatabase {
             cluster,
             _folder: folder,
         };
+        test.database().make_roles().await?;
         test.database().migrate().await?;
         Ok(test)
     }
 
+    /// As its owner.
     pub fn database(&self) -> Database {
         Database::new(self.cluster.connect_options(NAME))
     }
