@@ -1,6 +1,6 @@
 //! Reproducible measurements: one line of JSON each, medians of several runs, with the machine and its load in the first line.
 //!
-//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|live|all`. Run it from a release build on a quiet machine; see bench/README.md.
+//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|live|shed|all`. Run it from a release build on a quiet machine; see bench/README.md.
 
 mod acknowledged;
 mod adapter;
@@ -14,6 +14,7 @@ mod project;
 mod rebuild;
 mod reconcile;
 mod replay;
+mod shed;
 mod verify;
 
 use anyhow::{Result, bail};
@@ -23,14 +24,14 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | live [connections events-per-second seconds] | all";
+const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | live [connections events-per-second seconds] | shed [people times seconds] | all";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((name, rest)) = arguments.split_first() else {
         bail!(USAGE)
     };
-    // The server of `live` is a process of its own, and speaks to that alone.
+    // The server of `live` and `shed` is a process of its own, and speaks to them alone.
     if name == "live-serve" {
         return live::serve(rest);
     }
@@ -48,6 +49,7 @@ fn main() -> Result<()> {
         "acknowledged" => acknowledged::run(rest),
         "verify" => verify::run(rest),
         "live" => live::run(rest),
+        "shed" => shed::run(rest),
         "all" => {
             append::run(&[])?;
             paced::run(&[])?;
@@ -60,7 +62,8 @@ fn main() -> Result<()> {
             e2e::run(&[])?;
             acknowledged::run(&[])?;
             verify::run(&[])?;
-            live::run(&[])
+            live::run(&[])?;
+            shed::run(&[])
         }
         _ => bail!(USAGE),
     }
