@@ -3,6 +3,7 @@
 // A helper outside a test function may unwrap as a test does.
 #![allow(clippy::unwrap_used)]
 
+mod advisories;
 mod architecture;
 mod audited;
 mod clients;
