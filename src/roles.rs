@@ -66,7 +66,7 @@ pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
     let reads = reads_of(Part::Api, config, &folder)?.pool(READ_CONNECTIONS);
     let key = DevelopmentKey::load_or_create(&folder.development_key())?;
     let vault = client::vault(config, &folder)?;
-    let access = operator::access(&folder, &store)?;
+    let access = operator::access(config, &folder, &store)?;
     let sample = config.sample_log_ins.unwrap_or(false);
     // Where log-ins are samples, messages go nowhere else.
     let outbox = sample.then(|| Outbox::open(&folder.outbox())).transpose()?;

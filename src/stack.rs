@@ -1,7 +1,9 @@
 //! All parts of the platform on one machine, started in order and stopped the other way round: Postgres, the simulated exchange, the
 //! witness, the sealer, the gateway, the projections, the bulk worker, the API. `up` keeps a stack, `demo` and the whole-system tests use one.
 
-use crate::config::{Config, DATABASE_URL_VARIABLE, MASTER_KEY_VARIABLE, VenueSettings};
+use crate::config::{
+    ACCESS_KEY_VARIABLE, Config, DATABASE_URL_VARIABLE, MASTER_KEY_VARIABLE, VenueSettings,
+};
 use crate::folder::{Folder, Held};
 use crate::supervisor::{Program, Supervised};
 use crate::{book, client, health, platform, roles};
@@ -277,6 +279,9 @@ impl Stack {
         environment.extend(self.database_url_of(name));
         if let ("api", Some(key)) = (name, &self.config.master_key) {
             environment.push((MASTER_KEY_VARIABLE.to_owned(), key.0.as_str().to_owned()));
+        }
+        if let ("api", Some(key)) = (name, &self.config.access_key) {
+            environment.push((ACCESS_KEY_VARIABLE.to_owned(), key.0.as_str().to_owned()));
         }
         // The exchange is a stranger to our settings.
         environment.push(("RUST_LOG".to_owned(), self.config.log.clone()));

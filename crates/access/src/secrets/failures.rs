@@ -134,7 +134,7 @@ pub fn wait(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::Secrets;
+    use crate::secrets::{KeySource, Secrets};
 
     #[test]
     fn the_wait_grows_and_is_bounded() {
@@ -149,10 +149,15 @@ mod tests {
         Timestamp(seconds * 1_000_000_000)
     }
 
+    fn open(folder: &std::path::Path) -> Secrets {
+        let key = KeySource::FileMadeOnce(folder.join("access.key"));
+        Secrets::open(folder, &key).unwrap()
+    }
+
     #[test]
     fn a_refused_attempt_does_not_lengthen_the_wait_and_an_hour_forgets() {
         let folder = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(folder.path()).unwrap();
+        let secrets = open(folder.path());
         let attempt = Attempt::from("asha", "192.0.2.7");
         let begin = |attempt: Attempt, now| {
             secrets
@@ -183,7 +188,7 @@ mod tests {
     #[test]
     fn a_lock_out_is_told_once_in_a_minute() {
         let folder = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(folder.path()).unwrap();
+        let secrets = open(folder.path());
         let tell = |account: &str, now| {
             let account = account.to_owned();
             secrets

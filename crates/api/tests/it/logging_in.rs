@@ -1,12 +1,11 @@
 //! Coming in over HTTP: by cookie and by tokens, and what is refused.
 
 use crate::desk::{Desk, nifty};
-use crate::node::{Node, answer, close_all, nowhere};
+use crate::node::{Node, answer, close_all, nowhere, secrets};
 use crate::people::{Browser, PASSWORD, Somebody, first_secret, post, tokens};
 use reqwest::Method;
 use serde_json::{Value, json};
 use squareoff_access::password::Hashing;
-use squareoff_access::{Access, Secrets};
 use squareoff_domain::people::Role;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -204,7 +203,7 @@ async fn a_storm_of_log_ins_is_answered_and_loses_nobody() {
     const PEOPLE: usize = 12;
     let desk = Desk::dormant().await;
     let app = Node::app(&desk, &nowhere());
-    let secrets = Secrets::open(&desk.folder().join("access")).unwrap();
+    let secrets = secrets(&desk);
     let hashing = Hashing::with_limits(1, 3);
     let access = Access::new(secrets, hashing, app.store.clone());
     let node = std::sync::Arc::new(Node::serving(&desk, app.with_access(access, true)).await);
