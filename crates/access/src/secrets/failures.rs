@@ -42,6 +42,11 @@ impl Attempt {
         Self::named("code", &[account])
     }
 
+    /// At no code, by somebody who did not know the password: counted like the other and never asked.
+    pub(crate) fn at_no_code(account: &str) -> Self {
+        Self::named("no code", &[account])
+    }
+
     /// As it is kept.
     pub(crate) const fn bytes(&self) -> &[u8; 32] {
         &self.0
