@@ -8,7 +8,7 @@ use crate::extract::{Json, NoBody};
 use crate::problem::Problem;
 use crate::server::{App, now};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -251,6 +251,11 @@ async fn log_out(
     let mut response = StatusCode::NO_CONTENT.into_response();
     if log_in.kind == LogInKind::Cookie {
         set_cookie(&mut response, "", "; Max-Age=0");
+        // What a page of ours may have kept goes with it.
+        response.headers_mut().insert(
+            HeaderName::from_static("clear-site-data"),
+            HeaderValue::from_static("\"cache\", \"cookies\", \"storage\""),
+        );
     }
     Ok(response)
 }

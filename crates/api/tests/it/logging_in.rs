@@ -5,6 +5,7 @@ use crate::node::{Node, answer, close_all, nowhere, secrets};
 use crate::people::{Browser, PASSWORD, Somebody, first_secret, post, tokens};
 use reqwest::Method;
 use serde_json::{Value, json};
+use squareoff_access::Access;
 use squareoff_access::password::Hashing;
 use squareoff_domain::people::Role;
 use tokio::task::JoinSet;
@@ -32,6 +33,11 @@ async fn a_browser_comes_in_by_cookie_and_goes() {
     let out = answer(browser.ask(&node, Method::POST, "/v1/auth/logout")).await;
     assert_eq!(out.status, 204, "{}", out.text);
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert!(
+        out.header("clear-site-data")
+            .unwrap()
+            .contains("\"storage\"")
+    );
     let me = answer(browser.get(&node, "/v1/auth/me")).await;
     me.assert_problem(401, "unauthenticated", "ended");
 }
