@@ -5,6 +5,7 @@
 
 mod advisories;
 mod architecture;
+mod asvs;
 mod audited;
 mod clients;
 mod commands;
