@@ -186,6 +186,34 @@ async fn whoever_knows_the_password_has_few_tries_at_the_code_and_the_victim_a_w
     assert_refused(none.await);
 }
 
+/// Time would tell who has the right password, if one wrote more to the disk than the other.
+#[tokio::test]
+async fn a_wrong_password_writes_as_much_as_a_wrong_code() {
+    let door = Door::open();
+    let asha = door.ready("desk-asha", Role::Desk).await;
+    let file = rusqlite::Connection::open(door.folder().join("access/secrets.db")).unwrap();
+    let counted = || -> u32 {
+        file.query_row("select count(*) from failures", [], |row| row.get(0))
+            .unwrap()
+    };
+    for (account, password, address) in [
+        ("desk-asha", "not that of asha", "192.0.2.31"),
+        ("desk-asha", PASSWORD, "192.0.2.32"),
+        ("desk-nobody", PASSWORD, "192.0.2.33"),
+    ] {
+        let before = counted();
+        let wrong = if asha.code(&door) == "000000" {
+            "000001"
+        } else {
+            "000000"
+        };
+        let tried = door.try_with(account, password, code(wrong), LogInKind::Cookie, address);
+        assert_refused(tried.await);
+        // The account from the address, and the code of it or none.
+        assert_eq!(counted(), before + 2, "{account} {password}");
+    }
+}
+
 /// What is traced on this thread, as text.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<String>>);
