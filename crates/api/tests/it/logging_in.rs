@@ -42,6 +42,32 @@ async fn a_browser_comes_in_by_cookie_and_goes() {
     me.assert_problem(401, "unauthenticated", "ended");
 }
 
+/// Somebody else at the same desk, or the same one again.
+#[tokio::test]
+async fn a_browser_that_logs_in_again_leaves_no_log_in_behind() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let mut asha = Somebody::ready(&node, "desk-asha", Role::Desk).await;
+    let first = asha.browser(&node).await;
+    let elsewhere = asha.browser(&node).await;
+    let ravi = Somebody::ready(&node, "supervisor-ravi", Role::Supervisor).await;
+    let me = async |browser: &Browser| answer(browser.get(&node, "/v1/auth/me")).await.status;
+    let body =
+        |code: String| json!({ "account": "supervisor-ravi", "password": PASSWORD, "code": code });
+    // Whoever does not come in ends nobody's.
+    let with = |body: &serde_json::Value| {
+        node.anonymous(Method::POST, LOG_IN)
+            .header("Cookie", &first.cookie)
+            .json(body)
+    };
+    let refused = answer(with(&body("000000".into()))).await;
+    assert_eq!((refused.status, me(&first).await), (401, 200));
+    let second = answer(with(&body(ravi.next_code()))).await;
+    let second = Browser::of(&second);
+    assert_eq!(me(&second).await, 200);
+    assert_eq!((me(&first).await, me(&elsewhere).await), (401, 200));
+}
+
 /// What a square-off's event says of who asked is who logged in.
 #[tokio::test]
 async fn whoever_is_logged_in_is_the_actor() {
