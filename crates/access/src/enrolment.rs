@@ -180,6 +180,8 @@ impl Access {
         Ok(enrolment)
     }
 
+    /// The other app counts from now on. Their other log-ins end.
+    ///
     /// # Errors
     /// [`AccessError::CodeWrong`], also when nothing was begun.
     pub async fn confirm_second_factor(
@@ -194,8 +196,14 @@ impl Access {
         let step = totp::step_of(&pending, code.expose_secret(), visit.now);
         let step = step.ok_or(AccessError::CodeWrong)?;
         let (sealer, operator) = (self.secrets.sealer(), log_in.operator.clone());
+        let (id, now) = (log_in.id, visit.now);
         let confirm = move |transaction: &Transaction<'_>| {
-            Account::confirm_pending(transaction, &sealer, &operator, &pending, step)
+            if !Account::confirm_pending(transaction, &sealer, &operator, &pending, step)? {
+                return Ok(false);
+            }
+            // Whoever had the phone before may be logged in by it.
+            LogIn::end_all(transaction, &operator, Some(id), now)?;
+            Ok(true)
         };
         if !self.secrets.write(confirm).await? {
             return Err(AccessError::CodeWrong);
