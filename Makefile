@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fmt lint unit doc deploy-check fix-conformance bench bench-peers soak mutants events-doc openapi clients fuzz setup test-setup sqlx-prepare
+.PHONY: help run demo test fmt lint unit doc deploy-check advisories fix-conformance bench bench-peers soak mutants events-doc openapi clients fuzz setup test-setup sqlx-prepare
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -27,7 +27,7 @@ demo: setup ## a thousand square-offs through HTTP, checked end to end
 	@cargo build --release --locked --bins --workspace --exclude squareoff-bench
 	@exec $(RELEASE)/squareoff demo
 
-test: test-setup fmt lint unit fix-conformance doc deploy-check ## formatting, lints, every test, doc tests
+test: test-setup fmt lint unit fix-conformance doc deploy-check advisories ## formatting, lints, every test, doc tests, known advisories
 
 fmt:
 	cargo fmt --all --check
@@ -50,6 +50,9 @@ fix-conformance: ## plays public FIX acceptance scripts against our engine; SCRI
 
 deploy-check:
 	tests/deploy/check.sh
+
+advisories: ## what we depend on against the known advisories, as far as tools and data are there
+	tests/advisories/check.sh
 
 SOAK_CASES ?= 1000000
 

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod book;
 pub mod client;
 pub mod config;
+pub mod database;
 pub mod demo;
 pub mod fix;
 pub mod folder;

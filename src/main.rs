@@ -6,8 +6,8 @@ use squareoff::config::{Config, LogFormat};
 use squareoff::demo::{self, Kill};
 use squareoff::folder::Folder;
 use squareoff::{
-    audit, book, client, fix, health, operator, platform, rebuild, reconcile, replay, roles,
-    sentence, shutdown, store, up,
+    audit, book, client, database, fix, health, operator, platform, rebuild, reconcile, replay,
+    roles, sentence, shutdown, store, up,
 };
 use squareoff_api::DevelopmentKey;
 use squareoff_primary::book::Existing;
@@ -83,6 +83,9 @@ enum Command {
     /// The FIX sessions' files: print a journal.
     #[command(subcommand)]
     Fix(fix::Command),
+    /// The read database: lay it out, and its roles.
+    #[command(subcommand)]
+    Database(database::Command),
     /// Builds the read models anew beside the live ones, compares them by hash, and swaps them in; or makes an auditor's copy.
     Rebuild(rebuild::Rebuild),
     /// Compares a trading day of the log with the drop copy, the venue's record, the broker's files and Postgres, and lists every break.
@@ -198,6 +201,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Store(command) => return store::run(&config, command).await,
         Command::Fix(command) => fix::run(command)?,
+        Command::Database(command) => {
+            let folder = Folder::to_read(&config)?;
+            database::run(&roles::database_url(&config, &folder)?, command).await?;
+        }
         Command::Rebuild(arguments) => {
             let (folder, store) = opened().await?;
             let url = roles::database_url(&config, &folder)?;

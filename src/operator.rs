@@ -1,13 +1,13 @@
 //! Who may come in, from the command line: how the first administrator is made, and what is left when no administrator can come in.
 
-use crate::config::Config;
+use crate::config::{ACCESS_KEY_VARIABLE, Config};
 use crate::folder::Folder;
 use crate::platform::{caller, now};
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use squareoff_access::password::Hashing;
-use squareoff_access::{Access, FirstSecret, NewPerson, Secrets};
+use squareoff_access::{Access, FirstSecret, KeySource, NewPerson, Secrets};
 use squareoff_domain::people::Role;
 use squareoff_domain::{ClientCode, OperatorId, Timestamp};
 use squareoff_store::EventStore;
@@ -87,8 +87,16 @@ enum Command {
 ///
 /// # Errors
 /// When the secrets file can't be used.
-pub fn access(folder: &Folder, store: &EventStore) -> Result<Access> {
-    let secrets = Secrets::open(&folder.access()).context("nobody can be let in")?;
+pub fn access(config: &Config, folder: &Folder, store: &EventStore) -> Result<Access> {
+    let key = match (&config.access_key, &config.access_key_file) {
+        (Some(key), _) => KeySource::Text {
+            setting: ACCESS_KEY_VARIABLE.to_owned(),
+            text: SecretString::from(key.0.as_str()),
+        },
+        (None, Some(path)) => KeySource::File(path.clone()),
+        (None, None) => KeySource::FileMadeOnce(folder.keys().join("access.key")),
+    };
+    let secrets = Secrets::open(&folder.access(), &key).context("nobody can be let in")?;
     Ok(Access::new(secrets, Hashing::start(), store.clone()))
 }
 
@@ -113,7 +121,7 @@ pub async fn run(
     arguments: Arguments,
 ) -> Result<()> {
     let Arguments { actor, command } = arguments;
-    let access = access(folder, store)?;
+    let access = access(config, folder, store)?;
     let by = caller(store, &actor, Uuid::now_v7()).await?;
     match command {
         Command::Enrol {

@@ -16,7 +16,7 @@ use squareoff_gateway::{
     ANSWER_TIME_LIMIT, CONFIRM_TIME_LIMIT, Connection, DropCopySession, FormerSession, Protocol,
     VenueConfig, VenueSession, run_drop_copy,
 };
-use squareoff_projections::Database;
+use squareoff_projections::{Database, Part};
 use squareoff_store::EventStore;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -39,6 +39,15 @@ pub fn database_url(config: &Config, folder: &Folder) -> Result<String> {
     url.context("there is no read database: set DATABASE_URL, or start `squareoff up`, which runs one of its own")
 }
 
+/// The read database as a part asks it: in its own role in the Postgres of a supervisor, or as who the setting names.
+fn reads_of(part: Part, config: &Config, folder: &Folder) -> Result<Database> {
+    let database = Database::from_url(&database_url(config, folder)?).context("DATABASE_URL")?;
+    Ok(match config.database_url {
+        Some(_) => database,
+        None => database.of_part(part),
+    })
+}
+
 /// The event log: in KurrentDB where the configuration says so, else in the data folder.
 ///
 /// # Errors
@@ -54,12 +63,10 @@ pub async fn event_store(config: &Config, folder: &Folder) -> Result<EventStore>
 pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
     let folder = Folder::open(&config.data)?;
     let store = event_store(config, &folder).await?;
-    let reads = Database::from_url(&database_url(config, &folder)?)
-        .context("DATABASE_URL")?
-        .pool(READ_CONNECTIONS);
+    let reads = reads_of(Part::Api, config, &folder)?.pool(READ_CONNECTIONS);
     let key = DevelopmentKey::load_or_create(&folder.development_key())?;
     let vault = client::vault(config, &folder)?;
-    let access = operator::access(&folder, &store)?;
+    let access = operator::access(config, &folder, &store)?;
     let sample = config.sample_log_ins.unwrap_or(false);
     // Where log-ins are samples, messages go nowhere else.
     let outbox = sample.then(|| Outbox::open(&folder.outbox())).transpose()?;
@@ -251,7 +258,7 @@ pub async fn projections(config: &Config, stop: watch::Receiver<bool>) -> Result
     let folder = Folder::open(&config.data)?;
     let _held = folder.hold("projections")?;
     let store = event_store(config, &folder).await?;
-    let database = Database::from_url(&database_url(config, &folder)?).context("DATABASE_URL")?;
+    let database = reads_of(Part::Projections, config, &folder)?;
     squareoff_projections::run(store, database, shutdown::requested(stop)).await?;
     tracing::info!("the projections have finished");
     Ok(())

@@ -1,7 +1,9 @@
 //! All parts of the platform on one machine, started in order and stopped the other way round: Postgres, the simulated exchange, the
 //! witness, the sealer, the gateway, the projections, the bulk worker, the API. `up` keeps a stack, `demo` and the whole-system tests use one.
 
-use crate::config::{Config, MASTER_KEY_VARIABLE, VenueSettings};
+use crate::config::{
+    ACCESS_KEY_VARIABLE, Config, DATABASE_URL_VARIABLE, MASTER_KEY_VARIABLE, VenueSettings,
+};
 use crate::folder::{Folder, Held};
 use crate::supervisor::{Program, Supervised};
 use crate::{book, client, health, platform, roles};
@@ -10,8 +12,8 @@ use squareoff_auditor::seal::WitnessAddress;
 use squareoff_domain::{Segment, TradingDate, Venue};
 use squareoff_gateway::Dialect;
 use squareoff_primary::Book;
-use squareoff_projections::Database;
 use squareoff_projections::cluster::{Cluster, ClusterConfig};
+use squareoff_projections::{Database, Part};
 use squareoff_store::EventStore;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -54,6 +56,8 @@ pub struct Stack {
     /// In the order they were started; stopped the other way round.
     children: Vec<Supervised>,
     postgres: Option<Postgres>,
+    /// For the API and for the projections, each in its own role, of the private Postgres.
+    database_urls: Option<(String, String)>,
     _held: Held,
 }
 
@@ -87,6 +91,7 @@ impl Stack {
             url,
             children: vec![],
             postgres: None,
+            database_urls: None,
             _held: held,
         };
         match stack.start_parts(&say).await {
@@ -100,7 +105,9 @@ impl Stack {
 
     async fn start_parts(&mut self, say: &impl Fn(&str)) -> Result<()> {
         match &self.config.database_url {
-            Some(_) => say("using the Postgres of DATABASE_URL"),
+            Some(_) => say(
+                "using the Postgres of DATABASE_URL, in the one role that it names for every part",
+            ),
             None => self.start_postgres(say).await?,
         }
         let url = self
@@ -178,8 +185,11 @@ impl Stack {
         }
         cluster.create_database_if_missing(DATABASE).await?;
         let url = cluster.url(DATABASE);
+        Database::from_url(&url)?.make_roles().await?;
         self.folder.set_database_url(Some(&url))?;
         self.config.database_url = Some(url);
+        let of_part = |part| cluster.url_of_part(DATABASE, part);
+        self.database_urls = Some((of_part(Part::Api), of_part(Part::Projections)));
         let (pid, is_pid) = watch::channel(cluster.pid());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(keep_postgres(cluster, pid, stopped));
@@ -266,8 +276,12 @@ impl Stack {
     ) -> Result<()> {
         let log = self.folder.log_file(name);
         let mut environment = self.config.environment();
+        environment.extend(self.database_url_of(name));
         if let ("api", Some(key)) = (name, &self.config.master_key) {
             environment.push((MASTER_KEY_VARIABLE.to_owned(), key.0.as_str().to_owned()));
+        }
+        if let ("api", Some(key)) = (name, &self.config.access_key) {
+            environment.push((ACCESS_KEY_VARIABLE.to_owned(), key.0.as_str().to_owned()));
         }
         // The exchange is a stranger to our settings.
         environment.push(("RUST_LOG".to_owned(), self.config.log.clone()));
@@ -280,6 +294,23 @@ impl Stack {
         };
         self.children.push(Supervised::start(program)?);
         Ok(())
+    }
+
+    /// Of the parts only two are told where the read database is. In one of `DATABASE_URL` they are who it says.
+    fn database_url_of(&self, name: &str) -> Option<(String, String)> {
+        let (api, projections) = match &self.database_urls {
+            Some((api, projections)) => (Some(api), Some(projections)),
+            None => (
+                self.config.database_url.as_ref(),
+                self.config.database_url.as_ref(),
+            ),
+        };
+        let url = match name {
+            "api" => api,
+            "projections" => projections,
+            _ => None,
+        };
+        url.map(|url| (DATABASE_URL_VARIABLE.to_owned(), url.clone()))
     }
 
     /// Waits until orders can go, the venues have told of their markets, and the read model has seen the whole log.

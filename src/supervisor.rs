@@ -1,6 +1,6 @@
 //! Keeps a child process running: starts it again when it ends, with a pause that grows, and gives up when it ends too often.
 
-use crate::config::MASTER_KEY_VARIABLE;
+use crate::config::{ACCESS_KEY_VARIABLE, DATABASE_URL_VARIABLE, MASTER_KEY_VARIABLE};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, OpenOptions};
@@ -158,6 +158,8 @@ fn spawn(program: &Program) -> Result<Running> {
     let mut child = Command::new(&program.file)
         .args(&program.arguments)
         .env_remove(MASTER_KEY_VARIABLE)
+        .env_remove(ACCESS_KEY_VARIABLE)
+        .env_remove(DATABASE_URL_VARIABLE)
         .envs(program.environment.iter().cloned())
         .stdin(Stdio::piped())
         .stdout(log.try_clone().context("cannot share a log file")?)

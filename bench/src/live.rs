@@ -64,7 +64,7 @@ pub fn run(args: &[String]) -> Result<()> {
 /// Serves the log in a folder, until standard input ends; prints the address. `args`: the folder, connections.
 pub fn serve(args: &[String]) -> Result<()> {
     let [folder, connections] = args else {
-        bail!("live-serve is started by `live`")
+        bail!("live-serve is started by `live` and `shed`")
     };
     raise_file_limit(connections.parse()?)?;
     tokio::runtime::Runtime::new()?.block_on(async {
@@ -91,14 +91,14 @@ pub fn serve(args: &[String]) -> Result<()> {
     })
 }
 
-fn key_of(folder: &Path) -> Result<DevelopmentKey> {
+pub fn key_of(folder: &Path) -> Result<DevelopmentKey> {
     Ok(DevelopmentKey::load_or_create(
         &folder.join("development.key"),
     )?)
 }
 
 /// As many files as there may be; too few is said.
-fn raise_file_limit(connections: u64) -> Result<()> {
+pub fn raise_file_limit(connections: u64) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -114,13 +114,13 @@ fn raise_file_limit(connections: u64) -> Result<()> {
 }
 
 /// The serving process; ended with this.
-struct Served {
+pub struct Served {
     process: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Served {
-    fn start(folder: &Path, connections: usize) -> Result<Self> {
+    pub fn start(folder: &Path, connections: usize) -> Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("live-serve")
             .arg(folder)
@@ -136,7 +136,7 @@ impl Served {
     }
 
     /// The most memory it ever had, in MiB.
-    fn peak_mib(&self) -> Option<u64> {
+    pub fn peak_mib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
         let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
@@ -183,9 +183,8 @@ async fn measure(connections: usize, rate: u64, seconds: u64) -> Result<()> {
     let times = Arc::new(Times {
         began: Instant::now(),
         base: store.head().await?,
-        appended: (0..=rate * seconds + 6)
-            .map(|_| AtomicU64::new(0))
-            .collect(),
+        // An append is two events at the most. A share of them would not do: the first thousand are all of two.
+        appended: (0..2 * appends).map(|_| AtomicU64::new(0)).collect(),
         told_to_desk: AtomicU64::new(0),
         over: AtomicBool::new(false),
     });
@@ -259,7 +258,7 @@ async fn measure(connections: usize, rate: u64, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-fn load() -> String {
+pub fn load() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split_whitespace()
         .next()
@@ -267,7 +266,7 @@ fn load() -> String {
         .to_owned()
 }
 
-fn quantiles(mut latencies: Vec<Duration>) -> Result<serde_json::Value> {
+pub fn quantiles(mut latencies: Vec<Duration>) -> Result<serde_json::Value> {
     ensure!(!latencies.is_empty(), "nobody was told anything");
     latencies.sort_unstable();
     let quantile = |share: f64| {

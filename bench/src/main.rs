@@ -1,6 +1,6 @@
 //! Reproducible measurements: one line of JSON each, medians of several runs, with the machine and its load in the first line.
 //!
-//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|live|requests|queries|all`. Run it from a release build on a quiet machine; see bench/README.md.
+//! `squareoff-bench append|paced|replay|adapter|fix|project|rebuild|reconcile|e2e|acknowledged|verify|live|requests|queries|shed|all`. Run it from a release build on a quiet machine; see bench/README.md.
 
 mod acknowledged;
 mod adapter;
@@ -17,6 +17,7 @@ mod rebuild;
 mod reconcile;
 mod replay;
 mod requests;
+mod shed;
 mod verify;
 
 use anyhow::{Result, bail};
@@ -26,14 +27,14 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | live [connections events-per-second seconds] | requests [per-second seconds runs] | queries [rounds] | all";
+const USAGE: &str = "usage: squareoff-bench append [seconds runs] | paced [rate seconds runs] | replay [events runs] | adapter [seconds runs] | fix [orders runs] | project [rounds runs] | rebuild [rounds runs] | reconcile [rounds runs] | e2e [orders runs] | acknowledged [orders rate runs] | verify [events runs] | live [connections events-per-second seconds] | requests [per-second seconds runs] | queries [rounds] | shed [people times seconds] | all";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((name, rest)) = arguments.split_first() else {
         bail!(USAGE)
     };
-    // The servers of `live` and `requests` are processes of their own, and speak to those alone.
+    // The server of `live` and `shed`, and that of `requests`, are processes of their own, and speak to those alone.
     match name.as_str() {
         "live-serve" => return live::serve(rest),
         "requests-serve" => return requests::serve(rest),
@@ -55,6 +56,7 @@ fn main() -> Result<()> {
         "live" => live::run(rest),
         "requests" => requests::run(rest),
         "queries" => queries::run(rest),
+        "shed" => shed::run(rest),
         "all" => {
             append::run(&[])?;
             paced::run(&[])?;
@@ -69,7 +71,8 @@ fn main() -> Result<()> {
             verify::run(&[])?;
             live::run(&[])?;
             requests::run(&[])?;
-            queries::run(&[])
+            queries::run(&[])?;
+            shed::run(&[])
         }
         _ => bail!(USAGE),
     }

@@ -39,6 +39,12 @@ const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn,kurrentdb=off";
 /// The environment's name of the master key: it is taken from every child's environment but that of the part that needs it.
 pub const MASTER_KEY_VARIABLE: &str = "SQUAREOFF_MASTER_KEY";
 
+/// The environment's name of the key that the secrets file is sealed with; as the master key, it goes to the part that needs it alone.
+pub const ACCESS_KEY_VARIABLE: &str = "SQUAREOFF_ACCESS_KEY";
+
+/// The environment's name of the read database, which may hold a password: of the children only those are told that ask it.
+pub const DATABASE_URL_VARIABLE: &str = "DATABASE_URL";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub data: PathBuf,
@@ -53,6 +59,8 @@ pub struct Config {
     pub master_key_file: Option<PathBuf>,
     pub master_key: Option<Secret>,
     pub keys_backup: Option<PathBuf>,
+    pub access_key_file: Option<PathBuf>,
+    pub access_key: Option<Secret>,
     pub reference_age_max_s: u32,
     pub caller_verification: CallerVerification,
     pub caller_verification_minutes: u32,
@@ -146,6 +154,8 @@ impl Config {
             master_key_file: reader.optional("master_key_file", |_: &PathBuf| None),
             master_key: reader.optional("master_key", |_: &Secret| None),
             keys_backup: reader.optional("keys_backup", |_: &PathBuf| None),
+            access_key_file: reader.optional("access_key_file", |_: &PathBuf| None),
+            access_key: reader.optional("access_key", |_: &Secret| None),
             reference_age_max_s: reader.get("reference_age_max_s", 432_000, |seconds| {
                 (!(1..=604_800).contains(seconds)).then_some("expected 1 to 604800, a week")
             }),
@@ -217,11 +227,15 @@ impl Config {
             let both = "master_key and master_key_file are both set: one of them is the master key";
             reader.mistake(both);
         }
+        if config.access_key.is_some() && config.access_key_file.is_some() {
+            let both = "access_key and access_key_file are both set: one of them is the key of the secrets file";
+            reader.mistake(both);
+        }
         reader.finish()?;
         Ok(config)
     }
 
-    /// The environment that gives a child process this very configuration, save for the master key.
+    /// The environment that gives a child process this very configuration, save for the keys and the read database.
     pub fn environment(&self) -> Vec<(String, String)> {
         let venues = self.venues.iter().map(|settings| settings.venue.as_str());
         let venues = Vec::from_iter(venues);
@@ -270,10 +284,10 @@ impl Config {
             let text = if allowed { "yes" } else { "no" };
             ("sample_log_ins", text.to_owned())
         }));
-        settings.extend(self.database_url.clone().map(|url| ("database_url", url)));
         let paths = [
             ("master_key_file", &self.master_key_file),
             ("keys_backup", &self.keys_backup),
+            ("access_key_file", &self.access_key_file),
         ];
         let tls = self.api_tls.iter().flat_map(|files| {
             [

@@ -61,6 +61,14 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
         "folder of the key store's backups, kept for 7 days; default keys/backup in the data folder",
     ),
     (
+        "access_key_file",
+        "file with the key that seeds of one-time codes and of signing keys are sealed with, 32 bytes in hexadecimal or Base64; default keys/access.key in the data folder, made when missing",
+    ),
+    (
+        "access_key",
+        "the same key itself, instead of a file; of the processes only the API is given it",
+    ),
+    (
         "reference_age_max_s",
         "how old the reference price of a contract may be that a marketable limit is made of, in seconds; default 432000: five days, the last close behind a long weekend",
     ),

@@ -32,7 +32,7 @@ compose --profile kurrentdb config --quiet || fail "docker-compose.yml is not va
 compose --profile kurrentdb config --format json | "$bin/python" tests/deploy/check_compose.py \
     || fail "docker-compose.yml does not keep our rules"
 "$bin/hadolint" --failure-threshold style Dockerfile || fail "the Dockerfile has faults"
-"$bin/shellcheck" deploy/compose/*.sh tests/clients/*.sh tests/deploy/*.sh || fail "a shell script has faults"
+"$bin/shellcheck" deploy/compose/*.sh tests/advisories/*.sh tests/clients/*.sh tests/deploy/*.sh || fail "a shell script has faults"
 # Says what is wrong on standard output, and ends well all the same.
 "$bin/crossplane" parse --strict deploy/compose/nginx.conf | "$bin/python" -c '
 import json, sys

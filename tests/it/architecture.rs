@@ -243,6 +243,21 @@ const LICENCES: &[&str] = &[
     "LGPL-2.1-or-later",
 ];
 
+/// What `cargo deny` is told, where it is installed.
+#[test]
+fn the_licences_of_deny_toml_are_those_of_this_list() {
+    let text = fs::read_to_string(root().join("deny.toml")).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let allowed = table["licenses"]["allow"].as_array().unwrap();
+    let allowed = allowed
+        .iter()
+        .flat_map(|it| it.as_str().unwrap().split(" WITH "));
+    // Where another may be chosen, cargo-deny chooses by itself.
+    let ours = LICENCES.iter().copied();
+    let ours = ours.filter(|licence| *licence != "LGPL-2.1-or-later");
+    assert_eq!(BTreeSet::from_iter(allowed), ours.collect());
+}
+
 #[test]
 fn every_dependency_comes_from_the_registry_under_a_licence_that_lets_it() {
     let metadata = MetadataCommand::new()

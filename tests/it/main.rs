@@ -3,10 +3,13 @@
 // A helper outside a test function may unwrap as a test does.
 #![allow(clippy::unwrap_used)]
 
+mod advisories;
 mod architecture;
+mod asvs;
 mod audited;
 mod clients;
 mod commands;
+mod database;
 mod killed;
 mod privacy;
 mod reconciled;

@@ -118,7 +118,8 @@ impl Access {
             return Ok(None);
         };
         let found = self.secrets.look_up(|connection| {
-            let Some(key) = StoredKey::trusted(connection, &kid, now)? else {
+            let Some(key) = StoredKey::trusted(connection, &self.secrets.sealer(), &kid, now)?
+            else {
                 return Ok(None);
             };
             let check = || jwt::verify(token, &key, now);
@@ -169,9 +170,9 @@ impl Access {
     /// [`AccessError::Secrets`].
     pub async fn public_keys(&self, now: Timestamp) -> Result<Vec<Jwk>, AccessError> {
         self.signing_key(now).await?;
-        let keys = self
-            .secrets
-            .look_up(|connection| StoredKey::all_trusted(connection, now))?;
+        let keys = self.secrets.look_up(|connection| {
+            StoredKey::all_trusted(connection, &self.secrets.sealer(), now)
+        })?;
         Ok(keys.iter().map(jwt::jwk).collect())
     }
 
@@ -189,9 +190,10 @@ impl Access {
         } else {
             jwt::KEY_GRACE
         };
+        let sealer = self.secrets.sealer();
         let rotate = move |transaction: &rusqlite::Transaction<'_>| {
             let key = jwt::new_key(now);
-            StoredKey::replace(transaction, &key, grace, now)?;
+            StoredKey::replace(transaction, &sealer, &key, grace, now)?;
             Ok(key.kid)
         };
         Ok(self.secrets.write(rotate).await?)
@@ -203,17 +205,20 @@ impl Access {
             let age = now.0.saturating_sub(key.made_at.0);
             age < i64::try_from(jwt::KEY_LIFETIME.as_nanos()).unwrap_or(i64::MAX)
         };
-        let newest = self.secrets.look_up(StoredKey::newest)?;
+        let sealer = self.secrets.sealer();
+        let newest = self
+            .secrets
+            .look_up(|connection| StoredKey::newest(connection, &sealer))?;
         if let Some(key) = newest.filter(is_young) {
             return Ok(key);
         }
         let make = move |transaction: &rusqlite::Transaction<'_>| {
             // Another process may have been first.
-            if let Some(key) = StoredKey::newest(transaction)?.filter(is_young) {
+            if let Some(key) = StoredKey::newest(transaction, &sealer)?.filter(is_young) {
                 return Ok(key);
             }
             let key = jwt::new_key(now);
-            StoredKey::replace(transaction, &key, jwt::KEY_GRACE, now)?;
+            StoredKey::replace(transaction, &sealer, &key, jwt::KEY_GRACE, now)?;
             Ok(key)
         };
         Ok(self.secrets.write(make).await?)
@@ -233,9 +238,9 @@ impl Access {
         now: Timestamp,
     ) -> Result<Option<(Enrolled, Account)>, AccessError> {
         let person = self.person(operator).await?;
-        let account = self
-            .secrets
-            .look_up(|connection| Account::find(connection, operator, now))?;
+        let account = self.secrets.look_up(|connection| {
+            Account::find(connection, &self.secrets.sealer(), operator, now)
+        })?;
         Ok(person.admitted().cloned().zip(account))
     }
 

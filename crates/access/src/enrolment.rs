@@ -45,10 +45,11 @@ impl Access {
         };
         let seed = totp::new_seed();
         let enrolment = totp::enrolment(&operator, &seed);
+        let sealer = self.secrets.sealer();
         self.secrets
             .write(move |transaction| {
                 Account::set_password(transaction, &operator, &hash)?;
-                Account::set_pending(transaction, &operator, &seed)?;
+                Account::set_pending(transaction, &sealer, &operator, &seed)?;
                 attempt.succeed(transaction)
             })
             .await?;
@@ -72,11 +73,11 @@ impl Access {
         let step = step.ok_or(AccessError::CodeWrong)?;
         let (codes, digests) = token::new_recovery_codes();
         let confirmed = {
-            let operator = operator.clone();
+            let (sealer, operator) = (self.secrets.sealer(), operator.clone());
             let confirm = move |transaction: &Transaction<'_>| {
                 attempt.succeed(transaction)?;
                 Account::set_recovery_codes(transaction, &operator, &digests)?;
-                Account::confirm_pending(transaction, &operator, &pending, step)
+                Account::confirm_pending(transaction, &sealer, &operator, &pending, step)
             };
             self.secrets.write(confirm).await?
         };
@@ -171,14 +172,16 @@ impl Access {
             .await?;
         let seed = totp::new_seed();
         let enrolment = totp::enrolment(&log_in.operator, &seed);
-        let operator = log_in.operator.clone();
+        let (sealer, operator) = (self.secrets.sealer(), log_in.operator.clone());
         let pend = move |transaction: &Transaction<'_>| {
-            Account::set_pending(transaction, &operator, &seed)
+            Account::set_pending(transaction, &sealer, &operator, &seed)
         };
         self.secrets.write(pend).await?;
         Ok(enrolment)
     }
 
+    /// The other app counts from now on. Their other log-ins end.
+    ///
     /// # Errors
     /// [`AccessError::CodeWrong`], also when nothing was begun.
     pub async fn confirm_second_factor(
@@ -192,9 +195,15 @@ impl Access {
         let pending = pending.ok_or(AccessError::CodeWrong)?;
         let step = totp::step_of(&pending, code.expose_secret(), visit.now);
         let step = step.ok_or(AccessError::CodeWrong)?;
-        let operator = log_in.operator.clone();
+        let (sealer, operator) = (self.secrets.sealer(), log_in.operator.clone());
+        let (id, now) = (log_in.id, visit.now);
         let confirm = move |transaction: &Transaction<'_>| {
-            Account::confirm_pending(transaction, &operator, &pending, step)
+            if !Account::confirm_pending(transaction, &sealer, &operator, &pending, step)? {
+                return Ok(false);
+            }
+            // Whoever had the phone before may be logged in by it.
+            LogIn::end_all(transaction, &operator, Some(id), now)?;
+            Ok(true)
         };
         if !self.secrets.write(confirm).await? {
             return Err(AccessError::CodeWrong);

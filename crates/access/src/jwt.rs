@@ -19,12 +19,15 @@ pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// How long what a replaced key signed still counts: as long as its last token, and what clocks differ.
 pub const KEY_GRACE: Duration = Duration::from_secs(6 * 60);
 const ISSUER: &str = "squareoff";
+/// Whom a token is for: this API, and no other service that may come to trust our keys.
+const AUDIENCE: &str = "squareoff-api";
 const TOKEN_BYTES_MAX: usize = 2_048;
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
+    pub aud: String,
     pub sub: OperatorId,
     /// The log-in.
     pub sid: LogInId,
@@ -92,6 +95,7 @@ impl Claims {
         let lifetime = LIFETIME.as_secs().cast_signed();
         Claims {
             iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
             sub: operator,
             sid: log_in,
             role,
@@ -136,7 +140,8 @@ pub fn verify(token: &str, key: &StoredKey, now: Timestamp) -> Option<Claims> {
     let public = SigningKey::from_bytes(&key.seed).verifying_key();
     public.verify_strict(signed.as_bytes(), &signature).ok()?;
     let claims: Claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
-    (claims.iss == ISSUER && claims.lives(now)).then_some(claims)
+    let is_ours = claims.iss == ISSUER && claims.aud == AUDIENCE;
+    (is_ours && claims.lives(now)).then_some(claims)
 }
 
 pub fn jwk(key: &StoredKey) -> Jwk {
@@ -193,6 +198,23 @@ mod tests {
             at(1_010),
         );
         assert_eq!(short.exp, 1_010);
+    }
+
+    #[test]
+    fn a_token_for_another_service_is_none() {
+        let key = new_key(at(1_000));
+        let signed = |claims: &Claims| verify(&claims.sign(&key), &key, at(1_000));
+        assert!(signed(&claims()).is_some());
+        let mut others = [claims(), claims()];
+        others[0].aud = "another".into();
+        others[1].iss = "another".into();
+        for claims in others {
+            assert_eq!(signed(&claims), None);
+        }
+        // As an older release signed them.
+        let mut old = serde_json::to_value(claims()).unwrap();
+        old.as_object_mut().unwrap().remove("aud");
+        assert!(serde_json::from_value::<Claims>(old).is_err());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use error::AccessError;
 pub use jwt::{Claims, Jwk, LIFETIME as ACCESS_TOKEN_LIFETIME};
 pub use log_in::{Carried, Credentials, Factor, Granted};
 pub use people::{FirstSecret, NewPerson, Somebody};
-pub use secrets::{CODE_LIFETIME as SENT_CODE_LIFETIME, LogIn, Secrets, SecretsError};
+pub use secrets::{CODE_LIFETIME as SENT_CODE_LIFETIME, KeySource, LogIn, Secrets, SecretsError};
 pub use sent_code::Challenge;
 pub use token::{beside_cookie, is_beside_cookie};
 pub use totp::{Enrolment, code as totp_code};

@@ -78,11 +78,27 @@ impl Access {
             .await;
         match proved {
             Err(AccessError::Refused) => {
+                self.note_refused(&account, visit).await;
                 self.tell_of_failures(&account, failures, visit).await;
                 Err(AccessError::Refused)
             }
             proved => proved,
         }
+    }
+
+    /// A line for whoever watches. What was tried in vain may be a password in the wrong field, so only names that there are are named.
+    async fn note_refused(&self, account: &str, visit: &Visit) {
+        let operator = account.parse::<OperatorId>().ok();
+        let known = match &operator {
+            Some(operator) => {
+                let person = self.person(operator).await;
+                person.is_ok_and(|person| person.enrolled.is_some())
+            }
+            None => false,
+        };
+        let named = operator.filter(|_| known);
+        let named = named.as_ref().map_or("unknown", OperatorId::as_str);
+        tracing::info!(operator.id = named, address = %visit.address, "a log-in was refused");
     }
 
     #[allow(
@@ -99,6 +115,7 @@ impl Access {
         kind: LogInKind,
         visit: &Visit,
     ) -> Result<Granted, AccessError> {
+        let now = visit.now;
         let known = match account.parse::<OperatorId>() {
             Ok(operator) => {
                 let known = self.known(&operator, visit.now).await?;
@@ -119,7 +136,14 @@ impl Access {
             };
             place.run(verify).await
         };
-        let (operator, enrolled, account) = known.filter(|_| right).ok_or(AccessError::Refused)?;
+        let Some((operator, enrolled, account)) = known.filter(|_| right) else {
+            // As much for the disk as a wrong code behind the right password, so that time does not tell the two apart.
+            let nothing = Attempt::at_no_code(account);
+            let count = move |transaction: &Transaction<'_>| nothing.begin(transaction, now);
+            // Nobody waits for this count.
+            let _ = self.secrets.write(count).await?;
+            return Err(AccessError::Refused);
+        };
         let cost = Cost::of(enrolled.role);
         if let Some(old) = stored.filter(|stored| cost.differs(stored)) {
             let hash = place.run(move || cost.hash(&password)).await;

@@ -145,10 +145,12 @@ impl Access {
     /// # Errors
     /// [`AccessError`].
     pub async fn everybody(&self, now: Timestamp) -> Result<Vec<Somebody>, AccessError> {
+        let sealer = self.secrets.sealer();
         let read = move |transaction: &Transaction<'_>| {
             let mut accounts = Vec::new();
             for operator in Account::all(transaction)? {
-                let account = Account::find(transaction, &operator, now)?.unwrap_or_default();
+                let account =
+                    Account::find(transaction, &sealer, &operator, now)?.unwrap_or_default();
                 let log_ins = LogIn::living(transaction, Some(&operator), now)?;
                 accounts.push((operator, account, log_ins));
             }

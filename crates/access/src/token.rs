@@ -17,7 +17,10 @@ const TEXT_BYTES_MAX: usize = 128;
 /// Of RFC 4648, in small letters: no 0 and 1, which look like letters.
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// 80 bits, in groups to read out.
-const RECOVERY_GROUPS: usize = 4;
+/// Six of them are 120 bits, so that a plain hash is enough to keep of a code.
+const RECOVERY_GROUPS: usize = 6;
+/// Of codes that older releases gave out, which go on opening.
+const RECOVERY_GROUPS_BEFORE: usize = 4;
 const RECOVERY_GROUP: usize = 4;
 pub const RECOVERY_CODES: u32 = 10;
 
@@ -76,7 +79,8 @@ pub fn recovery_digest(code: &str) -> Option<[u8; 32]> {
         .filter(|letter| !matches!(letter, '-' | ' '))
         .map(|letter| letter.to_ascii_lowercase());
     let letters = Zeroizing::new(letters.collect::<String>());
-    (letters.len() == RECOVERY_GROUPS * RECOVERY_GROUP).then(|| digest(&letters))
+    let lengths = [RECOVERY_GROUPS, RECOVERY_GROUPS_BEFORE].map(|groups| groups * RECOVERY_GROUP);
+    lengths.contains(&letters.len()).then(|| digest(&letters))
 }
 
 /// New codes, and what is kept of them.
@@ -113,7 +117,7 @@ mod tests {
     fn a_recovery_code_is_the_same_however_it_is_written() {
         let code = new_recovery_code();
         let code = code.expose_secret();
-        assert_eq!(code.len(), 19);
+        assert_eq!(code.len(), 29);
         let kept = recovery_digest(code);
         assert!(kept.is_some());
         for written in [
@@ -124,6 +128,9 @@ mod tests {
             assert_eq!(recovery_digest(&written), kept);
         }
         assert_eq!(recovery_digest(&code[1..]), None);
+        // As they were before.
+        assert!(recovery_digest(&code[..19]).is_some());
+        assert_eq!(recovery_digest(&code[..24]), None);
         let (codes, digests) = new_recovery_codes();
         assert_eq!((codes.len(), digests.len()), (10, 10));
     }

@@ -2,7 +2,8 @@
 
 use crate::cluster::{ClusterError, check_durable};
 use crate::origin::{OriginError, checkpoint_in};
-use sqlx::migrate::MigrateError;
+use crate::rights::{self, Part};
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use squareoff_store::EventStore;
@@ -25,6 +26,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 pub enum DatabaseError {
     #[error("the read models' migrations failed: {0}")]
     Migrate(#[from] MigrateError),
+    /// For who may not lay out the tables.
+    #[error(
+        "the read models are not laid out as this release knows them: run `squareoff database prepare` as their owner"
+    )]
+    NotPrepared,
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     #[error("the read database answered with an error: {0}")]
@@ -37,7 +43,7 @@ impl DatabaseError {
         match self {
             DatabaseError::Sql(_) | DatabaseError::Cluster(ClusterError::Sql(_)) => true,
             DatabaseError::Migrate(error) => matches!(error, MigrateError::Execute(_)),
-            DatabaseError::Cluster(_) => false,
+            DatabaseError::NotPrepared | DatabaseError::Cluster(_) => false,
         }
     }
 }
@@ -69,15 +75,35 @@ impl Database {
             .connect_lazy_with(self.options_in(LIVE))
     }
 
-    /// Makes or updates the live tables; does nothing when they are as this release knows them. Refuses a database that is not
-    /// durable.
+    /// The same database, asked in the role of a part.
+    pub fn of_part(&self, part: Part) -> Self {
+        Database::new(self.options.clone().username(part.role()))
+    }
+
+    /// Makes the roles of the parts, unless they are there. Needs a role that may.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`]; also when a role of that name may more than its part needs.
+    pub async fn make_roles(&self) -> Result<(), DatabaseError> {
+        let mut connection = self.connect(LIVE).await?;
+        rights::make_roles(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Makes or updates the live tables, and grants the parts' roles what they need; does nothing when all is as this release knows it.
+    /// A role that may not lay them out only looks. Refuses a database that is not durable.
     ///
     /// # Errors
     /// [`DatabaseError`].
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
         let mut connection = self.connect(LIVE).await?;
         check_durable(&mut connection).await?;
-        migrate(&mut connection, LIVE).await?;
+        if rights::may_migrate(&mut connection, LIVE).await? {
+            migrate(&mut connection, LIVE).await?;
+            rights::grant(&mut connection).await?;
+        } else if !rights::is_migrated(&mut connection, &migrations()).await? {
+            return Err(DatabaseError::NotPrepared);
+        }
         Ok(connection.close().await?)
     }
 
@@ -110,12 +136,16 @@ impl Database {
     }
 }
 
+fn migrations() -> Migrator {
+    sqlx::migrate!("./migrations")
+}
+
 /// Each schema keeps its own record of migrations, so that it stays true when the schema is renamed.
 pub(crate) async fn migrate(
     connection: &mut PgConnection,
     schema: &str,
 ) -> Result<(), MigrateError> {
-    let mut migrator = sqlx::migrate!("./migrations");
+    let mut migrator = migrations();
     // Quoted, because the name of an auditor's copy may be a word of SQL's own.
     migrator.create_schema(format!("\"{schema}\""));
     migrator.run_direct(None, connection, false).await

@@ -9,6 +9,7 @@
 //! | [`LiveFold`] | says of each event what live readers are told |
 //! | [`rebuild()`] | makes the read models anew beside the live ones, compares, swaps; goes on when it was killed |
 //! | [`rebuild_as_of`] | makes an auditor's copy of a moment of the log |
+//! | [`Part`] | has a role of its own in the database, with the rights that it needs |
 //! | [`Watcher`] | waits for a position |
 //!
 //! 1. A batch of events and the checkpoint commit in one transaction. 2. Same events, same rows: one fold serves both ways.
@@ -33,6 +34,7 @@ pub mod platform;
 pub mod positions;
 mod query;
 mod rebuild;
+mod rights;
 mod runner;
 pub mod suspense;
 #[cfg(feature = "testing")]
@@ -51,5 +53,6 @@ pub use rebuild::{
     RebuildOptions, RebuildReport, SEGMENT_EVENTS, SEGMENT_EVENTS_MAX, SchemaName, SchemaNameError,
     Stage, SwapWhen, drop_as_of, list_as_of, rebuild, rebuild_as_of,
 };
+pub use rights::Part;
 pub use runner::{BATCH_EVENTS_MAX, RunError, run};
 pub use watcher::{NotYet, Watcher};

@@ -27,6 +27,8 @@ pub(crate) const LOCK_WRITE: i32 = 2;
 pub(crate) const LOCK_REBUILD: i32 = 3;
 /// Shared by the sessions in which a rebuild works: the server may be busy with one for a moment after its client was killed.
 pub(crate) const LOCK_REBUILD_WORK: i32 = 4;
+/// Held by a transaction that grants rights.
+pub(crate) const LOCK_RIGHTS: i32 = 5;
 
 /// Channel on which the position of each commit is told.
 pub(crate) const CHANNEL: &str = "squareoff_read_position";

@@ -1,16 +1,19 @@
 //! What somebody proves who they are with.
 
 use super::SecretsError;
+use super::sealing::{Sealer, pending_place, seed_place};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use squareoff_domain::{OperatorId, Timestamp};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// What is kept of an account. Never printed.
 #[derive(Clone, Default)]
 pub struct Account {
     /// PHC string.
     pub password: Option<String>,
-    pub totp_seed: Option<Vec<u8>>,
-    pub totp_pending: Option<Vec<u8>>,
+    pub totp_seed: Option<Zeroizing<Vec<u8>>>,
+    pub totp_pending: Option<Zeroizing<Vec<u8>>>,
     /// SHA-256, while it may be used.
     pub invitation: Option<[u8; 32]>,
 }
@@ -25,6 +28,7 @@ pub enum CodeTaken {
 impl Account {
     pub(crate) fn find(
         connection: &Connection,
+        sealer: &Sealer,
         operator: &OperatorId,
         now: Timestamp,
     ) -> Result<Option<Account>, SecretsError> {
@@ -34,14 +38,22 @@ impl Account {
              from accounts where operator = ?1",
         )?;
         let found = statement.query_row(params![operator.as_str(), now.0], |row| {
-            Ok(Account {
-                password: row.get(0)?,
-                totp_seed: row.get(1)?,
-                totp_pending: row.get(2)?,
-                invitation: row.get(3)?,
-            })
+            let sealed: [Option<Vec<u8>>; 2] = [row.get(1)?, row.get(2)?];
+            Ok((row.get(0)?, sealed, row.get(3)?))
         });
-        Ok(found.optional()?)
+        let Some((password, [seed, pending], invitation)) = found.optional()? else {
+            return Ok(None);
+        };
+        let open = |place: String, sealed: Option<Vec<u8>>| {
+            let opened = sealed.map(|sealed| sealer.open(&place, &sealed));
+            opened.transpose()
+        };
+        Ok(Some(Account {
+            password,
+            totp_seed: open(seed_place(operator), seed)?,
+            totp_pending: open(pending_place(operator), pending)?,
+            invitation,
+        }))
     }
 
     /// A new account, or one that loses all it had: it can only be entered by this invitation.
@@ -91,12 +103,16 @@ impl Account {
     /// The seed that waits for its first code; one that waited before no longer does.
     pub(crate) fn set_pending(
         transaction: &Transaction<'_>,
+        sealer: &Sealer,
         operator: &OperatorId,
         seed: &[u8],
     ) -> Result<(), SecretsError> {
         transaction.execute(
             "update accounts set totp_pending = ?2 where operator = ?1",
-            params![operator.as_str(), seed],
+            params![
+                operator.as_str(),
+                sealer.seal(&pending_place(operator), seed)
+            ],
         )?;
         Ok(())
     }
@@ -104,17 +120,29 @@ impl Account {
     /// The seed that waited counts from now on, the invitation no longer.
     pub(crate) fn confirm_pending(
         transaction: &Transaction<'_>,
+        sealer: &Sealer,
         operator: &OperatorId,
         seed: &[u8],
         step: u64,
     ) -> Result<bool, SecretsError> {
+        let pending: Option<Option<Vec<u8>>> = transaction
+            .prepare_cached("select totp_pending from accounts where operator = ?1")?
+            .query_row([operator.as_str()], |row| row.get(0))
+            .optional()?;
+        let Some(pending) = pending.flatten() else {
+            return Ok(false);
+        };
+        let pending = sealer.open(&pending_place(operator), &pending)?;
+        if !bool::from(pending.ct_eq(seed)) {
+            return Ok(false);
+        }
         let changed = transaction.execute(
-            "update accounts set totp_seed = totp_pending, totp_step = ?3, totp_pending = null,
+            "update accounts set totp_seed = ?2, totp_step = ?3, totp_pending = null,
                  invitation = null, invitation_until = 0
-             where operator = ?1 and totp_pending = ?2",
+             where operator = ?1",
             params![
                 operator.as_str(),
-                seed,
+                sealer.seal(&seed_place(operator), seed),
                 i64::try_from(step).unwrap_or(i64::MAX)
             ],
         )?;

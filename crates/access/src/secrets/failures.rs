@@ -42,6 +42,11 @@ impl Attempt {
         Self::named("code", &[account])
     }
 
+    /// At no code, by somebody who did not know the password: counted like the other and never asked.
+    pub(crate) fn at_no_code(account: &str) -> Self {
+        Self::named("no code", &[account])
+    }
+
     /// As it is kept.
     pub(crate) const fn bytes(&self) -> &[u8; 32] {
         &self.0
@@ -134,7 +139,7 @@ pub fn wait(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::Secrets;
+    use crate::secrets::{KeySource, Secrets};
 
     #[test]
     fn the_wait_grows_and_is_bounded() {
@@ -149,10 +154,15 @@ mod tests {
         Timestamp(seconds * 1_000_000_000)
     }
 
+    fn open(folder: &std::path::Path) -> Secrets {
+        let key = KeySource::FileMadeOnce(folder.join("access.key"));
+        Secrets::open(folder, &key).unwrap()
+    }
+
     #[test]
     fn a_refused_attempt_does_not_lengthen_the_wait_and_an_hour_forgets() {
         let folder = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(folder.path()).unwrap();
+        let secrets = open(folder.path());
         let attempt = Attempt::from("asha", "192.0.2.7");
         let begin = |attempt: Attempt, now| {
             secrets
@@ -183,7 +193,7 @@ mod tests {
     #[test]
     fn a_lock_out_is_told_once_in_a_minute() {
         let folder = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(folder.path()).unwrap();
+        let secrets = open(folder.path());
         let tell = |account: &str, now| {
             let account = account.to_owned();
             secrets

@@ -2,6 +2,7 @@
 
 use super::SecretsError;
 use super::log_ins::nanoseconds;
+use super::sealing::{Sealer, signing_place};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use squareoff_domain::Timestamp;
 use std::time::Duration;
@@ -16,7 +17,10 @@ pub struct StoredKey {
 
 impl StoredKey {
     /// The one that signs.
-    pub(crate) fn newest(connection: &Connection) -> Result<Option<StoredKey>, SecretsError> {
+    pub(crate) fn newest(
+        connection: &Connection,
+        sealer: &Sealer,
+    ) -> Result<Option<StoredKey>, SecretsError> {
         let found = connection
             .prepare_cached(
                 "select kid, seed, made_at from signing_keys
@@ -24,12 +28,13 @@ impl StoredKey {
             )?
             .query_row([], read)
             .optional()?;
-        Ok(found)
+        found.map(|found| found.open(sealer)).transpose()
     }
 
     /// What a token may still be signed with.
     pub(crate) fn trusted(
         connection: &Connection,
+        sealer: &Sealer,
         kid: &str,
         now: Timestamp,
     ) -> Result<Option<StoredKey>, SecretsError> {
@@ -40,12 +45,13 @@ impl StoredKey {
             )?
             .query_row(params![kid, now.0], read)
             .optional()?;
-        Ok(found)
+        found.map(|found| found.open(sealer)).transpose()
     }
 
     /// Those that others check tokens with, the newest first.
     pub(crate) fn all_trusted(
         connection: &Connection,
+        sealer: &Sealer,
         now: Timestamp,
     ) -> Result<Vec<StoredKey>, SecretsError> {
         let mut statement = connection.prepare_cached(
@@ -53,12 +59,13 @@ impl StoredKey {
              where distrusted_at is null or distrusted_at > ?1 order by made_at desc, kid",
         )?;
         let rows = statement.query_map([now.0], read)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        rows.map(|found| found?.open(sealer)).collect()
     }
 
     /// `key` signs from now on; what the others signed counts for `grace` longer.
     pub(crate) fn replace(
         transaction: &Transaction<'_>,
+        sealer: &Sealer,
         key: &StoredKey,
         grace: Duration,
         now: Timestamp,
@@ -71,7 +78,11 @@ impl StoredKey {
         )?;
         transaction.execute(
             "insert into signing_keys (kid, seed, made_at) values (?1, ?2, ?3)",
-            params![key.kid, key.seed, key.made_at.0],
+            params![
+                key.kid,
+                sealer.seal(&signing_place(&key.kid), &key.seed),
+                key.made_at.0
+            ],
         )?;
         transaction.execute(
             "delete from signing_keys where distrusted_at <= ?1",
@@ -81,10 +92,33 @@ impl StoredKey {
     }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
-    Ok(StoredKey {
+/// As it stands in the file.
+struct Sealed {
+    kid: String,
+    seed: Vec<u8>,
+    made_at: Timestamp,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Sealed> {
+    Ok(Sealed {
         kid: row.get(0)?,
         seed: row.get(1)?,
         made_at: Timestamp(row.get(2)?),
     })
+}
+
+impl Sealed {
+    fn open(self, sealer: &Sealer) -> Result<StoredKey, SecretsError> {
+        let place = signing_place(&self.kid);
+        let opened = sealer.open(&place, &self.seed)?;
+        let seed = opened
+            .as_slice()
+            .try_into()
+            .map_err(|_| SecretsError::Altered { place })?;
+        Ok(StoredKey {
+            kid: self.kid,
+            seed,
+            made_at: self.made_at,
+        })
+    }
 }

@@ -8,6 +8,7 @@ pub(crate) mod challenges;
 mod failures;
 mod keys;
 mod log_ins;
+mod sealing;
 
 pub(crate) use accounts::{Account, CodeTaken};
 pub(crate) use challenges::Answered;
@@ -16,6 +17,8 @@ pub(crate) use failures::{Attempt, Locked, wait};
 pub(crate) use keys::StoredKey;
 pub use log_ins::LogIn;
 pub(crate) use log_ins::{NewLogIn, Refreshed};
+pub use sealing::KeySource;
+pub(crate) use sealing::Sealer;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::fs::{self, OpenOptions};
@@ -28,7 +31,9 @@ use thiserror::Error;
 const FILE_NAME: &str = "secrets.db";
 /// "SqAc": marks the file as ours.
 const APPLICATION_ID: i32 = 0x5371_4163;
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
+/// Seeds stood in it as they are.
+const FORMAT_UNSEALED: i32 = 1;
 /// How long a connection waits for another process's transaction, which takes milliseconds.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 const STATEMENTS_MAX: usize = 64;
@@ -46,6 +51,16 @@ pub enum SecretsError {
     Foreign { path: PathBuf },
     #[error("the secrets file holds what this release cannot read: {0}")]
     Damaged(String),
+    #[error(
+        "the key of the secrets file is not there ({place}: {reason}): put it back; without it nobody's one-time codes can be checked"
+    )]
+    KeyMissing { place: String, reason: String },
+    #[error("{place} holds no key of 32 bytes in hexadecimal or Base64")]
+    KeyMalformed { place: String },
+    #[error("the key in {place} is not the one that {path} is sealed with")]
+    WrongKey { place: String, path: PathBuf },
+    #[error("the secrets file was altered: what stands in {place} was not put there by us")]
+    Altered { place: String },
     #[error("a call of the secrets file panicked")]
     Panicked,
 }
@@ -55,14 +70,15 @@ pub enum SecretsError {
 pub struct Secrets {
     writer: Arc<Mutex<Connection>>,
     reader: Arc<Mutex<Connection>>,
+    sealer: Sealer,
 }
 
 impl Secrets {
-    /// Opens the file in `folder`, or makes it.
+    /// Opens the file in `folder`, or makes it; one that an older release wrote is sealed first.
     ///
     /// # Errors
-    /// [`SecretsError`].
-    pub fn open(folder: &Path) -> Result<Self, SecretsError> {
+    /// [`SecretsError`]; of the key [`SecretsError::KeyMissing`], [`SecretsError::KeyMalformed`], [`SecretsError::WrongKey`].
+    pub fn open(folder: &Path, key: &KeySource) -> Result<Self, SecretsError> {
         let path = folder.join(FILE_NAME);
         let io = |source| SecretsError::Io {
             path: path.clone(),
@@ -82,12 +98,18 @@ impl Secrets {
             .open(&path)
             .map_err(io)?;
         let mut writer = connect(&path)?;
-        prepare(&mut writer, &path)?;
+        let sealer = prepare(&mut writer, &path, key)?;
         let reader = connect(&path)?;
         Ok(Secrets {
             writer: Arc::new(Mutex::new(writer)),
             reader: Arc::new(Mutex::new(reader)),
+            sealer,
         })
+    }
+
+    /// What opens the seeds.
+    pub(crate) fn sealer(&self) -> Sealer {
+        self.sealer.clone()
     }
 
     /// One transaction, on a thread that may wait for the disk.
@@ -151,25 +173,39 @@ fn connect(path: &Path) -> Result<Connection, SecretsError> {
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), SecretsError> {
+fn prepare(
+    connection: &mut Connection,
+    path: &Path,
+    key: &KeySource,
+) -> Result<Sealer, SecretsError> {
     // Two processes may start at once: the second finds what the first made.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    match (number("application_id")?, number("user_version")?) {
-        (APPLICATION_ID, FORMAT) => {}
+    let sealer = match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, FORMAT) => sealing::go_on(&transaction, key, path)?,
+        (APPLICATION_ID, FORMAT_UNSEALED) => {
+            let sealer = sealing::seal_all(&transaction, key)?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+            transaction.commit()?;
+            // The write-ahead log holds the pages of before too.
+            connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
+            return Ok(sealer);
+        }
         (0, 0) => {
             transaction.execute_batch(include_str!("schema.sql"))?;
+            transaction.execute_batch(include_str!("sealing.sql"))?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
+            sealing::begin(&transaction, key)?
         }
         _ => {
             return Err(SecretsError::Foreign {
                 path: path.to_owned(),
             });
         }
-    }
+    };
     transaction.commit()?;
-    Ok(())
+    Ok(sealer)
 }
 
 #[cfg(test)]
@@ -181,7 +217,8 @@ mod tests {
     fn the_file_is_its_owners_alone_and_another_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("access");
-        let secrets = Secrets::open(&place).unwrap();
+        let key = KeySource::FileMadeOnce(folder.path().join("keys/access.key"));
+        let secrets = Secrets::open(&place, &key).unwrap();
         secrets
             .write_here(|transaction| {
                 transaction.execute("insert into accounts (operator) values ('asha')", [])?;
@@ -194,13 +231,14 @@ mod tests {
             let path = entry.unwrap().path();
             assert_eq!(mode(&path), 0o600, "{}", path.display());
         }
-        Secrets::open(&place).unwrap();
+        assert_eq!(mode(&folder.path().join("keys/access.key")), 0o600);
+        Secrets::open(&place, &key).unwrap();
         let other = folder.path().join("other");
         fs::create_dir(&other).unwrap();
         let foreign = Connection::open(other.join(FILE_NAME)).unwrap();
         foreign.pragma_update(None, "user_version", 7).unwrap();
         assert!(matches!(
-            Secrets::open(&other),
+            Secrets::open(&other, &key),
             Err(SecretsError::Foreign { .. })
         ));
     }

@@ -1,5 +1,6 @@
 -- Everything secret of letting people in. Texts that were given out (tokens, recovery codes, invitations) stand here as SHA-256 alone, so
--- whoever reads the file can't use them; seeds and signing keys can't be hashed, which is why the file is its owner's alone.
+-- whoever reads the file can't use them; seeds of codes and of signing keys can't be hashed and are sealed under a key that lies elsewhere
+-- (sealing.rs; the table is in sealing.sql).
 -- Instants are nanoseconds since 1970.
 
 create table accounts (

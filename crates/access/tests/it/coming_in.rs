@@ -282,7 +282,8 @@ async fn another_app_counts_from_its_first_code_on() {
         .confirm_second_factor(&own.log_in, &old_code, &visit);
     assert!(matches!(with_old.await.err(), Some(AccessError::CodeWrong)));
     // Until it is confirmed the old one counts.
-    door.log_in(&asha, LogInKind::Cookie).await;
+    let other = door.log_in(&asha, LogInKind::Cookie).await;
+    assert!(door.of_cookie(&cookie(&other)).is_some());
     let visit = door.visit(HERE);
     let seed = crate::door::seed(enrolment.uri.expose_secret());
     let new_code = SecretString::from(squareoff_access::totp_code(&seed, door.now()));
@@ -290,6 +291,9 @@ async fn another_app_counts_from_its_first_code_on() {
         .confirm_second_factor(&own.log_in, &new_code, &visit)
         .await
         .unwrap();
+    // Whoever came in by the old one is out, but for who set up the new one.
+    assert_eq!(door.of_cookie(&cookie(&other)), None);
+    assert!(door.of_cookie(&cookie(&own)).is_some());
     door.pass(30);
     let old = door.try_with(
         "desk-asha",

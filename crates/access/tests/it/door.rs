@@ -3,14 +3,15 @@
 use secrecy::{ExposeSecret, SecretString};
 use squareoff_access::password::Hashing;
 use squareoff_access::{
-    Access, AccessError, Carried, Credentials, Factor, FirstSecret, Granted, LogIn, NewPerson,
-    Secrets, Visit, totp_code,
+    Access, AccessError, Carried, Credentials, Factor, FirstSecret, Granted, KeySource, LogIn,
+    NewPerson, Secrets, SecretsError, Visit, totp_code,
 };
 use squareoff_domain::people::{
     self, LogInKind, Person, PersonAsk, PersonEvent, PersonRefusal, PersonRequest, Role,
 };
 use squareoff_domain::{Event, OperatorId, RequestId, Timestamp};
 use squareoff_store::{Caller, EventStore, Streams, codec};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -37,6 +38,10 @@ pub struct Ready {
 }
 
 impl Ready {
+    pub fn seed(&self) -> &[u8] {
+        &self.seed
+    }
+
     pub fn code(&self, door: &Door) -> String {
         totp_code(&self.seed, door.now())
     }
@@ -47,6 +52,12 @@ impl Ready {
     }
 }
 
+/// The secrets file of a folder, and its key beside it.
+pub fn secrets_in(folder: &Path) -> Result<Secrets, SecretsError> {
+    let key = KeySource::FileMadeOnce(folder.join("access.key"));
+    Secrets::open(&folder.join("access"), &key)
+}
+
 impl Door {
     pub fn open() -> Self {
         Self::hashing(Hashing::with_limits(2, 62))
@@ -55,7 +66,7 @@ impl Door {
     pub fn hashing(hashing: Hashing) -> Self {
         let folder = TempDir::new().unwrap();
         let store = EventStore::open(&folder.path().join("log")).unwrap();
-        let secrets = Secrets::open(&folder.path().join("access")).unwrap();
+        let secrets = secrets_in(folder.path()).unwrap();
         let access = Access::new(secrets, hashing, store.clone());
         Door {
             folder,
@@ -65,11 +76,29 @@ impl Door {
         }
     }
 
+    /// Nothing has the secrets file open any more.
+    pub fn close(self) -> (TempDir, EventStore, i64) {
+        (self.folder, self.store, self.now.into_inner())
+    }
+
+    pub fn with(folder: TempDir, store: EventStore, access: Access, now: i64) -> Self {
+        Door {
+            folder,
+            store,
+            access,
+            now: AtomicI64::new(now),
+        }
+    }
+
     /// Another process's door on the same files.
     pub fn another(&self) -> Access {
         let store = EventStore::open(&self.folder.path().join("log")).unwrap();
-        let secrets = Secrets::open(&self.folder.path().join("access")).unwrap();
+        let secrets = secrets_in(self.folder.path()).unwrap();
         Access::new(secrets, Hashing::with_limits(1, 7), store)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn now(&self) -> Timestamp {

@@ -3,6 +3,10 @@
 use crate::door::{Door, ELSEWHERE, HERE, PASSWORD, assert_refused, code, recovery};
 use squareoff_access::{AccessError, Factor};
 use squareoff_domain::people::{LogInKind, Role};
+use std::fmt::{Debug, Write};
+use std::sync::{Arc, Mutex};
+use tracing::field::Field;
+use tracing::{Metadata, Subscriber, span};
 
 fn wait<T>(result: Result<T, AccessError>) -> Option<u32> {
     match result {
@@ -180,4 +184,90 @@ async fn whoever_knows_the_password_has_few_tries_at_the_code_and_the_victim_a_w
     tried.await.unwrap();
     let none = door.try_with("desk-asha", new, Factor::None, LogInKind::Cookie, ELSEWHERE);
     assert_refused(none.await);
+}
+
+/// Time would tell who has the right password, if one wrote more to the disk than the other.
+#[tokio::test]
+async fn a_wrong_password_writes_as_much_as_a_wrong_code() {
+    let door = Door::open();
+    let asha = door.ready("desk-asha", Role::Desk).await;
+    let file = rusqlite::Connection::open(door.folder().join("access/secrets.db")).unwrap();
+    let counted = || -> u32 {
+        file.query_row("select count(*) from failures", [], |row| row.get(0))
+            .unwrap()
+    };
+    for (account, password, address) in [
+        ("desk-asha", "not that of asha", "192.0.2.31"),
+        ("desk-asha", PASSWORD, "192.0.2.32"),
+        ("desk-nobody", PASSWORD, "192.0.2.33"),
+    ] {
+        let before = counted();
+        let wrong = if asha.code(&door) == "000000" {
+            "000001"
+        } else {
+            "000000"
+        };
+        let tried = door.try_with(account, password, code(wrong), LogInKind::Cookie, address);
+        assert_refused(tried.await);
+        // The account from the address, and the code of it or none.
+        assert_eq!(counted(), before + 2, "{account} {password}");
+    }
+}
+
+/// What is traced on this thread, as text.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<String>>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("squareoff")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut lines = self.0.lock().unwrap();
+        event.record(&mut |field: &Field, value: &dyn Debug| {
+            write!(lines, "{field}={value:?} ").unwrap();
+        });
+        lines.push('\n');
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test]
+async fn a_refused_log_in_is_a_line_that_names_no_secret() {
+    let door = Door::open();
+    let asha = door.ready("desk-asha", Role::Desk).await;
+    let lines = Lines::default();
+    let _on = tracing::subscriber::set_default(lines.clone());
+    let right = asha.code(&door);
+    for (account, password, given) in [
+        ("desk-asha", "not that of asha", right.as_str()),
+        ("desk-asha", PASSWORD, "000000"),
+        // Somebody who is hasty types it into the first field.
+        ("my-secret-words", PASSWORD, right.as_str()),
+    ] {
+        let tried = door.try_with(account, password, code(given), LogInKind::Cookie, HERE);
+        assert_refused(tried.await);
+    }
+    let text = lines.0.lock().unwrap().clone();
+    let refused = |line: &&str| line.contains("a log-in was refused");
+    let found = Vec::from_iter(text.lines().filter(refused));
+    assert_eq!(found.len(), 3, "{text}");
+    assert!(found[0].contains("desk-asha") && found[1].contains("desk-asha"));
+    assert!(found[2].contains("unknown"), "{text}");
+    assert!(found.iter().all(|line| line.contains(HERE)), "{text}");
+    for secret in ["my-secret-words", "not that of asha", PASSWORD, &right] {
+        assert!(!text.contains(secret), "{text}");
+    }
 }

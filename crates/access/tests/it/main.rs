@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod at_rest;
 mod coming_in;
 mod door;
 mod guessing;

@@ -8,11 +8,13 @@ use crate::extract::{Json, NoBody};
 use crate::problem::Problem;
 use crate::server::{App, now};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
-use squareoff_access::{Access, Carried, Credentials, Factor, Granted, Jwk, LogIn, beside_cookie};
+use squareoff_access::{
+    Access, Carried, Credentials, Factor, Granted, Jwk, LogIn, Visit, beside_cookie,
+};
 use squareoff_domain::people::LogInKind;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -205,8 +207,31 @@ async fn log_in(
         password: body.password,
         factor,
     };
-    let granted = access(&app)?.log_in(credentials, kind, &visit).await?;
+    let access = access(&app)?;
+    let granted = access.log_in(credentials, kind, &visit).await?;
+    end_before(access, &granted, &headers, &visit).await;
     Ok(granted_to(&granted))
+}
+
+/// A browser that has come in forgets the cookie that it had before, whose log-in ends.
+pub(super) async fn end_before(
+    access: &Access,
+    granted: &Granted,
+    headers: &HeaderMap,
+    visit: &Visit,
+) {
+    let Some(cookie) = cookie(headers).filter(|_| granted.log_in.kind == LogInKind::Cookie) else {
+        return;
+    };
+    let ended = match access.of_cookie(cookie, visit.now) {
+        Ok(Some(before)) => access.log_out(&before, visit).await.map(drop),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    // Whoever came in is in; the other one ends when it has been idle.
+    if let Err(error) = ended {
+        tracing::warn!(%error, "the log-in that a browser had before was not ended");
+    }
 }
 
 /// New tokens for a refresh token, which counts once.
@@ -251,6 +276,11 @@ async fn log_out(
     let mut response = StatusCode::NO_CONTENT.into_response();
     if log_in.kind == LogInKind::Cookie {
         set_cookie(&mut response, "", "; Max-Age=0");
+        // What a page of ours may have kept goes with it.
+        response.headers_mut().insert(
+            HeaderName::from_static("clear-site-data"),
+            HeaderValue::from_static("\"cache\", \"cookies\", \"storage\""),
+        );
     }
     Ok(response)
 }

@@ -2,7 +2,7 @@
 //!
 //! Whether there is such a client, or one with a phone, is said by nobody: the answer goes out before anybody looks.
 
-use super::log_in::{Mode, Shown, access, granted_to, not_stored, secret};
+use super::log_in::{Mode, Shown, access, end_before, granted_to, not_stored, secret};
 use super::rfc3339;
 use crate::auth::At;
 use crate::auth::logged_in::check_origin;
@@ -134,9 +134,11 @@ async fn log_in(
 ) -> Result<Response, Problem> {
     check_origin(&headers)?;
     let challenge = body.challenge.expose_secret();
-    let granted =
-        access(&app)?.log_in_with_sent_code(challenge, &body.code, body.mode.into(), &visit);
-    Ok(granted_to(&granted.await?))
+    let access = access(&app)?;
+    let granted = access.log_in_with_sent_code(challenge, &body.code, body.mode.into(), &visit);
+    let granted = granted.await?;
+    end_before(access, &granted, &headers, &visit).await;
+    Ok(granted_to(&granted))
 }
 
 struct Sender {

@@ -264,6 +264,8 @@ async fn a_path_a_method_or_a_parameter_that_is_not_there_is_named() {
         nowhere("/v1/orders/"),
         nowhere("/v1/clients/C00001/positions/x"),
         nowhere("/v1/clients/../../healthz/x"),
+        method(Method::TRACE, "/v1/square-offs"),
+        method(Method::TRACE, "/healthz"),
         method(Method::GET, "/v1/square-offs"),
         method(Method::PUT, "/v1/square-offs"),
         method(Method::POST, "/v1/orders"),

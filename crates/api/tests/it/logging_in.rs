@@ -1,12 +1,12 @@
 //! Coming in over HTTP: by cookie and by tokens, and what is refused.
 
 use crate::desk::{Desk, nifty};
-use crate::node::{Node, answer, close_all, nowhere};
+use crate::node::{Node, answer, close_all, nowhere, secrets};
 use crate::people::{Browser, PASSWORD, Somebody, first_secret, post, tokens};
 use reqwest::Method;
 use serde_json::{Value, json};
+use squareoff_access::Access;
 use squareoff_access::password::Hashing;
-use squareoff_access::{Access, Secrets};
 use squareoff_domain::people::Role;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -33,8 +33,39 @@ async fn a_browser_comes_in_by_cookie_and_goes() {
     let out = answer(browser.ask(&node, Method::POST, "/v1/auth/logout")).await;
     assert_eq!(out.status, 204, "{}", out.text);
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert!(
+        out.header("clear-site-data")
+            .unwrap()
+            .contains("\"storage\"")
+    );
     let me = answer(browser.get(&node, "/v1/auth/me")).await;
     me.assert_problem(401, "unauthenticated", "ended");
+}
+
+/// Somebody else at the same desk, or the same one again.
+#[tokio::test]
+async fn a_browser_that_logs_in_again_leaves_no_log_in_behind() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let mut asha = Somebody::ready(&node, "desk-asha", Role::Desk).await;
+    let first = asha.browser(&node).await;
+    let elsewhere = asha.browser(&node).await;
+    let ravi = Somebody::ready(&node, "supervisor-ravi", Role::Supervisor).await;
+    let me = async |browser: &Browser| answer(browser.get(&node, "/v1/auth/me")).await.status;
+    let body =
+        |code: String| json!({ "account": "supervisor-ravi", "password": PASSWORD, "code": code });
+    // Whoever does not come in ends nobody's.
+    let with = |body: &serde_json::Value| {
+        node.anonymous(Method::POST, LOG_IN)
+            .header("Cookie", &first.cookie)
+            .json(body)
+    };
+    let refused = answer(with(&body("000000".into()))).await;
+    assert_eq!((refused.status, me(&first).await), (401, 200));
+    let second = answer(with(&body(ravi.next_code()))).await;
+    let second = Browser::of(&second);
+    assert_eq!(me(&second).await, 200);
+    assert_eq!((me(&first).await, me(&elsewhere).await), (401, 200));
 }
 
 /// What a square-off's event says of who asked is who logged in.
@@ -204,7 +235,7 @@ async fn a_storm_of_log_ins_is_answered_and_loses_nobody() {
     const PEOPLE: usize = 12;
     let desk = Desk::dormant().await;
     let app = Node::app(&desk, &nowhere());
-    let secrets = Secrets::open(&desk.folder().join("access")).unwrap();
+    let secrets = secrets(&desk);
     let hashing = Hashing::with_limits(1, 3);
     let access = Access::new(secrets, hashing, app.store.clone());
     let node = std::sync::Arc::new(Node::serving(&desk, app.with_access(access, true)).await);

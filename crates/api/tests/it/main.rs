@@ -34,6 +34,7 @@ mod repeating;
 mod rights;
 mod searching;
 mod serving;
+mod shedding;
 mod squaring_off;
 mod venue;
 mod verifying;

@@ -5,7 +5,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use squareoff_access::password::Hashing;
-use squareoff_access::{Access, Secrets};
+use squareoff_access::{Access, KeySource, Secrets};
 use squareoff_api::bulk::SessionClose;
 use squareoff_api::live::Limits;
 use squareoff_api::notify::{Notifier, Outbox};
@@ -61,7 +61,7 @@ impl Node {
         let keys = desk.folder().join("keys");
         let store_of_keys = KeyStore::open(&keys, &keys.join("backup")).unwrap();
         let master = MasterKeySource::FileMadeOnce(keys.join("master.key"));
-        let secrets = Secrets::open(&desk.folder().join("access")).unwrap();
+        let secrets = secrets(desk);
         let access = Access::new(secrets, Hashing::start(), store.clone());
         let outbox = Outbox::open(&desk.folder().join("outbox")).unwrap();
         App::start(store, reads, key, settings())
@@ -190,6 +190,12 @@ impl Node {
         self.request(Method::POST, &format!("/v1/orders/{order}/cancel"))
             .header("Idempotency-Key", key)
     }
+}
+
+/// What lets people in, as every node of the desk has it.
+pub fn secrets(desk: &Desk) -> Secrets {
+    let key = KeySource::FileMadeOnce(desk.folder().join("keys/access.key"));
+    Secrets::open(&desk.folder().join("access"), &key).unwrap()
 }
 
 /// The path of a position's resource.

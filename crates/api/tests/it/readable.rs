@@ -3,6 +3,7 @@
 use crate::desk::{Desk, PATIENCE};
 use crate::node::Node;
 use serde_json::Value;
+use squareoff_projections::Part;
 use squareoff_projections::testing::TestDatabase;
 use squareoff_store::{EventStore, Position};
 use time::OffsetDateTime;
@@ -25,8 +26,9 @@ impl Drop for Readable {
 impl Readable {
     pub async fn start(desk: &Desk) -> Self {
         let test = TestDatabase::start().await.unwrap();
-        let database = test.database();
-        let node = Node::reading(desk, &database).await;
+        // Each in its role, as `squareoff up` starts them: nothing the API is asked in any test needs more.
+        let node = Node::reading(desk, &test.database().of_part(Part::Api)).await;
+        let database = test.database().of_part(Part::Projections);
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
         let running = squareoff_projections::run(store, database, std::future::pending());
         let projecting = tokio::spawn(async { running.await.unwrap() });

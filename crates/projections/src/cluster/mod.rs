@@ -19,6 +19,7 @@ pub use error::ClusterError;
 #[cfg(feature = "testing")]
 pub(crate) use orphan::clear as clear_orphan;
 
+use crate::rights::Part;
 use place::Place;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
@@ -31,7 +32,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
-/// The only account of the server; it owns every database.
+/// Owns every database. Whoever reaches the socket may come in any role: the parts' roles are against faults here, not against the account that
+/// the parts run under.
 const SUPERUSER: &str = "squareoff";
 /// Names the socket's file; no TCP port is opened.
 const PORT: u16 = 5432;
@@ -135,8 +137,17 @@ impl Cluster {
 
     /// The same as a `DATABASE_URL`, for other processes and for `psql`.
     pub fn url(&self, database: &str) -> String {
+        self.url_of(database, SUPERUSER)
+    }
+
+    /// The same for a part, in its role.
+    pub fn url_of_part(&self, database: &str, part: Part) -> String {
+        self.url_of(database, part.role())
+    }
+
+    fn url_of(&self, database: &str, role: &str) -> String {
         format!(
-            "postgresql:///{database}?host={}&port={PORT}&user={SUPERUSER}",
+            "postgresql:///{database}?host={}&port={PORT}&user={role}",
             self.place.socket.display()
         )
     }

@@ -21,8 +21,8 @@ SELECT
     positions.realized_profit,
     CASE
         WHEN net_quantity = 0 THEN 0
-        -- As the domain does it: the nearest amount there is.
-        ELSE least(greatest(reference_price::numeric * net_quantity - open_cost, -9223372036854775808), 9223372036854775807)
+        -- As the domain does it: the nearest amount there is. Without a mark there is none, and of a NULL these two would make a bound.
+        WHEN reference_price IS NOT NULL THEN least(greatest(reference_price::numeric * net_quantity - open_cost, -9223372036854775808), 9223372036854775807)
     END::bigint AS unrealized_profit,
     reference_price AS "mark?",
     reference_at AS "mark_at?",

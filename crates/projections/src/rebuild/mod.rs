@@ -28,6 +28,7 @@ pub use progress::{Progress, Stage};
 use crate::database::{Database, DatabaseError, LIVE, NEXT, OLD};
 use crate::fold::FoldError;
 use crate::origin::{OriginError, OtherLog, checkpoint_in};
+use crate::rights;
 use crate::units::stored_position;
 use crate::write::{LOCK_CLASS, LOCK_REBUILD, LOCK_REBUILD_WORK, LOCK_WRITE, lock_transaction};
 use beside::{Beside, Found, drop_schema, find};
@@ -310,6 +311,7 @@ async fn swap(
     ] {
         still.execute(statement).await?;
     }
+    rights::grant(&mut still).await?;
     Ok(still.commit().await?)
 }
 

@@ -10,5 +10,6 @@ mod offline_data;
 mod projecting;
 mod rebuilding;
 mod resuming;
+mod rights;
 mod story;
 mod wild;

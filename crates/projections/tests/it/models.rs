@@ -23,7 +23,9 @@ use squareoff_projections::contracts::{ContractFilter, contract as listed, contr
 use squareoff_projections::incidents::{IncidentFilter, incident, incidents};
 use squareoff_projections::orders::{OrderFilter, order, orders};
 use squareoff_projections::platform::platform;
-use squareoff_projections::positions::{PositionFilter, position, positions, positions_matching};
+use squareoff_projections::positions::{
+    PositionFilter, position, positions, positions_matching, positions_of_client,
+};
 use squareoff_projections::suspense::{SuspenseFilter, suspended, suspense};
 use squareoff_projections::testing::TestDatabase;
 use squareoff_projections::trades::{TradeFilter, trade, trades};
@@ -92,6 +94,26 @@ async fn drop_copy(desk: &mut Desk, key: &PositionKey, id: &str, quantity: u64, 
         source: "drop".into(),
     };
     desk.report(key, &report).await;
+}
+
+#[tokio::test]
+async fn an_open_position_without_a_contract_shows_no_unrealized_profit() {
+    let mut desk = Desk::new(36);
+    let key = key(3, "UNLISTED");
+    desk.bod(&key, -100).await;
+    let (_test, pool) = shown(&desk).await;
+    let by_stream = position(&pool, &key.stream()).await.unwrap().value;
+    let of_client = positions_of_client(&pool, key.client.as_str(), None)
+        .await
+        .unwrap();
+    let listed = positions(&pool, &PositionFilter::default()).await.unwrap();
+    let rows = of_client.value.into_iter().chain(listed.value);
+    let rows = Vec::from_iter(by_stream.into_iter().chain(rows));
+    assert_eq!(rows.len(), 3, "each of the three queries");
+    for row in rows {
+        assert_eq!((row.net_quantity, row.mark), (-100, None));
+        assert_eq!(row.unrealized_profit, None);
+    }
 }
 
 #[tokio::test]
