@@ -76,6 +76,7 @@ pub fn serve(args: &[String]) -> Result<()> {
             reference_age_max_s: 86_400,
             venue_message_rate: 100,
             caller_verification: false,
+            approval_notional: None,
             caller_verification_minutes: 15,
             session_close: SessionClose::default(),
         };

@@ -52,8 +52,9 @@ const READ: &[&str] = &[
     "VenueReconnected",
 ];
 
-/// What people ask of a position, and of nothing else: the request of each stands on that one stream.
+/// What people ask of a position or have wait for a second person, and nothing else: the request of each stands on that one stream.
 const ASKED: &[&str] = &[
+    "ApprovalAsked",
     "CancelRequested",
     "InDoubtResolved",
     "PositionHandedBack",
@@ -167,7 +168,7 @@ impl Directory {
         self.read(|known| known.orders.get(&order).cloned())
     }
 
-    /// The stream that a request was accepted on: the platform's or a position's.
+    /// The stream that a request was accepted on: the platform's, a position's, or that of the approval it waits for.
     pub fn stream_of_request(&self, request: RequestId) -> Option<Arc<str>> {
         self.read(|known| known.requests.get(&request).cloned())
     }
@@ -293,7 +294,8 @@ impl Known {
                     self.orders.insert(order_id, Arc::clone(&stored.stream));
                 }
             }
-            Event::Bulk(_)
+            Event::Approval(_)
+            | Event::Bulk(_)
             | Event::Person(_)
             | Event::Refusal(_)
             | Event::Seal(_)

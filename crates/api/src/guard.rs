@@ -144,6 +144,7 @@ mod tests {
             reference_age_max_s: 1,
             venue_message_rate: 1,
             caller_verification: true,
+            approval_notional: None,
             caller_verification_minutes: 1,
             session_close: SessionClose::default(),
         };

@@ -13,9 +13,9 @@ use crate::notify::Notifier;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, documentation, enrolment, events, health, identity, incidents, live,
-    log_in, operators, orders, platform, position_list, positions, proofs, sent_code, sessions,
-    square_offs, suspense, trades, verifications,
+    approvals, audit, bulk, clients, documentation, enrolment, events, health, identity, incidents,
+    live, log_in, operators, orders, platform, position_list, positions, proofs, sent_code,
+    sessions, square_offs, suspense, trades, verifications,
 };
 use crate::tls::Tls;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -27,6 +27,7 @@ use sqlx::PgPool;
 use squareoff_access::Access;
 use squareoff_auditor::proofs::Proofs;
 use squareoff_auditor::seal::Status;
+use squareoff_domain::approval::Approval;
 use squareoff_domain::bulk::Bulk;
 use squareoff_domain::client::ClientState;
 use squareoff_domain::platform::Platform;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub caller_verification: bool,
     /// For so many minutes an operator may act for a client whose caller was verified.
     pub caller_verification_minutes: u32,
+    /// What one person may place at once, in 1/10,000 rupee; what is worth more waits for a second. `None`: no limit.
+    pub approval_notional: Option<u64>,
     /// When the segments close.
     pub session_close: SessionClose,
 }
@@ -69,6 +72,7 @@ pub struct App {
     pub positions: Streams<Position>,
     pub platform: Streams<Platform>,
     pub suspense: Streams<Suspense>,
+    pub approvals: Streams<Approval>,
     pub directory: Directory,
     pub bulks: Streams<Bulk>,
     pub clients: Streams<ClientState>,
@@ -109,6 +113,7 @@ impl App {
             positions: Streams::new(store.clone()),
             platform: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
+            approvals: Streams::new(store.clone()),
             directory: Directory::follow(store.clone()),
             bulks: Streams::new(store.clone()),
             clients: Streams::new(store.clone()),
@@ -270,6 +275,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(platform::router())
         .merge(bulk::router())
         .merge(suspense::router())
+        .merge(approvals::router())
         .routes(routes!(trades::list))
         .routes(routes!(audit::reports))
         .routes(routes!(audit::search))

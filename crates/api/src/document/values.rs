@@ -1,6 +1,7 @@
 //! The kinds of values that requests and answers are made of, each described once: what it looks like, which values there are, an
 //! example. The types stand for the descriptions alone, nothing is made of them; `#[schema(value_type = ...)]` names them.
 
+use squareoff_domain::approval::ApprovalStatus;
 use squareoff_domain::bulk::{BulkPhase, BulkStatus};
 use squareoff_domain::platform::{MarketPhase, Phase};
 use squareoff_domain::position::{OrderStatus, Outcome, TimeInForce, TradeStatus};
@@ -92,6 +93,9 @@ words! {
     BulkState "running", names(crate::routes::bulk::STATUSES.iter().map(|it: &BulkStatus| it.as_str())) => "Where a bulk stands.";
     BulkPhaseName "futures", names(BulkPhase::ALL.iter().map(|it| it.as_str())) => "Which items a bulk is at, in the order of their risk.";
     ItemState "closed", crate::routes::bulk::STATES.to_vec() => "What became of an item.";
+    ApprovalState "waiting", names(ApprovalStatus::ALL.iter().map(|it| it.as_str())) => "Where an order that needs a second person stands.";
+    ApprovalKind "square-off", vec!["square-off", "modify"] => "What is to be done with it.";
+    AcceptedAs "accepted", vec!["accepted", "waiting-for-approval"] => "Whether the request is on its way, or waits for a second person; then nothing of it has gone anywhere.";
     SuspenseState "open", vec!["open", "matched", "dismissed"] => "What became of a report that fitted nothing.";
     IdentityState "recorded", vec!["recorded", "sealed", "erased", "none"] => "Whether an identity is recorded; `sealed`: its keys are out of reach.";
     SessionState "ready", vec!["ready", "down"] => "Whether an exchange session takes orders.";

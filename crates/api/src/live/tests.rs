@@ -403,6 +403,7 @@ async fn whoever_listens_is_asked_again_who_they_are() {
         reference_age_max_s: 86_400,
         venue_message_rate: 100,
         caller_verification: false,
+        approval_notional: None,
         caller_verification_minutes: 15,
         session_close: SessionClose::default(),
     };

@@ -158,6 +158,12 @@ sections! {
         "not-the-proposer" 409 "Another person proposed the bulk": "only desk-asha, who proposed the bulk, lists its items" => "";
         "list-incomplete" 409 "The list of the bulk is not complete": "20000 of 150000 items are listed" => "send the proposal again, with its key; or reject this one and propose anew";
     }
+    "Of an answer to an order that waits for a second person, in order of precedence" {
+        "unknown-approval" 404 "There is no such approval": "there is no such approval" => "check the id";
+        "approval-lapsed" 409 "The approval has lapsed": "the approval has lapsed: the activation it was asked in has ended" => "ask for the order anew";
+        "approval-in-another-status" 409 "The approval is at another point of its life": "the approval is ordered" => "look at it";
+        "not-the-asker" 409 "Another person asked for this": "only desk-asha, who asked, takes this back" => "a supervisor can refuse it";
+    }
     "Of a request about suspense, in order of precedence" {
         "unknown-report" 404 "There is no such report": "no such report is held" => "check venue, date and key";
         "already-matched" 409 "The report is matched already": "the report is matched to position-2026-11-20-C00001-NSE:RELIANCE-MIS already" => "";

@@ -1,5 +1,6 @@
 //! One file per resource; a route's handler holds nothing but its job.
 
+pub mod approvals;
 pub mod audit;
 pub mod bulk;
 pub mod clients;

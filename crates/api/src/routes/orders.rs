@@ -1,11 +1,14 @@
 //! `GET /v1/orders`, `GET /v1/orders/{order_id}`, and what is asked of one order: `cancel`, `modify`, `resolve`.
 
+use super::approvals::{Wanted as Approval, waiting};
 use super::rows::Wanted;
 use super::{
     cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
 };
 use crate::auth::Who;
-use crate::decide::{accepted, check_knowing, decide, stream_of, unknown_order};
+use crate::decide::{
+    Decided, accepted, check_knowing, decide, decide_within_limit, stream_of, unknown_order,
+};
 use crate::document::values;
 use crate::extract::{IdempotencyKey, Json, NoBody, Path, Query, Reason, limit_price, units};
 use crate::if_match::{IfMatch, etag};
@@ -19,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{Change, OrderStatus, Outcome, Request};
 use squareoff_domain::{ClientCode, OrderId, PositionKey, Price, Product, Symbol, Venue};
 use squareoff_projections::orders::{OrderFilter, OrderRow, order, orders};
+use squareoff_store::Position;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -173,8 +177,14 @@ pub struct Shown {
 #[schema(as = OrderAccepted)]
 struct Accepted {
     request_id: Uuid,
+    #[schema(value_type = values::AcceptedAs)]
+    status: &'static str,
+    /// Only there when a change waits for a second person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<Approval>,
     order_id: Uuid,
-    #[schema(value_type = values::PositionStream)]
+    /// Of the position, or of the approval that it waits for.
+    #[schema(value_type = values::StreamName)]
     stream: String,
     version: u64,
     #[schema(value_type = values::LogPosition)]
@@ -298,7 +308,7 @@ pub async fn cancel(
 /// Changes an order of ours: another price, a lower quantity, or both.
 ///
 /// `quantity` is that of the whole order, what has filled included, and only goes down. The change passes the same gate as a
-/// new order.
+/// new order. One that makes the orders of its request worth more than one person may place waits for a second, and `status` says so.
 #[utoipa::path(
     post,
     path = "/v1/orders/{order_id}/modify",
@@ -306,7 +316,7 @@ pub async fn cancel(
     tag = "Orders",
     params(("order_id" = Uuid, Path, description = "The order"), IdempotencyKey, IfMatch),
     request_body = Modify,
-    responses((status = 202, description = "The change is on its way", body = Accepted)),
+    responses((status = 202, description = "The change is on its way, or waits for a second person as `status` says", body = Accepted)),
     extensions(("x-problems" = json!([
         "event-log-behind", "platform-not-active", "unknown-position", "unknown-instrument",
         "new-orders-halted", "market-not-open", "exchange-not-connected", "position-handed-back",
@@ -386,15 +396,33 @@ async fn ask(
         let verified = verified::check(app, who, &position.client, request_id).await;
         app.keep(&actor, &asked, verified)?;
     }
-    let answer = decide(app, &actor, &position, &request, seen).await?;
-    let body = Accepted {
-        request_id: request_id.0,
-        order_id: order.0,
-        stream: answer.stream,
-        version: answer.version,
-        position: answer.position.to_string(),
+    let decided = if matches!(request, Request::Modify { .. }) {
+        decide_within_limit(app, &actor, &position, &request, seen).await?
+    } else {
+        Decided::Accepted(decide(app, &actor, &position, &request, seen).await?)
     };
-    Ok(accepted(&body, Some(order.0), answer.replayed))
+    let body = |status, approval, stream: &str, version, position: Position| Accepted {
+        request_id: request_id.0,
+        status,
+        approval,
+        order_id: order.0,
+        stream: stream.to_owned(),
+        version,
+        position: position.to_string(),
+    };
+    match decided {
+        Decided::Accepted(answer) => {
+            let (version, position) = (answer.version, answer.position);
+            let body = body("accepted", None, &answer.stream, version, position);
+            Ok(accepted(&body, Some(order.0), answer.replayed))
+        }
+        Decided::Waits(waits) => {
+            let (version, position) = (waits.answer.version, waits.answer.position);
+            let (approval, stream) = (Some(Approval::of(&waits)), &waits.answer.stream);
+            let body = body("waiting-for-approval", approval, stream, version, position);
+            Ok(waiting(&body, &waits))
+        }
+    }
 }
 
 async fn position_of(app: &App, who: &Who, order: OrderId) -> Result<PositionKey, Problem> {

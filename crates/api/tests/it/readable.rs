@@ -1,8 +1,9 @@
 //! A node with the read models behind it, and how to look into its answers.
 
 use crate::desk::{Desk, PATIENCE};
-use crate::node::Node;
+use crate::node::{Node, settings};
 use serde_json::Value;
+use squareoff_api::Settings;
 use squareoff_projections::testing::TestDatabase;
 use squareoff_store::{EventStore, Position};
 use time::OffsetDateTime;
@@ -24,9 +25,16 @@ impl Drop for Readable {
 
 impl Readable {
     pub async fn start(desk: &Desk) -> Self {
+        Self::under(desk, settings()).await
+    }
+
+    /// Under other settings.
+    pub async fn under(desk: &Desk, settings: Settings) -> Self {
         let test = TestDatabase::start().await.unwrap();
         let database = test.database();
-        let node = Node::reading(desk, &database).await;
+        let mut app = Node::app(desk, &database);
+        app.settings = settings;
+        let node = Node::serving(desk, app).await;
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
         let running = squareoff_projections::run(store, database, std::future::pending());
         let projecting = tokio::spawn(async { running.await.unwrap() });
