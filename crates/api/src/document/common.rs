@@ -185,7 +185,7 @@ fn problems_of(operation: &Value) -> Vec<&'static Known> {
         add(&["not-json"]);
     }
     if has_parameter(operation, "If-Match") {
-        add(&["resource-changed"]);
+        add(&["resource-changed", "invalid-parameter"]);
     }
     if has_parameter(operation, "Idempotency-Key") {
         add(&[
