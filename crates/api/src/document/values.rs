@@ -58,6 +58,7 @@ texts! {
     Rupees r"^-?[0-9]+\.[0-9]{2,4}$", "1402.50": "Rupees, as text with two to four decimals.";
     LogPosition r"^(0|[1-9][0-9]{0,17})$", "10142": "A position of the event log: digits as text, to be kept and compared, not to be calculated with.";
     PositionStream r"^position-(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))-[A-Z0-9]{1,12}-(NSE|BSE|MCX):[A-Z0-9&-]{1,32}-(MIS|NRML|CNC)$", "position-2026-11-20-C00042-NSE:RELIANCE-CNC": "A position, named by its stream: trading date, client, venue, symbol, product.";
+    PositionPage r"^(-?[0-9]{1,19}~)?position-(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))-[A-Z0-9]{1,12}-(NSE|BSE|MCX):[A-Z0-9&-]{1,32}-(MIS|NRML|CNC)$", "position-2026-11-20-C00042-NSE:RELIANCE-CNC": "Where a page of positions ended.";
     StreamName r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "platform": "The name of a stream of the event log.";
     Name r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "desk-asha": "A person or a process, as events name it.";
     EventType r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "SquareOffAccepted": "A type of event; docs/EVENTS.md describes each.";
@@ -82,6 +83,9 @@ words! {
     SideName "SELL", names(squareoff_domain::Side::ALL.iter().map(|it| it.as_str())) => "Buy or sell.";
     TimeInForceName "DAY", written(&[TimeInForce::Day, TimeInForce::ImmediateOrCancel]) => "How long an order stays: for the day, or not at all.";
     OrderOrigin "ours", vec!["ours", "external"] => "Who placed an order: this platform, or the primary before the outage.";
+    OrderSort "placed_at", vec!["-placed_at", "placed_at"] => "What orders are listed in the order of; newest first with `-`.";
+    TradeSort "executed_at", vec!["-executed_at", "executed_at"] => "What trades are listed in the order of, as they were told; newest first with `-`.";
+    PositionOrder "-notional", crate::routes::position_list::SORTS.to_vec() => "What positions are listed in the order of; with `-` from the most to the least.";
     OrderState "new", names(OrderStatus::ALL.iter().map(|it| it.as_str())) => "Where an order stands.";
     DoubtOutcome "delivered", written(&[Outcome::Delivered, Outcome::NotDelivered]) => "Whether the exchange had the order.";
     TradeOrigin "ours", vec!["ours", "external", "primary", "drop-copy"] => "Who told of a trade.";

@@ -172,6 +172,30 @@ fn cursor(before: Option<&str>) -> Result<Option<i64>, Problem> {
     Ok(position.map(|position| i64::try_from(position.as_u64()).unwrap_or(i64::MAX)))
 }
 
+/// Whether a list of what came one after another is oldest first, and where its page begins: `before` in the one order, `after` in the other.
+fn by_age(
+    field: &'static str,
+    sort: Option<String>,
+    (before, after): (Option<&str>, Option<&str>),
+) -> Result<(bool, Option<i64>), Problem> {
+    let newest = format!("-{field}");
+    let sort = sort.map(|sort| one_of("sort", sort, &[&newest, field]));
+    let oldest_first = sort.transpose()?.is_some_and(|sort| sort == field);
+    let (name, wrong) = if oldest_first {
+        ("after", before)
+    } else {
+        ("before", after)
+    };
+    if wrong.is_some() {
+        let expected = format!("a list in this order is paged by `{name}`");
+        return Err(Problem::invalid_parameter(expected));
+    }
+    let text = if oldest_first { after } else { before };
+    let position = text.map(|text| parameter::<Position>(name, text));
+    let number = |position: Position| i64::try_from(position.as_u64()).unwrap_or(i64::MAX);
+    Ok((oldest_first, position.transpose()?.map(number)))
+}
+
 /// A whole number, 1 to `max`.
 fn whole(name: &str, text: Option<&str>, default: i64, max: i64) -> Result<i64, Problem> {
     let Some(text) = text else {

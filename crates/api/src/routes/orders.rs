@@ -3,7 +3,7 @@
 use super::approvals::{Wanted as Approval, waiting};
 use super::rows::Wanted;
 use super::{
-    cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
+    by_age, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
 };
 use crate::auth::Who;
 use crate::decide::{
@@ -49,9 +49,15 @@ pub struct ListQuery {
     /// Only what may still fill.
     #[param(value_type = bool, required = false)]
     working: Option<String>,
-    /// `next` of the page before.
+    /// Newest first, or oldest first.
+    #[param(value_type = values::OrderSort, required = false)]
+    sort: Option<String>,
+    /// `next` of the page before, where the newest are first.
     #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    /// The same, where the oldest are first.
+    #[param(value_type = values::LogPosition, required = false)]
+    after: Option<String>,
     #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
     #[param(value_type = values::LogPosition, required = false)]
@@ -94,7 +100,7 @@ pub struct Reading {
 #[schema(as = OrderPage)]
 pub struct Page {
     orders: Vec<Order>,
-    /// `before` of the next page; absent when this one was not full.
+    /// `before` of the next page, or `after` where the oldest are first; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
@@ -191,7 +197,7 @@ struct Accepted {
     position: String,
 }
 
-/// The orders, newest first.
+/// The orders, newest first unless `sort` says otherwise.
 #[utoipa::path(
     get,
     path = "/v1/orders",
@@ -213,6 +219,8 @@ pub async fn list(
     let origin = query.origin;
     let origin = origin.map(|origin| one_of("origin", origin, &["ours", "external"]));
     let limit = page_rows(query.limit.as_deref())?;
+    let pages = (query.before.as_deref(), query.after.as_deref());
+    let (oldest_first, behind) = by_age("placed_at", query.sort, pages)?;
     let wanted = OrderFilter {
         client_code: who.own_list(filter::<ClientCode>("client_code", query.client_code)?),
         status: status.transpose()?,
@@ -223,7 +231,8 @@ pub async fn list(
         origin: origin.transpose()?,
         request_id: uuid("request_id", query.request_id.as_deref())?,
         working: flag("working", query.working)?,
-        before: cursor(query.before.as_deref())?,
+        oldest_first,
+        behind,
         limit: Some(limit),
     };
     wait_for(&app, query.at_least.as_deref()).await?;
@@ -233,7 +242,7 @@ pub async fn list(
     let position = found.position.to_string();
     rows.page(
         orders,
-        "before",
+        if oldest_first { "after" } else { "before" },
         next,
         position,
         |orders, next, position| Page {

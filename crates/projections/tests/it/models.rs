@@ -23,7 +23,9 @@ use squareoff_projections::contracts::{ContractFilter, contract as listed, contr
 use squareoff_projections::incidents::{IncidentFilter, incident, incidents};
 use squareoff_projections::orders::{OrderFilter, order, orders};
 use squareoff_projections::platform::platform;
-use squareoff_projections::positions::{PositionFilter, position, positions, positions_matching};
+use squareoff_projections::positions::{
+    PositionCursor, PositionFilter, position, positions, positions_matching,
+};
 use squareoff_projections::suspense::{SuspenseFilter, suspended, suspense};
 use squareoff_projections::testing::TestDatabase;
 use squareoff_projections::trades::{TradeFilter, trade, trades};
@@ -208,7 +210,11 @@ async fn a_position_shows_profit_external_orders_breaks_and_why_it_is_frozen() {
         ),
         (
             PositionFilter {
-                after: Some(key.stream()),
+                after: Some(PositionCursor {
+                    number: None,
+                    stream: key.stream(),
+                    symbol: key.symbol.to_string(),
+                }),
                 ..any.clone()
             },
             1,

@@ -165,7 +165,7 @@ async fn a_list_is_paged_by_its_cursor_and_filtered_by_every_field() {
         let page = orders(
             &pool,
             &OrderFilter {
-                before,
+                behind: before,
                 ..filter.clone()
             },
         )
