@@ -80,7 +80,8 @@ pub fn serve(args: &[String]) -> Result<()> {
             caller_verification_minutes: 15,
             session_close: SessionClose::default(),
         };
-        let app = App::start(store, reads, key_of(folder)?, settings);
+        let mut app = App::start(store, reads, key_of(folder)?, settings);
+        app.sample_log_ins = true;
         app.live.begun().await;
         let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None).await?;
         println!("{}", listener.local_addr()?);

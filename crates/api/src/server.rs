@@ -101,7 +101,8 @@ pub struct App {
 }
 
 impl App {
-    /// Begins to read the log and to watch the read models, in tasks of the runtime it is called on.
+    /// Begins to read the log and to watch the read models, in tasks of the runtime it is called on. Lets nobody in: see
+    /// [`App::with_access`].
     pub fn start(
         store: EventStore,
         reads: PgPool,
@@ -124,7 +125,7 @@ impl App {
             store,
             reads,
             key,
-            sample_log_ins: true,
+            sample_log_ins: false,
             access: None,
             notifier: None,
             vault: None,

@@ -408,7 +408,8 @@ async fn whoever_listens_is_asked_again_who_they_are() {
         session_close: SessionClose::default(),
     };
     let token = key.token("desk-asha").unwrap();
-    let app = App::start(store, reads.unwrap().pool(1), key, settings);
+    let mut app = App::start(store, reads.unwrap().pool(1), key, settings);
+    app.sample_log_ins = true;
     app.live.begun().await;
     let open = |name: &str, token: &str| {
         let mut headers = HeaderMap::new();

@@ -69,7 +69,6 @@ sections! {
         "outcome-unknown" 503 "The outcome is unknown: ask again with the same key": "a commit failed half way: the request may have been accepted" => "ask again with the same key until the answer is another";
         "read-model-unavailable" 503 "The read database does not answer": "the read database does not answer; orders still go" => "try again";
         "identity-keys-unavailable" 503 "The keys of the identity are out of reach": "the key store or its master key is out of reach; everything but identities goes on" => "look at the API's log";
-        "foreign-origin" 403 "The page is of another origin": "a browser's page of another host asks for a WebSocket" => "open it from a page of this API's host";
         "too-many-live-connections" 429 "You have too many live connections": "this person holds 16 live connections" => "close one";
         "no-live-connection-free" 503 "No more live connections can be held now": "the node holds as many live connections as it can, or is closing" => "try again, or another node";
         "read-model-behind" 503 "The read model has not seen that yet": "the read models did not reach `at_least` within 5 seconds" => "try again";
