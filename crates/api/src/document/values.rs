@@ -58,7 +58,7 @@ texts! {
     Rupees r"^-?[0-9]+\.[0-9]{2,4}$", "1402.50": "Rupees, as text with two to four decimals.";
     LogPosition r"^(0|[1-9][0-9]{0,17})$", "10142": "A position of the event log: digits as text, to be kept and compared, not to be calculated with.";
     PositionStream r"^position-(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))-[A-Z0-9]{1,12}-(NSE|BSE|MCX):[A-Z0-9&-]{1,32}-(MIS|NRML|CNC)$", "position-2026-11-20-C00042-NSE:RELIANCE-CNC": "A position, named by its stream: trading date, client, venue, symbol, product.";
-    PositionPage r"^(-?[0-9]{1,19}~)?position-(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))-[A-Z0-9]{1,12}-(NSE|BSE|MCX):[A-Z0-9&-]{1,32}-(MIS|NRML|CNC)$", "position-2026-11-20-C00042-NSE:RELIANCE-CNC": "Where a page of positions ended.";
+    PositionCursor r"^(-?[0-9]{1,18}~)?position-(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))-[A-Z0-9]{1,12}-(NSE|BSE|MCX):[A-Z0-9&-]{1,32}-(MIS|NRML|CNC)$", "position-2026-11-20-C00042-NSE:RELIANCE-CNC": "Where a page of positions ended.";
     StreamName r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "platform": "The name of a stream of the event log.";
     Name r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "desk-asha": "A person or a process, as events name it.";
     EventType r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "SquareOffAccepted": "A type of event; docs/EVENTS.md describes each.";

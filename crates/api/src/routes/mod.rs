@@ -187,13 +187,24 @@ fn by_age(
         ("before", after)
     };
     if wrong.is_some() {
-        let expected = format!("a list in this order is paged by `{name}`");
-        return Err(Problem::invalid_parameter(expected));
+        return Err(other_order(format!(
+            "a list in this order is paged by `{name}`"
+        )));
     }
     let text = if oldest_first { after } else { before };
     let position = text.map(|text| parameter::<Position>(name, text));
     let number = |position: Position| i64::try_from(position.as_u64()).unwrap_or(i64::MAX);
     Ok((oldest_first, position.transpose()?.map(number)))
+}
+
+/// A page that is asked for in another order than the one before it.
+fn other_order(detail: impl Into<String>) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "cursor-of-another-order",
+        "The page before was in another order",
+        detail,
+    )
 }
 
 /// A whole number, 1 to `max`.

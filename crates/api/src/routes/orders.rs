@@ -205,6 +205,7 @@ struct Accepted {
     tag = "Orders",
     params(ListQuery),
     responses((status = 200, description = "A page of orders; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+    extensions(("x-problems" = json!(["cursor-of-another-order"]))),
 )]
 pub async fn list(
     State(app): State<App>,

@@ -1,7 +1,9 @@
 //! `GET /v1/positions`: the read model's positions, of all clients. One position as the log has it is in [`super::positions`].
 
 use super::rows::Wanted;
-use super::{day, filter, flag, one_of, outage, page_rows, parameter, rupees, wait_for};
+use super::{
+    day, filter, flag, one_of, other_order, outage, page_rows, parameter, rupees, wait_for,
+};
 use crate::auth::Who;
 use crate::document::values;
 use crate::extract::Query;
@@ -47,7 +49,7 @@ pub struct ListQuery {
     #[param(value_type = values::PositionOrder, required = false)]
     sort: Option<String>,
     /// `next` of the page before, in the same order.
-    #[param(value_type = values::PositionPage, required = false)]
+    #[param(value_type = values::PositionCursor, required = false)]
     after: Option<String>,
     #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
@@ -61,7 +63,7 @@ pub struct Page {
     positions: Vec<Position>,
     /// `after` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = values::PositionPage, required = false)]
+    #[schema(value_type = values::PositionCursor, required = false)]
     next: Option<String>,
     #[schema(value_type = values::LogPosition)]
     position: String,
@@ -134,6 +136,7 @@ pub struct Position {
     tag = "Positions",
     params(ListQuery),
     responses((status = 200, description = "A page of positions; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+    extensions(("x-problems" = json!(["cursor-of-another-order"]))),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -222,8 +225,7 @@ fn page(sort: PositionSort, after: &str) -> Result<PositionCursor, Problem> {
     let number = number.map(|number| parameter::<i64>("after", number));
     let number = number.transpose()?;
     if number.is_some() != sort.is_of_number() {
-        let expected = "`after` is of a list in another order";
-        return Err(Problem::invalid_parameter(expected));
+        return Err(other_order("`after` is of a list in another order"));
     }
     Ok(PositionCursor {
         number,

@@ -133,6 +133,7 @@ struct Trade {
     tag = "Trades",
     params(ListQuery),
     responses((status = 200, description = "A page of trades; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+    extensions(("x-problems" = json!(["cursor-of-another-order"]))),
 )]
 pub async fn list(
     State(app): State<App>,

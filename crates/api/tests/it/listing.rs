@@ -249,7 +249,11 @@ async fn positions_are_listed_in_every_order_there_is_page_by_page_over_ties() {
         ("sort=notional&after=x~position-2026-11-20", "`after`"),
     ] {
         let wrong = node.get(&format!("/v1/positions?{query}")).await;
-        wrong.assert_problem(400, "invalid-parameter", word);
+        let (status, code) = match word {
+            "another order" => (422, "cursor-of-another-order"),
+            _ => (400, "invalid-parameter"),
+        };
+        wrong.assert_problem(status, code, word);
     }
 }
 
@@ -335,7 +339,11 @@ async fn orders_and_trades_are_listed_oldest_first_too_while_more_come() {
             ("sort=quantity".to_owned(), "`sort` is one of"),
         ] {
             let wrong = node.get(&format!("/v1/{name}?{query}")).await;
-            wrong.assert_problem(400, "invalid-parameter", word);
+            let (status, code) = match word {
+                "`after`" | "`before`" => (422, "cursor-of-another-order"),
+                _ => (400, "invalid-parameter"),
+            };
+            wrong.assert_problem(status, code, word);
         }
     }
 }
