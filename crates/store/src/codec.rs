@@ -389,6 +389,7 @@ mod tests {
             actor: "desk".into(),
             request_id: Uuid::nil(),
             correlation_id: Uuid::nil(),
+            trace_id: None,
             epoch: 1,
             previous: crate::NO_PREVIOUS,
             body: body.into(),

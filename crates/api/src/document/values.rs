@@ -70,6 +70,7 @@ texts! {
     PanText r"^\s*[A-Za-z]{3}[ABCEFGHJLPTabcefghjlpt][A-Za-z][0-9]{4}[A-Za-z]\s*$", "AAAPZ0042Z": "A PAN, whole; small letters and space around it do not matter.";
     NameText r"^[^\u0000-\u001f\u007f-\u009f]*[A-Za-z]{3}[^\u0000-\u001f\u007f-\u009f]*$", "asha nam": "Words of a name, each by its beginning; one has three letters or more.";
     PhoneText r"^([^0-9]*[0-9]){10}[^\u0000-\u001f\u007f-\u009f]*$", "+91 98000 00042": "A phone; its last ten digits count.";
+    TraceText r"^[0-9a-f]{32}$", "0af7651916cd43dd8448eb211c80319c": "A trace (W3C Trace Context).";
     OperatorName r"^[a-z][a-z0-9_-]{0,63}$", "desk-asha": "The name of an account; what stands before the first `-` says the role.";
     LiveTopics r"^(orders|positions|platform|bulk)(,(orders|positions|platform|bulk))*$", "orders,positions": "What a live reader is told of.";
     CallReference r"^[^\u0000-\u001f\u007f-\u009f]{0,99}[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]{0,99}$", "2026-11-20/118": "A call, as the broker's telephone system names it: at most 100 bytes, no PAN.";

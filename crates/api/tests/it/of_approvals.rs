@@ -66,7 +66,7 @@ async fn status(desk: &Desk, id: &str) -> &'static str {
 }
 
 /// Waits until the log has an event of this type, and gives it.
-async fn until(desk: &Desk, event_type: &str) -> StoredEvent {
+pub async fn until(desk: &Desk, event_type: &str) -> StoredEvent {
     let mut log = desk.store.subscribe(Position::START);
     let found = async {
         loop {

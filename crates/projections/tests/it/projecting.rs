@@ -350,6 +350,7 @@ async fn an_event_of_a_newer_release_stops_the_runner_with_its_name_and_place() 
         actor: "test".into(),
         request_id: Uuid::nil(),
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch: 1,
         body: b"{}".to_vec(),
     };
