@@ -78,9 +78,9 @@ bench-peers: ## append and replay beside UmaDB, SierraDB and Postgres, FIX besid
 
 FUZZ_SECONDS ?= 300
 
-fuzz: ## looks for histories and FIX bytes that break the rules, FUZZ_SECONDS (300) for each of six targets; needs nightly Rust and cargo-fuzz
+fuzz: ## looks for histories and FIX bytes that break the rules, FUZZ_SECONDS (300) for each of seven targets; needs nightly Rust and cargo-fuzz
 	@cargo +nightly fuzz --version > /dev/null || { echo 'first: rustup toolchain install nightly && cargo install cargo-fuzz' >&2; exit 1; }
-	@cd crates/domain/fuzz && for target in position platform bulk suspense; do \
+	@cd crates/domain/fuzz && for target in position platform bulk suspense approval; do \
 		mkdir -p found/$$target; \
 		env -u CARGO_TARGET_DIR cargo +nightly fuzz run --sanitizer none -O --debug-assertions $$target found/$$target corpus/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=20; \

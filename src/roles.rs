@@ -92,6 +92,7 @@ fn settings(config: &Config) -> Settings {
         venue_message_rate: config.bulk_message_rate(),
         caller_verification: config.caller_verification == CallerVerification::Required,
         caller_verification_minutes: config.caller_verification_minutes,
+        approval_notional: config.approval_notional.0,
         session_close: config.session_close,
     }
 }

@@ -87,6 +87,7 @@ async fn append(store: EventStore, client: usize, until: Instant) -> Result<Vec<
             actor: "bench".into(),
             request_id: Uuid::new_v4(),
             correlation_id: Uuid::nil(),
+            trace_id: None,
             epoch: 1,
             body: body(),
         };

@@ -81,6 +81,7 @@ pub fn envelope(event: PositionEvent) -> NewEvent {
         actor: "bench".into(),
         request_id: Uuid::new_v4(),
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch: 1,
         body: encoded.body,
     }

@@ -76,10 +76,12 @@ pub fn serve(args: &[String]) -> Result<()> {
             reference_age_max_s: 86_400,
             venue_message_rate: 100,
             caller_verification: false,
+            approval_notional: None,
             caller_verification_minutes: 15,
             session_close: SessionClose::default(),
         };
-        let app = App::start(store, reads, key_of(folder)?, settings);
+        let mut app = App::start(store, reads, key_of(folder)?, settings);
+        app.sample_log_ins = true;
         app.live.begun().await;
         let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None).await?;
         println!("{}", listener.local_addr()?);

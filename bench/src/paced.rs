@@ -124,6 +124,7 @@ async fn append(
         actor: "bench".into(),
         request_id: Uuid::new_v4(),
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch: 1,
         body: vec![b' '; BODY_BYTES],
     };

@@ -167,6 +167,7 @@ fn life(number: usize) -> Result<(String, Vec<NewEvent>)> {
             actor: "bench".into(),
             request_id: request,
             correlation_id: request,
+            trace_id: None,
             epoch: 1,
             body: encoded.body,
         }

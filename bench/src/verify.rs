@@ -76,6 +76,7 @@ fn export(folder: &Path, events: u64, log: &Signer) -> Result<u64> {
             actor: "asha",
             request_id: id,
             correlation_id: id,
+            trace_id: None,
             epoch: 1,
             previous,
             body: body.as_bytes(),

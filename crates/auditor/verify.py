@@ -109,8 +109,9 @@ def proved(line, note, size, root):
 STRING, NUMBER, TIME, UUID = rb'("(?:[^"\\\0-\x1f]|\\.)*")', rb"(0|[1-9][0-9]{0,19})", rb'"(0|-?[1-9][0-9]{0,18})"', rb'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"'
 HEAD, PROOF = rb'\{"index":' + NUMBER + rb',"position":"' + NUMBER + rb'"', rb'(?:,"proof":' + STRING + rb")?"
 FIELDS = [(b"stream", STRING), (b"version", NUMBER), (b"id", UUID), (b"type", STRING), (b"schema_version", NUMBER), (b"occurred_at_ns", TIME), (b"recorded_at_ns", TIME),
-    (b"actor", STRING), (b"request_id", UUID), (b"correlation_id", UUID), (b"epoch", NUMBER), (b"previous", rb'"([0-9a-f]{64})"')]
-SHOWN = re.compile(HEAD + b"".join(b',"' + name + b'":' + form for name, form in FIELDS) + PROOF + rb',"body":(.*)\}\n', re.S)
+    (b"actor", STRING), (b"request_id", UUID), (b"correlation_id", UUID), (b"trace_id", rb'"((?!0{32})[0-9a-f]{32})"'), (b"epoch", NUMBER), (b"previous", rb'"([0-9a-f]{64})"')]
+OPTIONAL = lambda name, text: b"(?:" + text + b")?" if name == b"trace_id" else text
+SHOWN = re.compile(HEAD + b"".join(OPTIONAL(name, b',"' + name + b'":' + form) for name, form in FIELDS) + PROOF + rb',"body":(.*)\}\n', re.S)
 OPAQUE = re.compile(HEAD + PROOF + rb',"entry_base64":"([A-Za-z0-9+/=]*)"\}\n')
 def string(data):
     value = json.loads(data)
@@ -122,13 +123,15 @@ def link(entry):
         (length,), at = struct.unpack_from(">H", entry, 1), 1
         stream, (version,) = entry[3:3 + length].decode(), struct.unpack_from(">Q", entry, 3 + length)
         at = 27 + length
-        for behind in (18, 36):
+        traced = {1: 0, 2: 16}[entry[0]]
+        for behind in (18, 36 + traced):
             (length,) = struct.unpack_from(">H", entry, at)
             entry[at + 2:at + 2 + length].decode()
             at += 2 + length + behind
+        if traced and not any(entry[at - 20:at - 4]): return None
         previous, body = struct.unpack_from(">32sI", entry, at)
-        return (stream, version, previous) if entry[0] == 1 and len(entry) == at + 36 + body else None
-    except (ValueError, struct.error): return None
+        return (stream, version, previous) if len(entry) == at + 36 + body else None
+    except (ValueError, KeyError, IndexError, struct.error): return None
 def read_line(line):
     """None if no export writes such a line."""
     try:
@@ -136,8 +139,8 @@ def read_line(line):
             index, position, *values, proof, body = match.groups()
             text, ident = lambda data: struct.pack(">H", len(string(data))) + string(data), lambda data: bytes.fromhex(data.decode().replace("-", ""))
             packed = lambda form: lambda data: struct.pack(form, int(data))
-            forms = text, packed(">Q"), ident, text, packed(">H"), packed(">q"), packed(">q"), text, ident, ident, packed(">I"), ident
-            entry = b"\1" + b"".join(form(value) for form, value in zip(forms, values)) + struct.pack(">I", len(body)) + body
+            forms = text, packed(">Q"), ident, text, packed(">H"), packed(">q"), packed(">q"), text, ident, ident, lambda data: ident(data) if data else b"", packed(">I"), ident
+            entry = (b"\2" if values[10] else b"\1") + b"".join(form(value) for form, value in zip(forms, values)) + struct.pack(">I", len(body)) + body
         else:
             index, position, proof, entry = OPAQUE.fullmatch(line).groups()
             entry = unbase64(entry.decode())

@@ -27,7 +27,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 pub use table::describe;
 use table::{variable, venue_variable};
-pub use value::{CallerVerification, EventStoreAddress, LogFormat, Secret};
+pub use value::{ApprovalNotional, CallerVerification, EventStoreAddress, LogFormat, Secret};
 use value::{List, LogKey, Venues, YesNo, joined, key_name};
 pub use venue::{DropCopySettings, FixVersion, TlsSettings, VenueSettings};
 
@@ -64,6 +64,7 @@ pub struct Config {
     pub reference_age_max_s: u32,
     pub caller_verification: CallerVerification,
     pub caller_verification_minutes: u32,
+    pub approval_notional: ApprovalNotional,
     pub session_close: SessionClose,
     /// Whether development tokens let anybody in; absent where nobody said.
     pub sample_log_ins: Option<bool>,
@@ -167,6 +168,7 @@ impl Config {
             caller_verification_minutes: reader.get("caller_verification_minutes", 15, |minutes| {
                 (!(1..=480).contains(minutes)).then_some("expected 1 to 480")
             }),
+            approval_notional: reader.get("approval_notional", ApprovalNotional::DEFAULT, |_| None),
             session_close: reader.get("session_close", SessionClose::default(), |_| None),
             sample_log_ins: reader
                 .optional("sample_log_ins", |_: &YesNo| None)
@@ -256,6 +258,7 @@ impl Config {
                 "caller_verification_minutes",
                 self.caller_verification_minutes.to_string(),
             ),
+            ("approval_notional", self.approval_notional.to_string()),
             ("session_close", self.session_close.to_string()),
             ("sample_clients", self.sample_clients.to_string()),
             ("sample_positions", self.sample_positions.to_string()),

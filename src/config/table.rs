@@ -81,6 +81,10 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
         "how long an operator may act for a client whose caller was verified, in minutes, 1 to 480; default 15",
     ),
     (
+        "approval_notional",
+        "what one person may place at once, in rupees such as 50000000.00, or off: an order, or a change of one, that is worth more waits until a second person approves; default 50000000.00, five crore",
+    ),
+    (
         "session_close",
         "when each segment closes in India, what a bulk's duration is measured against; default CM=15:30,FO=15:30,CD=17:00,COM=23:30",
     ),

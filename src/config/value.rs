@@ -3,7 +3,7 @@
 use super::venue::COMP_ID_MAX;
 use anyhow::Result;
 use squareoff_auditor::tlog::{KeyError, VerifierKey};
-use squareoff_domain::Venue;
+use squareoff_domain::{Price, Venue};
 use squareoff_store::{EventStore, OpenError};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -69,6 +69,40 @@ impl FromStr for CallerVerification {
             "required" => Ok(CallerVerification::Required),
             "off" => Ok(CallerVerification::Off),
             _ => Err("expected required or off"),
+        }
+    }
+}
+
+/// What one person may place at once, in 1/10,000 rupee; `None` where nobody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApprovalNotional(pub Option<u64>);
+
+impl ApprovalNotional {
+    /// Five crore rupees.
+    pub const DEFAULT: ApprovalNotional = ApprovalNotional(Some(500_000_000_000));
+}
+
+impl Display for ApprovalNotional {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(limit) => Price(i64::try_from(limit).unwrap_or(i64::MAX)).fmt(f),
+            None => f.pad("off"),
+        }
+    }
+}
+
+impl FromStr for ApprovalNotional {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(ApprovalNotional(None));
+        }
+        let rupees: Option<Price> = text.parse().ok();
+        let limit = rupees.and_then(|rupees| u64::try_from(rupees.0).ok());
+        match limit {
+            Some(limit) if limit > 0 => Ok(ApprovalNotional(Some(limit))),
+            Some(_) | None => Err("expected rupees such as 50000000.00, or off"),
         }
     }
 }

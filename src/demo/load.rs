@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use squareoff_domain::PositionKey;
 use squareoff_primary::book::{Book, ClientLine};
 use std::collections::BTreeSet;
@@ -25,6 +25,8 @@ const ROUNDS_MAX: usize = 10;
 
 pub struct Load {
     pub(super) person: Person,
+    /// Approves what one person may not place alone.
+    second: Person,
     pub(super) positions: Vec<PositionKey>,
     accepted: watch::Sender<usize>,
     followed: Followed,
@@ -39,6 +41,20 @@ pub struct Ran {
 #[derive(Deserialize)]
 pub(super) struct Accepted {
     pub order_ids: Vec<Uuid>,
+    approval: Option<Approval>,
+}
+
+/// What waits for a second person.
+#[derive(Deserialize)]
+struct Approval {
+    approval_id: Uuid,
+}
+
+/// What the second person's answer came to.
+#[derive(Deserialize)]
+struct Approved {
+    status: String,
+    order_ids: Vec<Uuid>,
 }
 
 impl Load {
@@ -49,6 +65,7 @@ impl Load {
             .filter(|line| line.net_quantity.0 != 0);
         Ok(Load {
             person: Person::new(stack, "desk-demo")?,
+            second: Person::new(stack, "supervisor-demo")?,
             positions: open.map(|line| line.key.clone()).collect(),
             accepted: watch::Sender::new(0),
             followed: Followed::default(),
@@ -125,7 +142,7 @@ impl Load {
         for _ in 0..ROUNDS_MAX {
             let accepted = self.square_off(position).await?;
             self.count();
-            let mut filled = true;
+            let mut filled = !accepted.order_ids.is_empty();
             for order_id in accepted.order_ids {
                 filled &= self.ended(order_id).await? == "filled";
             }
@@ -153,7 +170,33 @@ impl Load {
         if status != StatusCode::ACCEPTED {
             bail!("{} was not accepted: {status} {answer}", position.stream());
         }
-        serde_json::from_value(answer).context("an accepted square-off")
+        let mut accepted: Accepted =
+            serde_json::from_value(answer).context("an accepted square-off")?;
+        if let Some(waits) = &accepted.approval {
+            accepted.order_ids = self.approve(waits.approval_id).await?;
+        }
+        Ok(accepted)
+    }
+
+    /// Approves, and asks again until the orders are placed: a part that is killed meanwhile leaves that to whoever is up.
+    async fn approve(&self, approval_id: Uuid) -> Result<Vec<Uuid>> {
+        let path = format!("/v1/approvals/{approval_id}/approve");
+        let key = Uuid::new_v4().to_string();
+        let ordered = async {
+            loop {
+                let (status, answer) = self.second.post(&path, &key, &Value::Null).await?;
+                if status != StatusCode::ACCEPTED {
+                    bail!("{approval_id} was not approved: {status} {answer}");
+                }
+                let approved: Approved = serde_json::from_value(answer).context("an approval")?;
+                if approved.status != "approved" {
+                    return Ok(approved.order_ids);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let ordered = tokio::time::timeout(PATIENCE, ordered).await;
+        ordered.with_context(|| format!("{approval_id} was not ordered in time"))?
     }
 
     /// The status the order ended with, once the read model shows it.

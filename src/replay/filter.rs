@@ -3,6 +3,7 @@
 use super::order::OrderFilter;
 use super::stream::{Kind, Name};
 use super::zone::{Instant, Zone};
+use squareoff_domain::approval::ApprovalEvent;
 use squareoff_domain::bulk::BulkEvent;
 use squareoff_domain::platform::{HaltScope, PlatformEvent};
 use squareoff_domain::refusals::RefusalEvent;
@@ -149,7 +150,7 @@ impl Filter {
         let other_venue =
             name.venue.is_some() && venue.is_some_and(|venue| name.venue != Some(venue));
         let more_inside = match name.kind {
-            Kind::Bulk | Kind::Suspense | Kind::Platform | Kind::Refusals => true,
+            Kind::Approval | Kind::Bulk | Kind::Suspense | Kind::Platform | Kind::Refusals => true,
             Kind::Contracts => self.client.is_none(),
             Kind::Position
             | Kind::Session
@@ -183,6 +184,7 @@ impl Filter {
             })
         };
         match event {
+            Event::Approval(ApprovalEvent::ApprovalAsked(asked)) => of_key(&asked.key),
             Event::Bulk(BulkEvent::BulkProposed(proposed)) => self.fits(&Subject {
                 client: proposed.filter.client.as_ref().map(ClientCode::as_str),
                 venue: proposed.filter.venue.map(Venue::as_str),
@@ -225,7 +227,14 @@ impl Filter {
                 SuspenseEvent::SuspenseContradicted(told) => of_key(&told.position),
                 SuspenseEvent::SuspenseDismissed(_) => self.fits(stream),
             },
-            Event::Bulk(
+            Event::Approval(
+                ApprovalEvent::ApprovalGiven(_)
+                | ApprovalEvent::ApprovalRefused(_)
+                | ApprovalEvent::ApprovalWithdrawn(_)
+                | ApprovalEvent::ApprovalLapsed(_)
+                | ApprovalEvent::ApprovalConcluded(_),
+            )
+            | Event::Bulk(
                 BulkEvent::BulkApproved(_)
                 | BulkEvent::BulkRejected(_)
                 | BulkEvent::BulkPaused(_)

@@ -7,6 +7,7 @@ pub enum Kind {
     Position,
     Platform,
     Bulk,
+    Approval,
     Session,
     Contracts,
     Client,
@@ -24,6 +25,7 @@ impl Kind {
             Kind::Position => "position",
             Kind::Platform => "platform",
             Kind::Bulk => "bulk",
+            Kind::Approval => "approval",
             Kind::Session => "session",
             Kind::Contracts => "contracts",
             Kind::Client => "client",
@@ -63,6 +65,7 @@ impl Name<'_> {
             "platform" if rest.is_empty() => name.kind = Kind::Platform,
             "audit" if rest == "checkpoints" => name.kind = Kind::Checkpoints,
             "bulk" => name.kind = Kind::Bulk,
+            "approval" => name.kind = Kind::Approval,
             "client" => (name.kind, name.client) = (Kind::Client, Some(rest)),
             "operator" => name.kind = Kind::Operator,
             "session" => {

@@ -35,6 +35,9 @@ struct Line<'a> {
     actor: &'a str,
     request_id: Uuid,
     correlation_id: Uuid,
+    /// The W3C trace of the request that caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     epoch: u32,
     /// `ask`, `fact` or `refusal`.
     kind: &'a str,
@@ -92,12 +95,15 @@ impl<'a> Told<'a> {
         } else {
             format!(" in request {}", stored.request_id)
         };
+        let trace = stored
+            .trace_id
+            .map_or(String::new(), |trace| format!(", trace {trace}"));
         match (self.kind, &self.effect.asked) {
-            (AuditKind::Ask, _) => format!("{} asked{request}{part_of}", stored.actor),
+            (AuditKind::Ask, _) => format!("{} asked{request}{part_of}{trace}", stored.actor),
             // The refusal has an id of its own; what was asked is what it is a part of.
             (AuditKind::Refusal, _) => {
                 format!(
-                    "{} asked in request {}",
+                    "{} asked in request {}{trace}",
                     stored.actor, stored.correlation_id
                 )
             }
@@ -145,6 +151,7 @@ impl<'a> Told<'a> {
             actor: &stored.actor,
             request_id: stored.request_id,
             correlation_id: stored.correlation_id,
+            trace_id: stored.trace_id.map(|trace| trace.to_string()),
             epoch: stored.epoch,
             kind: self.kind.as_str(),
             words: self.words(),

@@ -217,6 +217,7 @@ async fn an_event_of_a_newer_release_ends_every_reader_with_one_sentence() {
         actor: "test".into(),
         request_id: uuid::Uuid::nil(),
         correlation_id: uuid::Uuid::nil(),
+        trace_id: None,
         epoch: 1,
         body: b"{}".to_vec(),
     };
@@ -299,6 +300,7 @@ async fn no_reader_of_the_log_goes_past_an_event_that_it_does_not_know() {
             actor: "test".into(),
             request_id: uuid::Uuid::nil(),
             correlation_id: uuid::Uuid::nil(),
+            trace_id: None,
             epoch: 1,
             body: b"{}".to_vec(),
         };

@@ -174,6 +174,11 @@ async fn no_planted_identity_is_in_the_log_the_database_the_logs_or_what_the_api
     let [code, name, pan, ..] = PLANTED[0];
     let found = post("/v1/clients/search", json!({ "pan": pan })).await;
     assert!(found.contains(code) && found.contains(CONTROL), "{found}");
+    let phone = PLANTED[0][4];
+    for by in [json!({ "name": name }), json!({ "phone": phone })] {
+        let found = post("/v1/clients/search", by).await;
+        assert!(found.contains(code) && !found.contains(name), "{found}");
+    }
     let none = post("/v1/clients/search", json!({ "pan": "LKJXT9027N" })).await;
     let refused_reason = json!({ "reason": format!("is it {pan}?") });
     let reveal = "/v1/clients/C00001/identity/reveal";

@@ -81,6 +81,7 @@ fn new_event(event: Event) -> NewEvent {
         actor: "bench".into(),
         request_id: event.id,
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch: 1,
         body: event.body,
     }

@@ -1,5 +1,6 @@
 //! From a person's request to the log and its first answer: the one way into a position.
 
+use crate::approvals::{self, Waits};
 use crate::auth::Actor;
 use crate::gathered::Gathered;
 use crate::if_match::{self, IfMatch};
@@ -9,6 +10,7 @@ use crate::server::App;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use squareoff_domain::approval::{self, Worth};
 use squareoff_domain::position::{self, PositionEvent, Request};
 use squareoff_domain::{OrderId, PositionKey, Refusal, RequestId};
 use squareoff_store::codec::LogEvent;
@@ -120,6 +122,53 @@ pub async fn decide(
     app.keep(actor, &asked, answer)
 }
 
+/// What became of a request that may be worth more than one person may place.
+pub enum Decided {
+    Accepted(Answer),
+    /// For a second person to approve; nothing was asked of the position.
+    Waits(Box<Waits>),
+}
+
+/// As [`decide`], for what places an order or changes one: above the limit of a single person it waits for a second.
+///
+/// # Errors
+/// As [`decide`].
+pub async fn decide_within_limit(
+    app: &App,
+    actor: &Actor,
+    key: &PositionKey,
+    request: &Request,
+    seen: IfMatch,
+) -> Result<Decided, Problem> {
+    app.limits.acted_on(key.client.as_str())?;
+    let asked = Asked::of_position(what(request), request.request_id(), key);
+    let decided = within_limit(app, actor, key, request, seen).await;
+    app.keep(actor, &asked, decided)
+}
+
+async fn within_limit(
+    app: &App,
+    actor: &Actor,
+    key: &PositionKey,
+    request: &Request,
+    seen: IfMatch,
+) -> Result<Decided, Problem> {
+    let limit = app.settings.approval_notional;
+    let waits = async |above| {
+        let waits = approvals::begin(app, actor, key, request, above).await?;
+        Ok(Decided::Waits(Box::new(waits)))
+    };
+    // What waits once is not decided again by what it would be worth now, or by another limit.
+    if approvals::begun_by(app, request.request_id()).is_some() {
+        return waits((Worth::default(), 0)).await;
+    }
+    match attempt_within(app, actor, key, request, (seen, limit)).await {
+        Ok(answer) => Ok(Decided::Accepted(answer)),
+        Err(Stop::Above(worth, limit)) => waits((worth, limit)).await,
+        Err(Stop::Problem(problem)) => Err(problem),
+    }
+}
+
 /// As [`decide`], for one of many positions at a time: a refusal is its caller's to tell.
 ///
 /// # Errors
@@ -138,14 +187,47 @@ async fn attempt_as_seen(
     actor: &Actor,
     key: &PositionKey,
     request: &Request,
-    IfMatch(version): IfMatch,
+    seen: IfMatch,
 ) -> Result<Answer, Problem> {
+    let answer = attempt_within(app, actor, key, request, (seen, None)).await;
+    answer.map_err(Problem::from)
+}
+
+/// Why a request is not accepted at once.
+enum Stop {
+    Problem(Problem),
+    /// It is worth more than one person may place.
+    Above(Worth, u64),
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Stop::Problem(problem)
+    }
+}
+
+impl From<Stop> for Problem {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Problem(problem) => problem,
+            Stop::Above(_, limit) => Problem::bug(format!("nobody looks at the limit {limit}")),
+        }
+    }
+}
+
+async fn attempt_within(
+    app: &App,
+    actor: &Actor,
+    key: &PositionKey,
+    request: &Request,
+    (IfMatch(version), limit): (IfMatch, Option<u64>),
+) -> Result<Answer, Stop> {
     let request_id = request.request_id();
     let gathered = Gathered::of(&app.directory, key, app.settings);
     let context = gathered.context();
     let stream = key.stream();
     if is_of_another(app, request_id, &stream) {
-        return Err(refused(Refusal::RequestIdReused, key));
+        return Err(refused(Refusal::RequestIdReused, key).into());
     }
     let caller = gathered.caller(&actor.0, request_id, request_id.0);
     let seen = match version {
@@ -160,16 +242,21 @@ async fn attempt_as_seen(
             .as_ref()
             .filter(|(seen, _)| !repeated && !if_match::is_as_seen(seen, position, request));
         if let Some((_, version)) = other {
-            return Err(if_match::changed(&stream, *version));
+            return Err(if_match::changed(&stream, *version).into());
         }
         let events = events.map_err(|refusal| refused(refusal, key))?;
+        if let (Some(limit), Some(contract)) = (limit, context.contract)
+            && let Some(worth) = approval::worth(position, &events, contract)
+            && worth.notional > limit
+        {
+            return Err(Stop::Above(worth, limit));
+        }
         Ok((events.clone(), events))
     };
-    let committed = app
-        .positions
-        .transact(&stream, &caller, decide)
-        .await
-        .map_err(|error| problem(error, |problem| problem))?;
+    let committed = match app.positions.transact(&stream, &caller, decide).await {
+        Err(TransactError::Refused(stop)) => return Err(stop),
+        committed => committed.map_err(|error| problem(error, Problem::from))?,
+    };
     match committed.position {
         Some(position) if committed.appended > 0 => {
             app.directory.accepted(request_id, &stream);
@@ -183,10 +270,8 @@ async fn attempt_as_seen(
         }
         _ => {
             let first = first_answer(app, &stream, request_id).await?;
-            first.ok_or_else(|| {
-                let lost = format!("request {request_id} was accepted but {stream} lacks it");
-                Problem::bug(lost)
-            })
+            let lost = || format!("request {request_id} was accepted but {stream} lacks it");
+            Ok(first.ok_or_else(|| Problem::bug(lost()))?)
         }
     }
 }
@@ -267,7 +352,7 @@ pub fn unread(error: LoadError) -> Problem {
 }
 
 /// A refusal with what it is about named.
-fn refused(refusal: Refusal, key: &PositionKey) -> Problem {
+pub fn refused(refusal: Refusal, key: &PositionKey) -> Problem {
     match refusal {
         Refusal::UnknownPosition => unknown_position(key),
         Refusal::SessionNotReady => Problem {

@@ -2,13 +2,13 @@
 //! clients are, which positions they have, and which stream an order or a request stands in. It lives off the log alone, so that a lost read database stops no order.
 
 use crate::follow;
-use squareoff_domain::client::ClientEvent;
+use squareoff_domain::client::{ClientEvent, IdentityField, SealedField, SealedIdentity};
 use squareoff_domain::platform::Platform;
 use squareoff_domain::reference::ContractEvent;
 use squareoff_domain::session::Session;
 use squareoff_domain::{
-    ClientCode, Contract, Event, OrderId, PositionKey, RequestId, Symbol, Timestamp, TradingDate,
-    Venue, platform, session,
+    ClientCode, Contract, Event, KeyId, OrderId, PositionKey, RequestId, Symbol, Timestamp,
+    TradingDate, Venue, platform, session,
 };
 use squareoff_store::codec::{self, DecodeError};
 use squareoff_store::{EventStore, Position, StoredEvent};
@@ -26,6 +26,9 @@ const READ: &[&str] = &[
     "CancelAllOrdered",
     "CancelAllRejected",
     "CancelAllRequested",
+    "ClientErased",
+    "ClientIdentityRecorded",
+    "ClientKeyRotated",
     "ClientRegistered",
     "ContractListed",
     "DisconnectRejected",
@@ -52,8 +55,9 @@ const READ: &[&str] = &[
     "VenueReconnected",
 ];
 
-/// What people ask of a position, and of nothing else: the request of each stands on that one stream.
+/// What people ask of a position or have wait for a second person, and nothing else: the request of each stands on that one stream.
 const ASKED: &[&str] = &[
+    "ApprovalAsked",
     "CancelRequested",
     "InDoubtResolved",
     "PositionHandedBack",
@@ -80,6 +84,8 @@ struct Known {
     serving: HashMap<Venue, Serving>,
     contracts: HashMap<(TradingDate, Venue, Symbol), Arc<Contract>>,
     clients: HashSet<ClientCode>,
+    /// Name and phone as the log has them, encrypted: what a search opens.
+    sealed: HashMap<ClientCode, Arc<SealedIdentity>>,
     orders: HashMap<OrderId, Arc<str>>,
     requests: HashMap<RequestId, Arc<str>>,
     positions: BTreeMap<(TradingDate, ClientCode), Vec<Arc<str>>>,
@@ -162,12 +168,24 @@ impl Directory {
         self.read(|known| known.clients.contains(client))
     }
 
+    /// Name and phone of every client who has a recorded identity, encrypted, in the order of their codes.
+    pub fn sealed(&self) -> Vec<(ClientCode, Arc<SealedIdentity>)> {
+        let mut sealed: Vec<_> = self.read(|known| {
+            let sealed = known.sealed.iter();
+            sealed
+                .map(|(client, identity)| (client.clone(), Arc::clone(identity)))
+                .collect()
+        });
+        sealed.sort_by(|one, other| one.0.cmp(&other.0));
+        sealed
+    }
+
     /// The position stream an order stands in.
     pub fn stream_of(&self, order: OrderId) -> Option<Arc<str>> {
         self.read(|known| known.orders.get(&order).cloned())
     }
 
-    /// The stream that a request was accepted on: the platform's or a position's.
+    /// The stream that a request was accepted on: the platform's, a position's, or that of the approval it waits for.
     pub fn stream_of_request(&self, request: RequestId) -> Option<Arc<str>> {
         self.read(|known| known.requests.get(&request).cloned())
     }
@@ -251,16 +269,30 @@ impl Known {
         serving.streams.insert(share.number, Arc::clone(stream));
     }
 
+    fn seal(&mut self, client: ClientCode, key_id: KeyId, mut fields: Vec<SealedField>) {
+        let sought = |field| matches!(field, IdentityField::Name | IdentityField::Phone);
+        fields.retain(|sealed| sought(sealed.field));
+        fields.shrink_to_fit();
+        let identity = SealedIdentity { key_id, fields };
+        self.sealed.insert(client, Arc::new(identity));
+    }
+
     fn learn(&mut self, stored: &StoredEvent, event: Event) {
         match event {
             Event::Client(ClientEvent::ClientRegistered(registered)) => {
                 self.clients.insert(registered.client.client);
             }
+            Event::Client(ClientEvent::ClientIdentityRecorded(recorded)) => {
+                self.seal(recorded.client, recorded.key_id, recorded.fields);
+            }
+            Event::Client(ClientEvent::ClientKeyRotated(rotated)) => {
+                self.seal(rotated.client, rotated.key_id, rotated.fields);
+            }
+            Event::Client(ClientEvent::ClientErased(erased)) => {
+                self.sealed.remove(&erased.client);
+            }
             Event::Client(
-                ClientEvent::ClientIdentityRecorded(_)
-                | ClientEvent::ClientKeyRotated(_)
-                | ClientEvent::ClientIdentityRevealed(_)
-                | ClientEvent::ClientErased(_)
+                ClientEvent::ClientIdentityRevealed(_)
                 | ClientEvent::CallerVerified(_)
                 | ClientEvent::CallerVerificationFailed(_),
             ) => {}
@@ -293,7 +325,8 @@ impl Known {
                     self.orders.insert(order_id, Arc::clone(&stored.stream));
                 }
             }
-            Event::Bulk(_)
+            Event::Approval(_)
+            | Event::Bulk(_)
             | Event::Person(_)
             | Event::Refusal(_)
             | Event::Seal(_)

@@ -144,10 +144,12 @@ mod tests {
             reference_age_max_s: 1,
             venue_message_rate: 1,
             caller_verification: true,
+            approval_notional: None,
             caller_verification_minutes: 1,
             session_close: SessionClose::default(),
         };
-        let app = App::start(store, nowhere.pool(1), key.clone(), settings);
+        let mut app = App::start(store, nowhere.pool(1), key.clone(), settings);
+        app.sample_log_ins = true;
         let open = Router::new().route(PATH, get(async |who: Who| who.name.to_string()));
         let guarded = open
             .clone()

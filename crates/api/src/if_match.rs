@@ -1,12 +1,18 @@
-//! `ETag` and `If-Match`: what was seen of a position or an order, and a change asked for on the condition that it is still so.
+//! `ETag` and `If-Match`: what was seen of a position, an order, the platform or a bulk, and a change asked for on the condition that it
+//! is still so.
 //!
-//! A tag is the version of the position's stream. It still matches while what was seen is the same, whatever else came into the stream.
+//! A tag is the version of the resource's stream. It still matches while what was seen is the same, whatever else came into the stream.
 
+use crate::auth::Actor;
+use crate::extract::IdempotencyKey;
 use crate::problem::Problem;
 use crate::server::App;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode, header};
+use squareoff_domain::RequestId;
+use squareoff_domain::bulk::Bulk;
+use squareoff_domain::platform::Platform;
 use squareoff_domain::position::{Position, Request};
 use squareoff_store::{Aggregate, codec::LogEvent};
 use utoipa::IntoParams;
@@ -72,22 +78,73 @@ impl IntoParams for IfMatch {
     }
 }
 
-/// What the caller saw: the position as it was at that version.
-pub async fn seen(app: &App, stream: &str, version: u64) -> Result<Position, Problem> {
-    let (mut position, mut from) = (Position::default(), 1);
+/// Who asks, under which key, and what they saw: what the requests to the platform and to bulks have alike.
+pub struct Asking {
+    pub actor: Actor,
+    key: IdempotencyKey,
+    pub seen: IfMatch,
+}
+
+impl Asking {
+    pub fn request_id(&self) -> RequestId {
+        self.key.request_id(&self.actor.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asking {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Asking {
+            actor: Actor::from_request_parts(parts, state).await?,
+            key: IdempotencyKey::from_request_parts(parts, state).await?,
+            seen: IfMatch::from_request_parts(parts, state).await?,
+        })
+    }
+}
+
+/// As the document tells of it.
+impl IntoParams for Asking {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = IdempotencyKey::into_params(&place);
+        parameters.extend(IfMatch::into_params(&place));
+        parameters
+    }
+}
+
+/// What the caller saw: the stream's state as it was at that version.
+pub async fn seen<A: Aggregate>(app: &App, stream: &str, version: u64) -> Result<A, Problem> {
+    let (mut state, mut from) = (A::default(), 1);
     while from <= version {
         let page = app.store.read_stream(stream, from, PAGE).await?;
         let Some(last) = page.last() else {
             // Nobody can have seen what is still to come: it is like nothing that there is.
-            return Ok(Position::default());
+            return Ok(A::default());
         };
         from = last.version + 1;
         for stored in page.iter().filter(|stored| stored.version <= version) {
             let event = LogEvent::decode(stored).map_err(Problem::bug)?;
-            position = Aggregate::evolve(position, &event);
+            state = state.evolve(&event);
         }
     }
-    Ok(position)
+    Ok(state)
+}
+
+/// Whether the platform is as it was seen. What is told of the markets and of books is no decision of anybody's, and comes all the time.
+pub fn is_platform_as_seen(seen: &Platform, now: &Platform) -> bool {
+    let decided = |platform: &Platform| Platform {
+        markets: Default::default(),
+        books: Default::default(),
+        requests: Default::default(),
+        ..platform.clone()
+    };
+    decided(seen) == decided(now)
+}
+
+/// Whether the bulk stands where it was seen. How far its worker has come is not what people decide on.
+pub fn is_bulk_as_seen(seen: &Bulk, now: &Bulk) -> bool {
+    let stands = |bulk: &Bulk| (bulk.status, bulk.approved_by.clone(), bulk.counts.listed);
+    stands(seen) == stands(now)
 }
 
 /// Whether what the request is about is as it was seen.

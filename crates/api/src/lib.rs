@@ -7,6 +7,7 @@
 //! Who asks is logged in (`auth`), or has a development token where sample log-ins are allowed. Without a certificate (`tls`) the API listens
 //! on loopback only.
 
+mod approvals;
 pub mod auth;
 pub mod bulk;
 mod connection;

@@ -2,6 +2,7 @@
 
 use crate::auth::Actor;
 use crate::decide::{Answer, DIRECTORY_WAIT, first_answer, is_of_another, problem, unread};
+use crate::if_match::{self, Asking, IfMatch};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, now};
@@ -21,16 +22,17 @@ pub async fn load(app: &App) -> Result<Loaded<Platform>, Problem> {
     app.platform.load(STREAM).await.map_err(unread)
 }
 
-/// Decides what a person asks; a refusal goes into the audit trail. What follows on this node is decided with it.
+/// Decides what a person asks, if the platform is as it was seen; a refusal goes into the audit trail. What follows on this node is decided
+/// with it.
 ///
 /// # Errors
 /// A problem for every refusal and outage.
 pub async fn ask(
     app: &App,
-    actor: &Actor,
-    request_id: RequestId,
+    asking: &Asking,
     ask: PlatformAsk,
 ) -> Result<Answer<PlatformEvent>, Problem> {
+    let (actor, request_id) = (&asking.actor, asking.request_id());
     let asked = Asked::of_desk(what(&ask), request_id);
     let request = PlatformRequest {
         request_id,
@@ -40,15 +42,31 @@ pub async fn ask(
     let answer = async {
         check_unused(app, request_id).await?;
         let caller = caller(app, actor, request_id).await?;
+        let seen = match asking.seen {
+            IfMatch(Some(version)) => {
+                let seen = if_match::seen::<Platform>(app, STREAM, version).await?;
+                Some((seen, version))
+            }
+            IfMatch(None) => None,
+        };
         let decide = |platform: &Platform| {
-            let events = platform::decide(platform, request.clone())?;
-            Ok::<_, PlatformRefusal>((events.clone(), events))
+            let events = platform::decide(platform, request.clone());
+            // A repetition gets its first answer, which itself changed what was seen.
+            let repeated = events.as_ref().is_ok_and(Vec::is_empty);
+            let other = seen
+                .as_ref()
+                .filter(|(seen, _)| !repeated && !if_match::is_platform_as_seen(seen, platform));
+            if let Some((_, version)) = other {
+                return Err(if_match::changed(STREAM, *version));
+            }
+            let events = events.map_err(Problem::from)?;
+            Ok((events.clone(), events))
         };
         let committed = app
             .platform
             .transact(STREAM, &caller, decide)
             .await
-            .map_err(|error| problem(error, Problem::from))?;
+            .map_err(|error| problem(error, |problem| problem))?;
         match committed.position {
             Some(position) if committed.appended > 0 => Ok(Answer {
                 stream: STREAM.to_owned(),

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use squareoff_domain::Refusal;
+use squareoff_domain::approval::ApprovalRefusal;
 use squareoff_domain::client::ClientRefusal;
 use squareoff_domain::platform::PlatformRefusal;
 use squareoff_domain::suspense::SuspenseRefusal;
@@ -361,6 +362,32 @@ impl From<SuspenseRefusal> for Problem {
                 StatusCode::CONFLICT,
                 "The execution is in another instrument",
             ),
+        };
+        Problem::new(status, refusal.code(), title, refusal.to_string())
+    }
+}
+
+impl From<ApprovalRefusal> for Problem {
+    fn from(refusal: ApprovalRefusal) -> Self {
+        let (status, title) = match &refusal {
+            ApprovalRefusal::RequestIdReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key was used for another request",
+            ),
+            ApprovalRefusal::UnknownApproval => {
+                (StatusCode::NOT_FOUND, "There is no such approval")
+            }
+            ApprovalRefusal::Lapsed => (StatusCode::CONFLICT, "The approval has lapsed"),
+            ApprovalRefusal::WrongStatus { .. } => (
+                StatusCode::CONFLICT,
+                "The approval is at another point of its life",
+            ),
+            ApprovalRefusal::OwnRequest { .. } => {
+                (StatusCode::CONFLICT, "Another person has to approve")
+            }
+            ApprovalRefusal::NotTheAsker { .. } => {
+                (StatusCode::CONFLICT, "Another person asked for this")
+            }
         };
         Problem::new(status, refusal.code(), title, refusal.to_string())
     }

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use squareoff_domain::platform::Platform;
 use squareoff_domain::refusals::{self, Refusals, RequestRefused};
 use squareoff_domain::{ClientCode, PositionKey, Refusal, RequestId, Timestamp};
-use squareoff_store::{Caller, Streams};
+use squareoff_store::{Caller, Streams, TraceId, traced};
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -76,6 +76,7 @@ struct Kept {
     actor: Arc<str>,
     epoch: u32,
     now: Timestamp,
+    trace: Option<TraceId>,
     refused: RequestRefused,
 }
 
@@ -98,6 +99,7 @@ impl RefusalLog {
             actor: actor.0.clone(),
             epoch: platform.epoch,
             now,
+            trace: TraceId::current(),
             refused: RequestRefused {
                 what: asked.what.to_owned(),
                 request_id: asked.request_id,
@@ -174,7 +176,8 @@ async fn append(streams: &Streams<Refusals>, kept: &Kept) -> bool {
         let events = refusals::record(refusals, kept.refused.clone());
         Ok::<_, Infallible>((events, ()))
     };
-    let written = streams.transact(&kept.stream, &caller, record).await;
+    let written = streams.transact(&kept.stream, &caller, record);
+    let written = traced(kept.trace, written).await;
     if let Err(error) = &written {
         tracing::debug!(%error, request.id = %kept.refused.request_id, "a refused request could not be written down");
     }

@@ -14,6 +14,10 @@ pub enum Action {
     SquareOff,
     Cancel,
     Modify,
+    /// Orders that wait for a second person.
+    ReadApprovals,
+    /// To be that second person.
+    ApproveOrder,
     VerifyCaller,
     FreezePosition,
     HandBackPosition,
@@ -46,6 +50,8 @@ impl Action {
             Action::SquareOff => "square-off",
             Action::Cancel => "cancel",
             Action::Modify => "modify",
+            Action::ReadApprovals => "read-approvals",
+            Action::ApproveOrder => "approve-order",
             Action::VerifyCaller => "verify-caller",
             Action::FreezePosition => "freeze-position",
             Action::HandBackPosition => "hand-back-position",
@@ -86,7 +92,8 @@ impl Action {
             | Action::StopPlatform
             | Action::RunBulk
             | Action::SettleSuspense => &[Desk, Supervisor],
-            Action::ApprovePlatform | Action::ApproveBulk => &[Supervisor],
+            Action::ApprovePlatform | Action::ApproveBulk | Action::ApproveOrder => &[Supervisor],
+            Action::ReadApprovals => &[Desk, Supervisor, Investor, Auditor],
             Action::FindClients | Action::ReadAudit | Action::ReadBulk => {
                 &[Desk, Supervisor, Auditor]
             }
@@ -137,6 +144,12 @@ pub const ROUTES: &[Row] = {
         (Method::GET, "/problems", Needs::Nothing),
         (Method::GET, "/v1/openapi.json", Needs::Nothing),
         post("/v1/square-offs", SquareOff),
+        get("/v1/approvals", ReadApprovals),
+        get("/v1/approvals/{approval_id}", ReadApprovals),
+        post("/v1/approvals/{approval_id}/approve", ApproveOrder),
+        post("/v1/approvals/{approval_id}/refuse", ApproveOrder),
+        // The rule is stricter: who asked.
+        post("/v1/approvals/{approval_id}/withdraw", SquareOff),
         post("/v1/clients/search", FindClients),
         get("/v1/clients/{client_code}", ReadClients),
         post("/v1/clients/{client_code}/verifications", VerifyCaller),

@@ -13,20 +13,21 @@ use crate::notify::Notifier;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    audit, bulk, clients, documentation, enrolment, events, health, identity, incidents, live,
-    log_in, operators, orders, platform, position_list, positions, proofs, sent_code, sessions,
-    square_offs, suspense, trades, verifications,
+    approvals, audit, bulk, clients, documentation, enrolment, events, health, identity, incidents,
+    live, log_in, operators, orders, platform, position_list, positions, proofs, sent_code,
+    sessions, square_offs, suspense, trades, verifications,
 };
 use crate::tls::Tls;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::http::{HeaderValue, Request};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::{HeaderMap, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use sqlx::PgPool;
 use squareoff_access::Access;
 use squareoff_auditor::proofs::Proofs;
 use squareoff_auditor::seal::Status;
+use squareoff_domain::approval::Approval;
 use squareoff_domain::bulk::Bulk;
 use squareoff_domain::client::ClientState;
 use squareoff_domain::platform::Platform;
@@ -35,7 +36,7 @@ use squareoff_domain::suspense::Suspense;
 use squareoff_domain::{Timestamp, TradingDate};
 use squareoff_identity::Vault;
 use squareoff_projections::Watcher;
-use squareoff_store::{EventStore, Streams};
+use squareoff_store::{EventStore, Streams, TraceId, traced};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub caller_verification: bool,
     /// For so many minutes an operator may act for a client whose caller was verified.
     pub caller_verification_minutes: u32,
+    /// What one person may place at once, in 1/10,000 rupee; what is worth more waits for a second. `None`: no limit.
+    pub approval_notional: Option<u64>,
     /// When the segments close.
     pub session_close: SessionClose,
 }
@@ -69,6 +72,7 @@ pub struct App {
     pub positions: Streams<Position>,
     pub platform: Streams<Platform>,
     pub suspense: Streams<Suspense>,
+    pub approvals: Streams<Approval>,
     pub directory: Directory,
     pub bulks: Streams<Bulk>,
     pub clients: Streams<ClientState>,
@@ -97,7 +101,8 @@ pub struct App {
 }
 
 impl App {
-    /// Begins to read the log and to watch the read models, in tasks of the runtime it is called on.
+    /// Begins to read the log and to watch the read models, in tasks of the runtime it is called on. Lets nobody in: see
+    /// [`App::with_access`].
     pub fn start(
         store: EventStore,
         reads: PgPool,
@@ -109,6 +114,7 @@ impl App {
             positions: Streams::new(store.clone()),
             platform: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
+            approvals: Streams::new(store.clone()),
             directory: Directory::follow(store.clone()),
             bulks: Streams::new(store.clone()),
             clients: Streams::new(store.clone()),
@@ -119,7 +125,7 @@ impl App {
             store,
             reads,
             key,
-            sample_log_ins: true,
+            sample_log_ins: false,
             access: None,
             notifier: None,
             vault: None,
@@ -270,6 +276,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(platform::router())
         .merge(bulk::router())
         .merge(suspense::router())
+        .merge(approvals::router())
         .routes(routes!(trades::list))
         .routes(routes!(audit::reports))
         .routes(routes!(audit::search))
@@ -318,27 +325,27 @@ pub fn router(app: App) -> Router {
                 .on_failure(()),
         )
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(from_fn(keep_trace))
         .layer(from_fn_with_state(limits, limits::of_address))
         .layer(from_fn(limits::answer_headers))
         .with_state(app)
 }
 
-/// The trace that the caller's request is a part of (W3C Trace Context), 32 hexadecimal digits; empty where none is told.
-fn trace_id(traceparent: Option<&HeaderValue>) -> &str {
-    let text = traceparent.and_then(|value| value.to_str().ok());
-    let mut parts = text.unwrap_or_default().split('-');
-    let id = parts.nth(1).unwrap_or_default();
-    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if id.len() == 32 && id.bytes().all(hex) && id.bytes().any(|byte| byte != b'0') {
-        id
-    } else {
-        ""
-    }
+/// The trace that the caller's request is a part of (W3C Trace Context).
+fn trace_id(headers: &HeaderMap) -> Option<TraceId> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    TraceId::of_traceparent(text)
+}
+
+/// What the request causes is kept with its trace.
+async fn keep_trace(request: Request<axum::body::Body>, next: Next) -> Response {
+    let trace = trace_id(request.headers());
+    traced(trace, next.run(request)).await
 }
 
 /// The fields of a request's log lines: never the query, the body, or a header but the ids of the request and its trace.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
-    let trace = trace_id(request.headers().get("traceparent"));
+    let trace = trace_id(request.headers()).map_or_else(String::new, |trace| trace.to_string());
     let id = request
         .headers()
         .get("x-request-id")
@@ -372,26 +379,4 @@ pub fn date_in_india(now: Timestamp) -> TradingDate {
     let year = u16::try_from(instant.year()).expect("between 1677 and 2262");
     TradingDate::new(year, instant.month().into(), instant.day())
         .unwrap_or_else(|_| TradingDate::new(1970, 1, 1).expect("a day"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trace_is_known_by_its_id_and_nothing_else_is_taken_for_one() {
-        let id = "0af7651916cd43dd8448eb211c80319c";
-        for (header, told) in [
-            (format!("00-{id}-b7ad6b7169203331-01"), id),
-            (id.to_owned(), ""),
-            (format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), ""),
-            (format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), ""),
-            ("00-x\u{1b}[31m-y-01".to_owned(), ""),
-            (String::new(), ""),
-        ] {
-            let header = HeaderValue::from_str(&header).ok();
-            assert_eq!(trace_id(header.as_ref()), told, "{header:?}");
-        }
-        assert_eq!(trace_id(None), "");
-    }
 }

@@ -12,12 +12,14 @@
 //! | [`mod@reference`] | `contracts-<date>-<venue>` |
 //! | [`client`] | `client-<client>` |
 //! | [`bulk`] | `bulk-<id>` |
+//! | [`approval`] | `approval-<id>` |
 //! | [`refusals`] | `refusals-<date>-<client>` |
 //! | [`suspense`] | `suspense-<venue>-<date>` |
 //! | [`sealing`] | `audit-checkpoints` |
 //! | [`people`] | `operator-<id>` |
 
 pub mod amount;
+pub mod approval;
 pub mod bulk;
 pub mod client;
 mod describe;
@@ -48,6 +50,7 @@ pub use time::{Timestamp, TradingDate};
 /// Any event of any aggregate: what the log's codec reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    Approval(approval::ApprovalEvent),
     Bulk(bulk::BulkEvent),
     Client(client::ClientEvent),
     Contract(reference::ContractEvent),

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use squareoff_domain::client::{ClientState, IdentityField, SealedField, SealedIdentity, is_pan};
 use squareoff_domain::{ClientCode, KeyId};
 use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
 
 /// Cheap to clone; holds no key.
 #[derive(Debug, Clone)]
@@ -199,21 +200,28 @@ pub(crate) fn open(
     key: &Key,
 ) -> Result<PlainIdentity, IdentityError> {
     let mut plain = PlainIdentity::default();
-    for SealedField { field, sealed } in &identity.fields {
-        let opened = STANDARD
-            .decode(sealed)
-            .ok()
-            .and_then(|sealed| key.open(&name(client, *field, identity.key_id), &sealed));
-        let text = opened
-            .as_ref()
-            .and_then(|bytes| std::str::from_utf8(bytes).ok());
+    for sealed in &identity.fields {
+        let text = open_field(client, sealed, identity.key_id, key);
         let text = text.ok_or_else(|| IdentityError::Unopened {
             client: client.clone(),
-            field: *field,
+            field: sealed.field,
         })?;
-        plain.set(*field, text);
+        plain.set(sealed.field, text.as_str());
     }
     Ok(plain)
+}
+
+/// One field in the clear; `None` when it is not as it was sealed.
+pub(crate) fn open_field(
+    client: &ClientCode,
+    SealedField { field, sealed }: &SealedField,
+    key_id: KeyId,
+    key: &Key,
+) -> Option<Zeroizing<String>> {
+    let sealed = STANDARD.decode(sealed).ok()?;
+    let opened = key.open(&name(client, *field, key_id), &sealed)?;
+    let text = std::str::from_utf8(&opened).ok()?;
+    Some(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]

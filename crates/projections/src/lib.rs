@@ -3,7 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`cluster`] | starts and watches a private PostgreSQL server |
-//! | [`clients`], [`contracts`], [`positions`], [`orders`], [`trades`], [`bulks`], [`platform`], [`incidents`], [`suspense`], [`audit`] | one read model each: rows, SQL, queries |
+//! | [`clients`], [`contracts`], [`positions`], [`orders`], [`trades`], [`bulks`], [`platform`], [`incidents`], [`suspense`], [`approvals`], [`audit`] | one read model each: rows, SQL, queries |
 //! | [`day`](mod@day) | all rows of one trading day in one snapshot, for the reconciliation |
 //! | [`run`] | projects the log live |
 //! | [`LiveFold`] | says of each event what live readers are told |
@@ -17,6 +17,7 @@
 //!
 //! It appends nothing to the log, and knows neither JSON nor HTTP.
 
+pub mod approvals;
 pub mod audit;
 pub mod bulks;
 mod cell;

@@ -1,5 +1,6 @@
 //! One batch, one transaction: the rows and the checkpoint that says they are there.
 
+use crate::approvals::ApprovalRow;
 use crate::audit::Entry;
 use crate::bulks::{BulkItemRow, BulkRow};
 use crate::clients;
@@ -106,6 +107,7 @@ async fn write_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sq
         rows.bulks => BulkRow::upsert,
         rows.bulk_items => BulkItemRow::upsert,
         rows.suspense => SuspenseRow::upsert,
+        rows.approvals => ApprovalRow::upsert,
     }
     // Only ever added to, and the checkpoint lets no event come twice: so it is copied, which costs less.
     copy(connection, Entry::COPY, &rows.audit, Entry::copy).await

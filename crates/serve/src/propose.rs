@@ -138,6 +138,7 @@ pub(crate) fn event(
         }),
         request_id,
         correlation_id: proposed.correlation_id.unwrap_or(request_id),
+        trace_id: proposed.trace_id,
         epoch: proposed.epoch.unwrap_or(0),
         body: message.data,
     };
@@ -186,6 +187,7 @@ pub(crate) fn sample() -> StoredEvent {
         actor: Arc::from(""),
         request_id: uuid::Uuid::nil(),
         correlation_id: uuid::Uuid::nil(),
+        trace_id: None,
         epoch: 0,
         previous: [0; 32],
         body: Vec::new(),

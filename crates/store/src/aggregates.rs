@@ -1,6 +1,7 @@
 //! Which events fold into which state of the domain.
 
 use crate::transact::Aggregate;
+use squareoff_domain::approval::{self, Approval, ApprovalEvent};
 use squareoff_domain::bulk::{self, Bulk, BulkEvent};
 use squareoff_domain::client::{self, ClientEvent, ClientState};
 use squareoff_domain::people::{self, Person, PersonEvent};
@@ -11,6 +12,14 @@ use squareoff_domain::refusals::{self, RefusalEvent, Refusals};
 use squareoff_domain::sealing::{self, SealEvent, Sealed};
 use squareoff_domain::session::{self, Session, SessionEvent};
 use squareoff_domain::suspense::{self, Suspense, SuspenseEvent};
+
+impl Aggregate for Approval {
+    type Event = ApprovalEvent;
+
+    fn evolve(self, event: &ApprovalEvent) -> Self {
+        approval::evolve(self, event)
+    }
+}
 
 impl Aggregate for Bulk {
     type Event = BulkEvent;

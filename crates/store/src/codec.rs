@@ -6,6 +6,7 @@
 
 use crate::{Position, StoredEvent};
 use squareoff_domain::Event;
+use squareoff_domain::approval::ApprovalEvent;
 use squareoff_domain::bulk::BulkEvent;
 use squareoff_domain::client::ClientEvent;
 use squareoff_domain::people::PersonEvent;
@@ -142,6 +143,14 @@ macro_rules! log_events {
 }
 
 log_events! {
+    Approval: ApprovalEvent {
+        ApprovalAsked 1,
+        ApprovalGiven 1,
+        ApprovalRefused 1,
+        ApprovalWithdrawn 1,
+        ApprovalLapsed 1,
+        ApprovalConcluded 1,
+    }
     Bulk: BulkEvent {
         BulkProposed 1,
         BulkItemsListed 1,
@@ -380,6 +389,7 @@ mod tests {
             actor: "desk".into(),
             request_id: Uuid::nil(),
             correlation_id: Uuid::nil(),
+            trace_id: None,
             epoch: 1,
             previous: crate::NO_PREVIOUS,
             body: body.into(),

@@ -4,13 +4,13 @@
 //!
 //! | bytes | field | | bytes | field |
 //! |---|---|---|---|---|
-//! | 1 | layout, 1 | | 2 + n | actor |
+//! | 1 | layout, 1 or 2 | | 2 + n | actor |
 //! | 2 + n | stream | | 16 | request id |
 //! | 8 | version | | 16 | correlation id |
-//! | 16 | event id | | 4 | epoch |
-//! | 2 + n | event type | | 32 | `previous` |
-//! | 2 | schema version | | 4 + n | body |
-//! | 8 + 8 | occurred at, recorded at, nanoseconds | | | |
+//! | 16 | event id | | 16 | trace id, in layout 2 alone; never zeros |
+//! | 2 + n | event type | | 4 | epoch |
+//! | 2 | schema version | | 32 | `previous` |
+//! | 8 + 8 | occurred at, recorded at, nanoseconds | | 4 + n | body |
 //!
 //! 1. One event has one entry: what decodes encodes to the same bytes again, and bytes left over are an error.
 //! 2. `previous` is the leaf hash of the stream's event before it, zeros for the first: each stream is a chain.
@@ -18,20 +18,22 @@
 //!
 //! The position is not part of it: it is the adapter's, and two adapters number the same events differently.
 
-use crate::{NewEvent, Position, StoredEvent};
+use crate::{NewEvent, Position, StoredEvent, TraceId};
 use sha2::{Digest, Sha256};
 use squareoff_domain::Timestamp;
 use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
-/// The first byte of every entry of this layout.
+/// The first byte of every entry without a trace.
 const LAYOUT: u8 = 1;
+/// The same of one with a trace.
+const LAYOUT_TRACED: u8 = 2;
 /// Tells a leaf from an inner node of the tree (RFC 6962, 2.1).
 const LEAF_PREFIX: [u8; 1] = [0];
 /// `previous` of a stream's first event.
 pub const NO_PREVIOUS: [u8; 32] = [0; 32];
-/// What an entry has beside its texts and its body.
+/// What an entry has beside its texts, its body and its trace.
 const FIXED_BYTES: usize = 1 + 2 + 8 + 16 + 2 + 2 + 8 + 8 + 2 + 16 + 16 + 4 + 32 + 4;
 
 /// An event's exact bytes, and where it stands.
@@ -44,12 +46,14 @@ pub struct Entry {
 /// Why bytes are no entry. The message ends a sentence that names the position.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EntryError {
-    #[error("its layout is {found}, this release knows {LAYOUT}")]
+    #[error("its layout is {found}, this release knows {LAYOUT} and {LAYOUT_TRACED}")]
     Layout { found: u8 },
     #[error("it ends in the middle of its {field}")]
     Short { field: &'static str },
     #[error("{bytes} bytes are left over behind its body")]
     Long { bytes: usize },
+    #[error("its trace is none")]
+    NoTrace,
     #[error("its {field} is no text")]
     NotText { field: &'static str },
 }
@@ -72,6 +76,7 @@ impl Entry {
             actor: &event.actor,
             request_id: event.request_id,
             correlation_id: event.correlation_id,
+            trace_id: event.trace_id,
             epoch: event.epoch,
             previous: event.previous,
             body: &event.body,
@@ -126,6 +131,7 @@ impl Draft {
             actor: &event.actor,
             request_id: event.request_id,
             correlation_id: event.correlation_id,
+            trace_id: event.trace_id,
             epoch: event.epoch,
             previous: NO_PREVIOUS,
             body: &event.body,
@@ -158,6 +164,7 @@ struct Parts<'a> {
     actor: &'a str,
     request_id: Uuid,
     correlation_id: Uuid,
+    trace_id: Option<TraceId>,
     epoch: u32,
     previous: [u8; 32],
     body: &'a [u8],
@@ -166,8 +173,11 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn encode(&self) -> Draft {
         let texts = self.stream.len() + self.event_type.len() + self.actor.len();
-        let mut bytes = Vec::with_capacity(FIXED_BYTES + texts + self.body.len());
-        bytes.push(LAYOUT);
+        let mut bytes = Vec::with_capacity(FIXED_BYTES + 16 + texts + self.body.len());
+        bytes.push(match self.trace_id {
+            None => LAYOUT,
+            Some(_) => LAYOUT_TRACED,
+        });
         put_text(&mut bytes, self.stream);
         bytes.extend(self.version.to_be_bytes());
         bytes.extend(self.id.as_bytes());
@@ -179,6 +189,7 @@ impl Parts<'_> {
         put_text(&mut bytes, self.actor);
         bytes.extend(self.request_id.as_bytes());
         bytes.extend(self.correlation_id.as_bytes());
+        bytes.extend(self.trace_id.iter().flat_map(|trace| trace.bytes()));
         bytes.extend(self.epoch.to_be_bytes());
         let previous = bytes.len();
         bytes.extend(self.previous);
@@ -208,7 +219,7 @@ pub(crate) fn decode(
 ) -> Result<StoredEvent, EntryError> {
     let mut rest = Rest(bytes);
     let [found] = rest.array("layout")?;
-    if found != LAYOUT {
+    if ![LAYOUT, LAYOUT_TRACED].contains(&found) {
         return Err(EntryError::Layout { found });
     }
     let event = StoredEvent {
@@ -223,6 +234,13 @@ pub(crate) fn decode(
         actor: rest.text("actor", neighbour.map(|event| &event.actor))?,
         request_id: Uuid::from_bytes(rest.array("request id")?),
         correlation_id: Uuid::from_bytes(rest.array("correlation id")?),
+        trace_id: match found {
+            LAYOUT_TRACED => {
+                let trace = TraceId::of_bytes(rest.array("trace id")?);
+                Some(trace.ok_or(EntryError::NoTrace)?)
+            }
+            _ => None,
+        },
         epoch: u32::from_be_bytes(rest.array("epoch")?),
         previous: rest.array("hash of the previous event")?,
         body: rest.body()?.to_vec(),

@@ -1,6 +1,6 @@
 //! The envelope of an event, on its way into the log and out of it, and the limits that hold for every adapter.
 
-use crate::AppendError;
+use crate::{AppendError, TraceId};
 use squareoff_domain::Timestamp;
 use std::collections::HashSet;
 use std::fmt;
@@ -40,6 +40,8 @@ pub struct NewEvent {
     pub request_id: Uuid,
     /// The same for all that follows from one cause, over streams and processes.
     pub correlation_id: Uuid,
+    /// The W3C trace of the request that caused it; absent where none was told, and of what no request caused.
+    pub trace_id: Option<TraceId>,
     /// Activation of the platform under which it was decided; fences old processes.
     pub epoch: u32,
     /// JSON; the log carries it as bytes.
@@ -65,6 +67,7 @@ pub struct StoredEvent {
     pub actor: Arc<str>,
     pub request_id: Uuid,
     pub correlation_id: Uuid,
+    pub trace_id: Option<TraceId>,
     pub epoch: u32,
     /// Leaf hash ([`Entry::leaf_hash`](crate::Entry::leaf_hash)) of the stream's event before it; zeros for the stream's first.
     pub previous: [u8; 32],

@@ -23,6 +23,7 @@ mod kurrent;
 pub mod metadata;
 mod store;
 mod subscription;
+mod trace;
 mod transact;
 
 pub use embedded::Embedded;
@@ -36,6 +37,7 @@ pub use event::{
 pub use kurrent::Kurrent;
 pub use store::EventStore;
 pub use subscription::{Delivery, Subscription};
+pub use trace::{NotATrace, TraceId, traced};
 pub use transact::{
     ATTEMPTS_MAX, Aggregate, Caller, Committed, LoadError, Loaded, Streams, TransactError, event_id,
 };

@@ -3,13 +3,13 @@
 //! The adapter writes and reads it, and `squareoff store serve` hands out the same: what is read over the protocol makes the same
 //! entry bytes, whichever of the two stored it.
 //!
-//! 1. One envelope has one rendering: these keys, all of them, in this order, without blanks.
+//! 1. One envelope has one rendering: these keys, all of them but a trace that is none, in this order, without blanks.
 //! 2. [`Metadata::parse`] takes nothing else, so a metadata that was altered is found even where it means the same.
 //!
 //! Times are written as text with all nine digits (a number of nanoseconds is rounded by readers that know only doubles); causation and
 //! correlation have the names that KurrentDB's own projections look for. Stream, version, id and type are the protocol's own.
 
-use crate::StoredEvent;
+use crate::{NotATrace, StoredEvent, TraceId};
 use serde::{Deserialize, Serialize};
 use squareoff_domain::Timestamp;
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub struct Metadata {
     pub actor: Arc<str>,
     pub request_id: Uuid,
     pub correlation_id: Uuid,
+    pub trace_id: Option<TraceId>,
     pub epoch: u32,
     /// Leaf hash of the stream's event before this one.
     pub previous: [u8; 32],
@@ -45,6 +46,7 @@ pub struct Proposed {
     pub actor: Option<Arc<str>>,
     pub request_id: Option<Uuid>,
     pub correlation_id: Option<Uuid>,
+    pub trace_id: Option<TraceId>,
     pub epoch: Option<u32>,
 }
 
@@ -68,6 +70,8 @@ struct Written<'a> {
     request_id: Uuid,
     #[serde(rename = "$correlationId")]
     correlation_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     epoch: u32,
     previous: &'a str,
 }
@@ -83,6 +87,7 @@ struct Read {
     request_id: Option<Uuid>,
     #[serde(rename = "$correlationId")]
     correlation_id: Option<Uuid>,
+    trace_id: Option<String>,
     epoch: Option<u32>,
     previous: Option<String>,
 }
@@ -96,6 +101,7 @@ impl Metadata {
             actor: event.actor.clone(),
             request_id: event.request_id,
             correlation_id: event.correlation_id,
+            trace_id: event.trace_id,
             epoch: event.epoch,
             previous: event.previous,
         }
@@ -110,6 +116,7 @@ impl Metadata {
             actor: &self.actor,
             request_id: self.request_id,
             correlation_id: self.correlation_id,
+            trace_id: self.trace_id.map(|trace| trace.to_string()),
             epoch: self.epoch,
             previous: &hex(&self.previous),
         };
@@ -134,6 +141,7 @@ impl Metadata {
             correlation_id: read
                 .correlation_id
                 .ok_or_else(|| missing("$correlationId"))?,
+            trace_id: read.trace_id.map(trace).transpose()?,
             epoch: read.epoch.ok_or_else(|| missing("epoch"))?,
             previous: unhex(&read.previous.ok_or_else(|| missing("previous"))?)
                 .ok_or_else(|| refuse("`previous` is no hash".to_owned()))?,
@@ -163,6 +171,7 @@ impl Proposed {
             actor: read.actor.map(Into::into),
             request_id: read.request_id,
             correlation_id: read.correlation_id,
+            trace_id: read.trace_id.map(trace).transpose()?,
             epoch: read.epoch,
         })
     }
@@ -174,6 +183,11 @@ fn read(bytes: &[u8]) -> Result<Read, MetadataError> {
 
 fn refuse(reason: String) -> MetadataError {
     MetadataError::NotAnEnvelope { reason }
+}
+
+fn trace(text: String) -> Result<TraceId, MetadataError> {
+    let trace = text.parse();
+    trace.map_err(|error: NotATrace| refuse(format!("`trace_id`: {error}")))
 }
 
 fn written_time(at: Timestamp) -> String {
@@ -230,6 +244,7 @@ mod tests {
             actor: "desk \"A\" ₹".into(),
             request_id: Uuid::from_u128(1),
             correlation_id: Uuid::from_u128(2),
+            trace_id: None,
             epoch: 7,
             previous: [0xab; 32],
         }
@@ -297,6 +312,7 @@ mod tests {
             "7",
             "{\"epoch\":-1}",
             "{\"occurred_at\":\"now\"}",
+            "{\"trace_id\":\"7\"}",
             "\u{0}",
         ] {
             assert!(Proposed::parse(bad.as_bytes()).is_err(), "{bad}");
@@ -309,7 +325,7 @@ mod tests {
             schema_version: u16,
             times: (i64, i64),
             actor: String,
-            ids: (u128, u128),
+            ids: (u128, u128, Option<[u8; 16]>),
             epoch: u32,
             previous: [u8; 32],
         ) {
@@ -320,6 +336,7 @@ mod tests {
                 actor: actor.into(),
                 request_id: Uuid::from_u128(ids.0),
                 correlation_id: Uuid::from_u128(ids.1),
+                trace_id: ids.2.and_then(TraceId::of_bytes),
                 epoch,
                 previous,
             };

@@ -10,6 +10,7 @@
 //! Folded states are remembered, bounded; they may be old, which costs one conflict and never a wrong append.
 
 use crate::codec::{DecodeError, LogEvent};
+use crate::trace;
 use crate::{AppendError, Appended, EventStore, NewEvent, Position, ReadError};
 use lru::LruCache;
 use squareoff_domain::Timestamp;
@@ -307,6 +308,7 @@ fn is_conflict(error: &AppendError, ours: &str, loaded: u64) -> bool {
 }
 
 fn envelopes<E: LogEvent>(caller: &Caller, events: &[E]) -> Vec<NewEvent> {
+    let trace_id = trace::current();
     let envelope = |(index, event): (usize, &E)| {
         let encoded = event.encode();
         NewEvent {
@@ -317,6 +319,7 @@ fn envelopes<E: LogEvent>(caller: &Caller, events: &[E]) -> Vec<NewEvent> {
             actor: caller.actor.clone(),
             request_id: caller.request_id,
             correlation_id: caller.correlation_id,
+            trace_id,
             epoch: caller.epoch,
             body: encoded.body,
         }

@@ -3,6 +3,7 @@
 //! 1. Figures come from the domain's own state and what it derives; nothing of the rules is written here.
 //! 2. A sheet [`On`](Focus::On) an event holds what the event can touch, so that an event costs the same however long its stream is.
 
+mod approval;
 mod bulk;
 mod change;
 mod others;
@@ -14,6 +15,7 @@ pub use position::Standing;
 
 use super::value::Value;
 use squareoff_domain::Event;
+use squareoff_domain::approval::{self as approvals, Approval};
 use squareoff_domain::bulk::{self as bulks, Bulk};
 use squareoff_domain::client::{self, ClientState};
 use squareoff_domain::people::{self, Person};
@@ -70,6 +72,7 @@ pub enum Focus<'a> {
 /// A stream's state, whatever the stream is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
+    Approval(Approval),
     Bulk(Bulk),
     Client(ClientState),
     Contracts(ContractList),
@@ -86,6 +89,7 @@ impl State {
     /// What a stream that begins with such an event is before it.
     pub fn before(first: &Event) -> State {
         match first {
+            Event::Approval(_) => State::Approval(Approval::default()),
             Event::Bulk(_) => State::Bulk(Bulk::default()),
             Event::Client(_) => State::Client(ClientState::default()),
             Event::Contract(_) => State::Contracts(ContractList::default()),
@@ -103,6 +107,9 @@ impl State {
     #[allow(clippy::result_large_err)]
     pub fn evolve(self, event: &Event) -> Result<State, State> {
         Ok(match (self, event) {
+            (State::Approval(state), Event::Approval(event)) => {
+                State::Approval(approvals::evolve(state, event))
+            }
             (State::Bulk(state), Event::Bulk(event)) => State::Bulk(bulks::evolve(state, event)),
             (State::Client(state), Event::Client(event)) => {
                 State::Client(client::evolve(state, event))
@@ -133,7 +140,8 @@ impl State {
             }
             (
                 state,
-                Event::Bulk(_)
+                Event::Approval(_)
+                | Event::Bulk(_)
                 | Event::Client(_)
                 | Event::Contract(_)
                 | Event::Person(_)
@@ -150,6 +158,7 @@ impl State {
     /// What kind of a stream it is of.
     pub const fn kind(&self) -> &'static str {
         match self {
+            State::Approval(_) => "approval",
             State::Bulk(_) => "bulk",
             State::Client(_) => "client",
             State::Contracts(_) => "contracts",
@@ -165,6 +174,7 @@ impl State {
 
     pub fn sheet(&self, focus: Focus) -> Sheet {
         match self {
+            State::Approval(state) => approval::sheet(state),
             State::Bulk(state) => bulk::sheet(state, focus),
             State::Client(state) => others::client(state),
             State::Contracts(state) => others::contracts(state, focus),

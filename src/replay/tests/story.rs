@@ -146,6 +146,7 @@ impl Day {
             actor: actor.into(),
             request_id: request,
             correlation_id: part_of,
+            trace_id: None,
             epoch: 3,
             previous: squareoff_store::NO_PREVIOUS,
             body,
@@ -297,6 +298,7 @@ pub fn new(stored: &StoredEvent) -> NewEvent {
         actor: stored.actor.clone(),
         request_id: stored.request_id,
         correlation_id: stored.correlation_id,
+        trace_id: None,
         epoch: stored.epoch,
         body: stored.body.clone(),
     }

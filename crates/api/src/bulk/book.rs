@@ -55,7 +55,10 @@ impl Bulks {
                 let summary = Summary::new(proposed, stored.recorded_at, stored.position);
                 self.0.insert(bulk, summary);
             }
-            (News::Event(event), Some(summary)) => summary.learn(event, stored.recorded_at),
+            (News::Event(event), Some(summary)) => {
+                summary.version = stored.version;
+                summary.learn(event, stored.recorded_at);
+            }
             (News::Asked, Some(summary)) => summary.asked = summary.asked.saturating_add(1),
             (_, None) => {}
         }

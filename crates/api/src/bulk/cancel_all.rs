@@ -151,7 +151,8 @@ impl Working {
                         ordered.send(kill).ok();
                     }
                 }
-                Event::Bulk(_)
+                Event::Approval(_)
+                | Event::Bulk(_)
                 | Event::Client(_)
                 | Event::Contract(_)
                 | Event::Person(_)

@@ -3,6 +3,7 @@
 use super::plan::Plan;
 use crate::auth::Actor;
 use crate::decide::{Answer, DIRECTORY_WAIT, first_answer, problem, unread};
+use crate::if_match::{self, Asking, IfMatch};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, now};
@@ -41,25 +42,47 @@ pub async fn first(
     first.ok_or_else(|| Problem::bug(format!("{id} is proposed and its proposal is missing")))
 }
 
-/// Decides what a person asks of a bulk; a refusal goes into the audit trail.
+/// Decides what a person asks of a bulk, if it is as it was seen; a refusal goes into the audit trail.
 ///
 /// # Errors
 /// A problem for every refusal and outage.
 pub async fn ask(
     app: &App,
-    actor: &Actor,
+    asking: &Asking,
     id: BulkId,
-    request_id: RequestId,
     ask: BulkAsk,
 ) -> Result<Answer<BulkEvent>, Problem> {
+    let (actor, request_id) = (&asking.actor, asking.request_id());
     let asked = Asked::of_desk(what(&ask), request_id);
     let request = BulkRequest {
         request_id,
         by: actor.0.to_string(),
         ask,
     };
-    let decide = |bulk: &Bulk| bulk::decide(bulk, request.clone());
-    let answer = append(app, actor, id, request_id, decide).await;
+    let answer = async {
+        let stream = id.stream();
+        let seen = match asking.seen {
+            IfMatch(Some(version)) => {
+                let seen = if_match::seen::<Bulk>(app, &stream, version).await?;
+                Some((seen, version))
+            }
+            IfMatch(None) => None,
+        };
+        let decide = |bulk: &Bulk| {
+            let events = bulk::decide(bulk, request.clone());
+            // A repetition gets its first answer, which itself changed what was seen.
+            let repeated = events.as_ref().is_ok_and(Vec::is_empty);
+            let other = seen
+                .as_ref()
+                .filter(|(seen, _)| !repeated && !if_match::is_bulk_as_seen(seen, bulk));
+            if let Some((_, version)) = other {
+                return Err(if_match::changed(&stream, *version));
+            }
+            Ok(events?)
+        };
+        append(app, actor, id, request_id, decide).await
+    };
+    let answer = answer.await;
     let answer = app.keep(actor, &asked, answer)?;
     app.book.reach(answer.position, DIRECTORY_WAIT).await;
     Ok(answer)
@@ -82,7 +105,7 @@ pub async fn propose(
         .items
         .len()
         .min(CHUNKS_PER_APPEND * ITEMS_PER_EVENT_MAX);
-    let propose = |bulk: &Bulk| {
+    let propose = |bulk: &Bulk| -> Result<_, BulkRefusal> {
         if bulk.proposed.is_some() {
             return Ok(vec![]);
         }
@@ -147,12 +170,12 @@ pub fn trading_date(app: &App) -> Result<TradingDate, Problem> {
     date.ok_or_else(|| squareoff_domain::Refusal::PlatformNotActive.into())
 }
 
-async fn append(
+async fn append<E: Into<Problem>>(
     app: &App,
     actor: &Actor,
     id: BulkId,
     request_id: RequestId,
-    mut decide: impl FnMut(&Bulk) -> Result<Vec<BulkEvent>, BulkRefusal>,
+    mut decide: impl FnMut(&Bulk) -> Result<Vec<BulkEvent>, E>,
 ) -> Result<Answer<BulkEvent>, Problem> {
     let stream = id.stream();
     let caller = Caller {
@@ -164,10 +187,10 @@ async fn append(
     };
     let decide = |bulk: &Bulk| {
         let events = decide(bulk)?;
-        Ok::<_, BulkRefusal>((events.clone(), events))
+        Ok::<_, E>((events.clone(), events))
     };
     let committed = app.bulks.transact(&stream, &caller, decide).await;
-    let committed = committed.map_err(|error| problem(error, Problem::from))?;
+    let committed = committed.map_err(|error| problem(error, E::into))?;
     match committed.position {
         Some(position) if committed.appended > 0 => Ok(Answer {
             stream,

@@ -6,8 +6,9 @@
 //! 4. What was asked is followed to its end and told, also after a pause or an abort.
 //! 5. The worker sends at most 0.9 of the venue's message rate and has at most [`run::IN_FLIGHT_MAX`] positions on their way at a venue.
 //!
-//! The same worker carries out the kill switch's cancel-all (`cancel_all`).
+//! The same worker carries out the kill switch's cancel-all (`cancel_all`), and finishes approved single orders that nobody else did (`approvals`).
 
+mod approvals;
 pub mod book;
 mod cancel_all;
 mod changes;

@@ -15,6 +15,8 @@ const MARKS_MAX: usize = 64;
 pub struct Summary {
     pub proposed: Arc<BulkProposed>,
     pub proposed_at: Timestamp,
+    /// Of its stream.
+    pub version: u64,
     /// Where the proposal stands in the log.
     pub proposed_position: Position,
     pub status: BulkStatus,
@@ -47,6 +49,7 @@ impl Summary {
         Summary {
             proposed: Arc::new(proposed),
             proposed_at: at,
+            version: 1,
             proposed_position: position,
             status: BulkStatus::Proposed,
             phase: None,

@@ -1,5 +1,6 @@
-//! The role `squareoff bulk`: works off every approved bulk and every cancel-all that the log holds, as long as it runs.
+//! The role `squareoff bulk`: works off every approved bulk and every cancel-all that the log holds, and finishes approvals, as long as it runs.
 
+use super::approvals;
 use super::book::Book;
 use super::cancel_all;
 use super::pace::Pace;
@@ -86,6 +87,7 @@ pub async fn run(
         tokio::try_join!(
             bulks(&shared),
             cancel_all::run(store.clone(), &shared),
+            approvals::run(store.clone(), &shared),
             stopped(&shared)
         )?;
         Ok(())

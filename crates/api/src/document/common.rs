@@ -38,6 +38,10 @@ const TAGS: &[(&str, &str)] = &[
         "Who the clients are; identities are masked, and shown in the clear only behind a recorded reason.",
     ),
     (
+        "Approvals",
+        "Orders worth more than one person may place: they wait for a second.",
+    ),
+    (
         "Bulk",
         "Many positions squared off at once, proposed by one person and approved by another.",
     ),
@@ -181,7 +185,7 @@ fn problems_of(operation: &Value) -> Vec<&'static Known> {
         add(&["not-json"]);
     }
     if has_parameter(operation, "If-Match") {
-        add(&["resource-changed"]);
+        add(&["resource-changed", "invalid-parameter"]);
     }
     if has_parameter(operation, "Idempotency-Key") {
         add(&[

@@ -1,6 +1,7 @@
 //! The kinds of values that requests and answers are made of, each described once: what it looks like, which values there are, an
 //! example. The types stand for the descriptions alone, nothing is made of them; `#[schema(value_type = ...)]` names them.
 
+use squareoff_domain::approval::ApprovalStatus;
 use squareoff_domain::bulk::{BulkPhase, BulkStatus};
 use squareoff_domain::platform::{MarketPhase, Phase};
 use squareoff_domain::position::{OrderStatus, Outcome, TimeInForce, TradeStatus};
@@ -57,6 +58,7 @@ texts! {
     Rupees r"^-?[0-9]+\.[0-9]{2,4}$", "1402.50": "Rupees, as text with two to four decimals.";
     LogPosition r"^(0|[1-9][0-9]{0,17})$", "10142": "A position of the event log: digits as text, to be kept and compared, not to be calculated with.";
     PositionStream r"^position-(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))-[A-Z0-9]{1,12}-(NSE|BSE|MCX):[A-Z0-9&-]{1,32}-(MIS|NRML|CNC)$", "position-2026-11-20-C00042-NSE:RELIANCE-CNC": "A position, named by its stream: trading date, client, venue, symbol, product.";
+    PositionCursor r"^(-?[0-9]{1,18}~)?position-(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))-[A-Z0-9]{1,12}-(NSE|BSE|MCX):[A-Z0-9&-]{1,32}-(MIS|NRML|CNC)$", "position-2026-11-20-C00042-NSE:RELIANCE-CNC": "Where a page of positions ended.";
     StreamName r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "platform": "The name of a stream of the event log.";
     Name r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "desk-asha": "A person or a process, as events name it.";
     EventType r"^[^\u0000-\u001f\u007f-\u009f]{1,512}$", "SquareOffAccepted": "A type of event; docs/EVENTS.md describes each.";
@@ -66,6 +68,9 @@ texts! {
     ExecutionText r"^[!-~]{1,80}$", "NSE|2026-11-20|NSE-813": "An execution: venue, trading date, and the venue's number of it.";
     AccountText r"^[!-~]{1,32}$", "C00042": "The account that a venue named.";
     PanText r"^\s*[A-Za-z]{3}[ABCEFGHJLPTabcefghjlpt][A-Za-z][0-9]{4}[A-Za-z]\s*$", "AAAPZ0042Z": "A PAN, whole; small letters and space around it do not matter.";
+    NameText r"^[^\u0000-\u001f\u007f-\u009f]*[A-Za-z]{3}[^\u0000-\u001f\u007f-\u009f]*$", "asha nam": "Words of a name, each by its beginning; one has three letters or more.";
+    PhoneText r"^([^0-9]*[0-9]){10}[^\u0000-\u001f\u007f-\u009f]*$", "+91 98000 00042": "A phone; its last ten digits count.";
+    TraceText r"^[0-9a-f]{32}$", "0af7651916cd43dd8448eb211c80319c": "A trace (W3C Trace Context).";
     OperatorName r"^[a-z][a-z0-9_-]{0,63}$", "desk-asha": "The name of an account; what stands before the first `-` says the role.";
     LiveTopics r"^(orders|positions|platform|bulk)(,(orders|positions|platform|bulk))*$", "orders,positions": "What a live reader is told of.";
     CallReference r"^[^\u0000-\u001f\u007f-\u009f]{0,99}[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]{0,99}$", "2026-11-20/118": "A call, as the broker's telephone system names it: at most 100 bytes, no PAN.";
@@ -81,6 +86,9 @@ words! {
     SideName "SELL", names(squareoff_domain::Side::ALL.iter().map(|it| it.as_str())) => "Buy or sell.";
     TimeInForceName "DAY", written(&[TimeInForce::Day, TimeInForce::ImmediateOrCancel]) => "How long an order stays: for the day, or not at all.";
     OrderOrigin "ours", vec!["ours", "external"] => "Who placed an order: this platform, or the primary before the outage.";
+    OrderSort "placed_at", vec!["-placed_at", "placed_at"] => "What orders are listed in the order of; newest first with `-`.";
+    TradeSort "executed_at", vec!["-executed_at", "executed_at"] => "What trades are listed in the order of, as they were told; newest first with `-`.";
+    PositionOrder "-notional", crate::routes::position_list::SORTS.to_vec() => "What positions are listed in the order of; with `-` from the most to the least.";
     OrderState "new", names(OrderStatus::ALL.iter().map(|it| it.as_str())) => "Where an order stands.";
     DoubtOutcome "delivered", written(&[Outcome::Delivered, Outcome::NotDelivered]) => "Whether the exchange had the order.";
     TradeOrigin "ours", vec!["ours", "external", "primary", "drop-copy"] => "Who told of a trade.";
@@ -92,6 +100,9 @@ words! {
     BulkState "running", names(crate::routes::bulk::STATUSES.iter().map(|it: &BulkStatus| it.as_str())) => "Where a bulk stands.";
     BulkPhaseName "futures", names(BulkPhase::ALL.iter().map(|it| it.as_str())) => "Which items a bulk is at, in the order of their risk.";
     ItemState "closed", crate::routes::bulk::STATES.to_vec() => "What became of an item.";
+    ApprovalState "waiting", names(ApprovalStatus::ALL.iter().map(|it| it.as_str())) => "Where an order that needs a second person stands.";
+    ApprovalKind "square-off", vec!["square-off", "modify"] => "What is to be done with it.";
+    AcceptedAs "accepted", vec!["accepted", "waiting-for-approval"] => "Whether the request is on its way, or waits for a second person; then nothing of it has gone anywhere.";
     SuspenseState "open", vec!["open", "matched", "dismissed"] => "What became of a report that fitted nothing.";
     IdentityState "recorded", vec!["recorded", "sealed", "erased", "none"] => "Whether an identity is recorded; `sealed`: its keys are out of reach.";
     SessionState "ready", vec!["ready", "down"] => "Whether an exchange session takes orders.";

@@ -403,11 +403,13 @@ async fn whoever_listens_is_asked_again_who_they_are() {
         reference_age_max_s: 86_400,
         venue_message_rate: 100,
         caller_verification: false,
+        approval_notional: None,
         caller_verification_minutes: 15,
         session_close: SessionClose::default(),
     };
     let token = key.token("desk-asha").unwrap();
-    let app = App::start(store, reads.unwrap().pool(1), key, settings);
+    let mut app = App::start(store, reads.unwrap().pool(1), key, settings);
+    app.sample_log_ins = true;
     app.live.begun().await;
     let open = |name: &str, token: &str| {
         let mut headers = HeaderMap::new();

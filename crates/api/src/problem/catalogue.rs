@@ -2,6 +2,7 @@
 
 use super::Problem;
 use super::known::{SECTIONS, known};
+use squareoff_domain::approval::{ApprovalRefusal, ApprovalStatus};
 use squareoff_domain::bulk::{BulkRefusal, BulkStatus};
 use squareoff_domain::client::{ClientRefusal, IdentityField};
 use squareoff_domain::people::{PersonRefusal, Role};
@@ -240,6 +241,34 @@ fn platform_place(refusal: &PlatformRefusal) -> usize {
     }
 }
 
+fn approval_refusals() -> Vec<ApprovalRefusal> {
+    vec![
+        ApprovalRefusal::RequestIdReused,
+        ApprovalRefusal::UnknownApproval,
+        ApprovalRefusal::Lapsed,
+        ApprovalRefusal::WrongStatus {
+            status: ApprovalStatus::Ordered,
+        },
+        ApprovalRefusal::OwnRequest {
+            by: "desk-asha".into(),
+        },
+        ApprovalRefusal::NotTheAsker {
+            asked_by: "desk-asha".into(),
+        },
+    ]
+}
+
+fn approval_place(refusal: &ApprovalRefusal) -> usize {
+    match refusal {
+        ApprovalRefusal::RequestIdReused => 0,
+        ApprovalRefusal::UnknownApproval => 1,
+        ApprovalRefusal::Lapsed => 2,
+        ApprovalRefusal::WrongStatus { .. } => 3,
+        ApprovalRefusal::OwnRequest { .. } => 4,
+        ApprovalRefusal::NotTheAsker { .. } => 5,
+    }
+}
+
 fn suspense_refusals() -> Vec<SuspenseRefusal> {
     let position = squareoff_domain::PositionKey {
         date: "2026-11-20".parse().unwrap(),
@@ -405,6 +434,8 @@ fn no_refusal_is_missing_from_the_examples() {
     assert_eq!(places, (0..21).collect::<Vec<_>>());
     let places: Vec<_> = suspense_refusals().iter().map(suspense_place).collect();
     assert_eq!(places, (0..7).collect::<Vec<_>>());
+    let places: Vec<_> = approval_refusals().iter().map(approval_place).collect();
+    assert_eq!(places, (0..6).collect::<Vec<_>>());
     let places: Vec<_> = client_refusals().iter().map(client_place).collect();
     assert_eq!(places, (0..8).collect::<Vec<_>>());
     let places: Vec<_> = person_refusals().iter().map(person_place).collect();
@@ -416,6 +447,7 @@ fn no_refusal_is_missing_from_the_examples() {
 #[test]
 fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
     let of_platform = platform_refusals().into_iter().map(Problem::from);
+    let of_approvals = approval_refusals().into_iter().map(Problem::from);
     let of_suspense = suspense_refusals().into_iter().map(Problem::from);
     let of_clients = client_refusals().into_iter().map(Problem::from);
     let of_people = person_refusals().into_iter().map(Problem::from);
@@ -426,7 +458,8 @@ fn each_refusal_has_a_type_a_title_and_an_example_in_the_docs() {
         .chain(of_suspense)
         .chain(of_clients)
         .chain(of_people)
-        .chain(of_bulk);
+        .chain(of_bulk)
+        .chain(of_approvals);
     let problems: Vec<_> = problems.collect();
     let (mut titles, mut codes) = (HashMap::new(), HashMap::new());
     for problem in &problems {

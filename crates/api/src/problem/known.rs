@@ -47,6 +47,7 @@ sections! {
         "idempotency-key-invalid" 400 "The idempotency key is missing or unusable": "not 1 to 128 visible ASCII characters, or more than one key" => "send one UUID";
         "malformed-request" 400 "The request cannot be read": "the body is not a JSON object, or a field is missing, unknown or not what it should be" => "mend what `detail` names";
         "invalid-parameter" 400 "A parameter has no such value": "a path or query parameter has no such value, or is unknown" => "mend what `detail` names";
+        "cursor-of-another-order" 422 "The page before was in another order": "`before` or `after` is of a list in another order than `sort` says" => "begin at the first page, or keep the order";
         "not-json" 415 "The body is not JSON": "a body without `Content-Type: application/json`" => "send it";
         "body-too-slow" 408 "The body took too long": "the body was not here within 10 seconds" => "send it again, with the same key";
         "body-too-large" 413 "The body is too large": "more than 64 KiB" => "send less";
@@ -69,7 +70,6 @@ sections! {
         "outcome-unknown" 503 "The outcome is unknown: ask again with the same key": "a commit failed half way: the request may have been accepted" => "ask again with the same key until the answer is another";
         "read-model-unavailable" 503 "The read database does not answer": "the read database does not answer; orders still go" => "try again";
         "identity-keys-unavailable" 503 "The keys of the identity are out of reach": "the key store or its master key is out of reach; everything but identities goes on" => "look at the API's log";
-        "foreign-origin" 403 "The page is of another origin": "a browser's page of another host asks for a WebSocket" => "open it from a page of this API's host";
         "too-many-live-connections" 429 "You have too many live connections": "this person holds 16 live connections" => "close one";
         "no-live-connection-free" 503 "No more live connections can be held now": "the node holds as many live connections as it can, or is closing" => "try again, or another node";
         "read-model-behind" 503 "The read model has not seen that yet": "the read models did not reach `at_least` within 5 seconds" => "try again";
@@ -157,6 +157,12 @@ sections! {
         "bulk-in-another-status" 409 "The bulk is at another point of its life": "the bulk is completed" => "look at it";
         "not-the-proposer" 409 "Another person proposed the bulk": "only desk-asha, who proposed the bulk, lists its items" => "";
         "list-incomplete" 409 "The list of the bulk is not complete": "20000 of 150000 items are listed" => "send the proposal again, with its key; or reject this one and propose anew";
+    }
+    "Of an answer to an order that waits for a second person, in order of precedence" {
+        "unknown-approval" 404 "There is no such approval": "there is no such approval" => "check the id";
+        "approval-lapsed" 409 "The approval has lapsed": "the approval has lapsed: the activation it was asked in has ended" => "ask for the order anew";
+        "approval-in-another-status" 409 "The approval is at another point of its life": "the approval is ordered" => "look at it";
+        "not-the-asker" 409 "Another person asked for this": "only desk-asha, who asked, takes this back" => "a supervisor can refuse it";
     }
     "Of a request about suspense, in order of precedence" {
         "unknown-report" 404 "There is no such report": "no such report is held" => "check venue, date and key";

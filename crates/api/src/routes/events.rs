@@ -73,6 +73,10 @@ struct Event {
     actor: String,
     request_id: Uuid,
     correlation_id: Uuid,
+    /// The W3C trace of the request that caused it; absent where none was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::TraceText, required = false)]
+    trace_id: Option<String>,
     epoch: u32,
     #[schema(value_type = Object)]
     data: Box<RawValue>,
@@ -163,6 +167,7 @@ fn events(stored: Vec<StoredEvent>) -> Result<Vec<Event>, Problem> {
             actor: stored.actor.to_string(),
             request_id: stored.request_id,
             correlation_id: stored.correlation_id,
+            trace_id: stored.trace_id.map(|trace| trace.to_string()),
             epoch: stored.epoch,
             data: RawValue::from_string(text).map_err(Problem::bug)?,
         })

@@ -1,6 +1,6 @@
-//! Who a client is: masked beside the client, found by PAN, and in the clear only behind a recorded reason.
+//! Who a client is: masked beside the client, found by PAN, name or phone, and in the clear only behind a recorded reason.
 //!
-//! A PAN comes in a body and never in a path or query, which proxies and logs keep.
+//! What is looked for comes in a body and never in a path or query, which proxies and logs keep.
 
 use super::parameter;
 use crate::auth::Actor;
@@ -17,10 +17,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use squareoff_domain::client::{IdentityField, client_stream, is_pan};
 use squareoff_domain::{ClientCode, RequestId};
-use squareoff_identity::{Shown, Vault};
+use squareoff_identity::{NAME_LETTERS_MIN, PHONE_DIGITS, Shown, Sought, Vault};
 use squareoff_store::Caller;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// `recorded`, `sealed` (the keys are out of reach), `erased` or `none`; the fields are there when they are recorded.
@@ -37,12 +38,36 @@ pub struct Identity {
 type Fields = BTreeMap<&'static str, String>;
 
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = ClientSearch)]
+#[schema(as = ClientSearch, min_properties = 1, max_properties = 1)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
-    #[serde(deserialize_with = "secret_pan")]
-    #[schema(value_type = values::PanText)]
-    pan: SecretString,
+    #[serde(default, deserialize_with = "some_pan")]
+    #[schema(value_type = values::PanText, required = false)]
+    pan: Option<SecretString>,
+    /// Words of the name, each by its beginning, in any order.
+    #[serde(default, deserialize_with = "some_name")]
+    #[schema(value_type = values::NameText, required = false)]
+    name: Option<SecretString>,
+    #[serde(default, deserialize_with = "some_phone")]
+    #[schema(value_type = values::PhoneText, required = false)]
+    phone: Option<SecretString>,
+}
+
+/// Clients of one answer.
+const FOUND_MAX: usize = 50;
+/// Searches by name or phone of this process at a time.
+static SEARCHES: Semaphore = Semaphore::const_new(1);
+
+fn some_pan<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    secret("pan", from).map(Some)
+}
+
+fn some_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    secret("name", from).map(Some)
+}
+
+fn some_phone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    secret("phone", from).map(Some)
 }
 
 pub(super) fn secret_pan<'de, D: Deserializer<'de>>(
@@ -78,6 +103,8 @@ pub(super) fn check_pan(pan: &SecretString) -> Result<(), Problem> {
 #[schema(as = ClientsFound)]
 struct Found {
     clients: Vec<FoundClient>,
+    /// There are more than are shown: say more of the name.
+    more: bool,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -158,9 +185,9 @@ pub async fn of_client(app: &App, code: &ClientCode) -> Result<Identity, Problem
     })
 }
 
-/// The clients with this PAN, exactly; none for a PAN that nobody has, or that was erased.
+/// The clients with this PAN, exactly; with a name of these words, each by its beginning; or with this phone, by its last ten digits.
 ///
-/// The PAN comes in a body, because paths are logged. The answer is never cached.
+/// None for what nobody has, or what was erased. It comes in a body, because paths are logged. The answer is never cached.
 #[utoipa::path(
     post,
     path = "/v1/clients/search",
@@ -168,27 +195,29 @@ pub async fn of_client(app: &App, code: &ClientCode) -> Result<Identity, Problem
     tag = "Clients",
     request_body = Search,
     responses((status = 200, description = "The clients, if any", body = Found)),
-    extensions(("x-problems" = json!(["identity-keys-unavailable", "event-log-unavailable"]))),
+    extensions(("x-problems" = json!(["identity-keys-unavailable", "event-log-unavailable", "event-log-behind"]))),
 )]
 pub async fn search(
     State(app): State<App>,
     _: Actor,
     Json(body): Json<Search>,
 ) -> Result<Response, Problem> {
-    check_pan(&body.pan)?;
+    let sought = sought(body)?;
     let vault = vault(&app)?;
-    let pan = Arc::new(body.pan);
-    let candidates = {
-        let (vault, pan) = (vault.clone(), Arc::clone(&pan));
-        off_the_runtime(move || vault.find(&pan)).await??
-    };
+    let mut candidates = candidates(&app, &vault, &sought).await?;
+    let more = candidates.len() > FOUND_MAX;
+    candidates.truncate(FOUND_MAX);
     let mut clients = Vec::new();
     for code in candidates {
         let loaded = app.clients.load(&client_stream(&code)).await;
         let state = loaded.map_err(unread)?.state;
         let has = {
-            let (vault, pan, state) = (vault.clone(), Arc::clone(&pan), Arc::clone(&state));
-            off_the_runtime(move || vault.has_pan(&code, &state, &pan)).await??
+            let (vault, sought, state) = (vault.clone(), sought.clone(), Arc::clone(&state));
+            let look = move || match &sought {
+                By::Pan(pan) => vault.has_pan(&code, &state, pan),
+                By::Text(sought) => vault.is_sought(&code, &state, sought),
+            };
+            off_the_runtime(look).await??
         };
         // From the log, like the identity: found as soon as it is recorded, and while the read database is away.
         clients.extend(
@@ -203,7 +232,53 @@ pub async fn search(
                 }),
         );
     }
-    Ok(not_stored(&Found { clients }))
+    Ok(not_stored(&Found { clients, more }))
+}
+
+/// What clients are looked for by, once it is known to be something.
+#[derive(Clone)]
+enum By {
+    Pan(Arc<SecretString>),
+    Text(Sought),
+}
+
+/// # Errors
+/// `malformed-request`, without what was sent.
+fn sought(body: Search) -> Result<By, Problem> {
+    match (body.pan, body.name, body.phone) {
+        (Some(pan), None, None) => {
+            check_pan(&pan)?;
+            Ok(By::Pan(Arc::new(pan)))
+        }
+        (None, Some(name), None) => Sought::name(&name).map(By::Text).ok_or_else(|| {
+            Problem::malformed(format!(
+                "`name` has no word of {NAME_LETTERS_MIN} letters or more"
+            ))
+        }),
+        (None, None, Some(phone)) => Sought::phone(&phone).map(By::Text).ok_or_else(|| {
+            Problem::malformed(format!("`phone` has fewer than {PHONE_DIGITS} digits"))
+        }),
+        _ => Err(Problem::malformed(
+            "say one of `pan`, `name` and `phone`, and no other",
+        )),
+    }
+}
+
+/// Who it may be, one more than are shown where there are more.
+async fn candidates(app: &App, vault: &Vault, sought: &By) -> Result<Vec<ClientCode>, Problem> {
+    let (vault, sought) = (vault.clone(), sought.clone());
+    match sought {
+        By::Pan(pan) => Ok(off_the_runtime(move || vault.find(&pan)).await??),
+        By::Text(sought) => {
+            check_knowing(app)?;
+            // One after another: each opens every client's identity.
+            let turn = SEARCHES.acquire().await;
+            let _turn = turn.map_err(|_| Problem::bug("nobody closes the searches"))?;
+            let identities = app.directory.sealed();
+            let look = move || vault.look(&identities, &sought, FOUND_MAX + 1);
+            Ok(off_the_runtime(look).await??)
+        }
+    }
 }
 
 /// The identity in the clear, behind a recorded reason.

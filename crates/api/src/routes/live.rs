@@ -1,6 +1,7 @@
 //! `GET /v1/live`: what changes, as it changes; over WebSocket when the request asks for it, else as server-sent events.
 
 use super::parameter;
+use crate::auth::logged_in::check_origin;
 use crate::decide::behind;
 use crate::document::values;
 use crate::extract::Query;
@@ -12,7 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde::Deserialize;
@@ -62,7 +63,7 @@ type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
         (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
         (status = 101, description = "A WebSocket, where the request asks for one"),
     ),
-    extensions(("x-problems" = json!(["malformed-request", "event-log-behind", "event-log-unavailable", "foreign-origin", "too-many-live-connections", "no-live-connection-free"]))),
+    extensions(("x-problems" = json!(["malformed-request", "event-log-behind", "event-log-unavailable", "too-many-live-connections", "no-live-connection-free"]))),
 )]
 pub async fn listen(
     State(app): State<App>,
@@ -87,7 +88,7 @@ pub async fn listen(
     tag = "Live",
     params(LiveQuery, ("Last-Event-ID" = Option<values::LogPosition>, Header, description = "The id of the last event that was read")),
     responses((status = 101, description = "A WebSocket; each message is an event as JSON")),
-    extensions(("x-problems" = json!(["malformed-request", "event-log-behind", "event-log-unavailable", "foreign-origin", "too-many-live-connections", "no-live-connection-free"]))),
+    extensions(("x-problems" = json!(["malformed-request", "event-log-behind", "event-log-unavailable", "too-many-live-connections", "no-live-connection-free"]))),
 )]
 pub async fn listen_over_websocket(
     State(app): State<App>,
@@ -120,6 +121,7 @@ async fn over_websocket(
     query: &LiveQuery,
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
+    // A browser lets any page open a WebSocket to us, in the name of who is logged in here.
     check_origin(headers)?;
     let filter = filter(&gate, query)?;
     let upgrade =
@@ -146,29 +148,6 @@ async fn close(socket: &mut WebSocket, frame: CloseFrame) {
     if socket.send(Message::Close(Some(frame))).await.is_ok() {
         while let Some(Ok(_)) = socket.recv().await {}
     }
-}
-
-/// A browser lets any page open a WebSocket to us, in the name of who is logged in here: only our own pages may.
-fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
-    };
-    let authority = |value: &HeaderValue| {
-        let (_, authority) = value.to_str().ok()?.split_once("://")?;
-        Some(authority.to_owned())
-    };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    if host.is_some() && authority(origin).as_deref() == host {
-        return Ok(());
-    }
-    Err(Problem::new(
-        StatusCode::FORBIDDEN,
-        "foreign-origin",
-        "The page is of another origin",
-        "a WebSocket is opened to the host that the page came from, and to no other",
-    ))
 }
 
 fn filter(gate: &Gate, query: &LiveQuery) -> Result<Filter, Problem> {

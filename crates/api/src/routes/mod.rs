@@ -1,5 +1,6 @@
 //! One file per resource; a route's handler holds nothing but its job.
 
+pub mod approvals;
 pub mod audit;
 pub mod bulk;
 pub mod clients;
@@ -169,6 +170,41 @@ fn cursor(before: Option<&str>) -> Result<Option<i64>, Problem> {
         .map(|text| parameter::<Position>("before", text))
         .transpose()?;
     Ok(position.map(|position| i64::try_from(position.as_u64()).unwrap_or(i64::MAX)))
+}
+
+/// Whether a list of what came one after another is oldest first, and where its page begins: `before` in the one order, `after` in the other.
+fn by_age(
+    field: &'static str,
+    sort: Option<String>,
+    (before, after): (Option<&str>, Option<&str>),
+) -> Result<(bool, Option<i64>), Problem> {
+    let newest = format!("-{field}");
+    let sort = sort.map(|sort| one_of("sort", sort, &[&newest, field]));
+    let oldest_first = sort.transpose()?.is_some_and(|sort| sort == field);
+    let (name, wrong) = if oldest_first {
+        ("after", before)
+    } else {
+        ("before", after)
+    };
+    if wrong.is_some() {
+        return Err(other_order(format!(
+            "a list in this order is paged by `{name}`"
+        )));
+    }
+    let text = if oldest_first { after } else { before };
+    let position = text.map(|text| parameter::<Position>(name, text));
+    let number = |position: Position| i64::try_from(position.as_u64()).unwrap_or(i64::MAX);
+    Ok((oldest_first, position.transpose()?.map(number)))
+}
+
+/// A page that is asked for in another order than the one before it.
+fn other_order(detail: impl Into<String>) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "cursor-of-another-order",
+        "The page before was in another order",
+        detail,
+    )
 }
 
 /// A whole number, 1 to `max`.

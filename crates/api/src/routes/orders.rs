@@ -1,11 +1,14 @@
 //! `GET /v1/orders`, `GET /v1/orders/{order_id}`, and what is asked of one order: `cancel`, `modify`, `resolve`.
 
+use super::approvals::{Wanted as Approval, waiting};
 use super::rows::Wanted;
 use super::{
-    cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
+    by_age, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, uuid, wait_for,
 };
 use crate::auth::Who;
-use crate::decide::{accepted, check_knowing, decide, stream_of, unknown_order};
+use crate::decide::{
+    Decided, accepted, check_knowing, decide, decide_within_limit, stream_of, unknown_order,
+};
 use crate::document::values;
 use crate::extract::{IdempotencyKey, Json, NoBody, Path, Query, Reason, limit_price, units};
 use crate::if_match::{IfMatch, etag};
@@ -19,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use squareoff_domain::position::{Change, OrderStatus, Outcome, Request};
 use squareoff_domain::{ClientCode, OrderId, PositionKey, Price, Product, Symbol, Venue};
 use squareoff_projections::orders::{OrderFilter, OrderRow, order, orders};
+use squareoff_store::Position;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -45,9 +49,15 @@ pub struct ListQuery {
     /// Only what may still fill.
     #[param(value_type = bool, required = false)]
     working: Option<String>,
-    /// `next` of the page before.
+    /// Newest first, or oldest first.
+    #[param(value_type = values::OrderSort, required = false)]
+    sort: Option<String>,
+    /// `next` of the page before, where the newest are first.
     #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    /// The same, where the oldest are first.
+    #[param(value_type = values::LogPosition, required = false)]
+    after: Option<String>,
     #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
     #[param(value_type = values::LogPosition, required = false)]
@@ -90,7 +100,7 @@ pub struct Reading {
 #[schema(as = OrderPage)]
 pub struct Page {
     orders: Vec<Order>,
-    /// `before` of the next page; absent when this one was not full.
+    /// `before` of the next page, or `after` where the oldest are first; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
@@ -173,15 +183,21 @@ pub struct Shown {
 #[schema(as = OrderAccepted)]
 struct Accepted {
     request_id: Uuid,
+    #[schema(value_type = values::AcceptedAs)]
+    status: &'static str,
+    /// Only there when a change waits for a second person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<Approval>,
     order_id: Uuid,
-    #[schema(value_type = values::PositionStream)]
+    /// Of the position, or of the approval that it waits for.
+    #[schema(value_type = values::StreamName)]
     stream: String,
     version: u64,
     #[schema(value_type = values::LogPosition)]
     position: String,
 }
 
-/// The orders, newest first.
+/// The orders, newest first unless `sort` says otherwise.
 #[utoipa::path(
     get,
     path = "/v1/orders",
@@ -189,6 +205,7 @@ struct Accepted {
     tag = "Orders",
     params(ListQuery),
     responses((status = 200, description = "A page of orders; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+    extensions(("x-problems" = json!(["cursor-of-another-order"]))),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -203,6 +220,8 @@ pub async fn list(
     let origin = query.origin;
     let origin = origin.map(|origin| one_of("origin", origin, &["ours", "external"]));
     let limit = page_rows(query.limit.as_deref())?;
+    let pages = (query.before.as_deref(), query.after.as_deref());
+    let (oldest_first, behind) = by_age("placed_at", query.sort, pages)?;
     let wanted = OrderFilter {
         client_code: who.own_list(filter::<ClientCode>("client_code", query.client_code)?),
         status: status.transpose()?,
@@ -213,7 +232,8 @@ pub async fn list(
         origin: origin.transpose()?,
         request_id: uuid("request_id", query.request_id.as_deref())?,
         working: flag("working", query.working)?,
-        before: cursor(query.before.as_deref())?,
+        oldest_first,
+        behind,
         limit: Some(limit),
     };
     wait_for(&app, query.at_least.as_deref()).await?;
@@ -223,7 +243,7 @@ pub async fn list(
     let position = found.position.to_string();
     rows.page(
         orders,
-        "before",
+        if oldest_first { "after" } else { "before" },
         next,
         position,
         |orders, next, position| Page {
@@ -298,7 +318,7 @@ pub async fn cancel(
 /// Changes an order of ours: another price, a lower quantity, or both.
 ///
 /// `quantity` is that of the whole order, what has filled included, and only goes down. The change passes the same gate as a
-/// new order.
+/// new order. One that makes the orders of its request worth more than one person may place waits for a second, and `status` says so.
 #[utoipa::path(
     post,
     path = "/v1/orders/{order_id}/modify",
@@ -306,7 +326,7 @@ pub async fn cancel(
     tag = "Orders",
     params(("order_id" = Uuid, Path, description = "The order"), IdempotencyKey, IfMatch),
     request_body = Modify,
-    responses((status = 202, description = "The change is on its way", body = Accepted)),
+    responses((status = 202, description = "The change is on its way, or waits for a second person as `status` says", body = Accepted)),
     extensions(("x-problems" = json!([
         "event-log-behind", "platform-not-active", "unknown-position", "unknown-instrument",
         "new-orders-halted", "market-not-open", "exchange-not-connected", "position-handed-back",
@@ -386,15 +406,33 @@ async fn ask(
         let verified = verified::check(app, who, &position.client, request_id).await;
         app.keep(&actor, &asked, verified)?;
     }
-    let answer = decide(app, &actor, &position, &request, seen).await?;
-    let body = Accepted {
-        request_id: request_id.0,
-        order_id: order.0,
-        stream: answer.stream,
-        version: answer.version,
-        position: answer.position.to_string(),
+    let decided = if matches!(request, Request::Modify { .. }) {
+        decide_within_limit(app, &actor, &position, &request, seen).await?
+    } else {
+        Decided::Accepted(decide(app, &actor, &position, &request, seen).await?)
     };
-    Ok(accepted(&body, Some(order.0), answer.replayed))
+    let body = |status, approval, stream: &str, version, position: Position| Accepted {
+        request_id: request_id.0,
+        status,
+        approval,
+        order_id: order.0,
+        stream: stream.to_owned(),
+        version,
+        position: position.to_string(),
+    };
+    match decided {
+        Decided::Accepted(answer) => {
+            let (version, position) = (answer.version, answer.position);
+            let body = body("accepted", None, &answer.stream, version, position);
+            Ok(accepted(&body, Some(order.0), answer.replayed))
+        }
+        Decided::Waits(waits) => {
+            let (version, position) = (waits.answer.version, waits.answer.position);
+            let (approval, stream) = (Some(Approval::of(&waits)), &waits.answer.stream);
+            let body = body("waiting-for-approval", approval, stream, version, position);
+            Ok(waiting(&body, &waits))
+        }
+    }
 }
 
 async fn position_of(app: &App, who: &Who, order: OrderId) -> Result<PositionKey, Problem> {

@@ -1,7 +1,9 @@
 //! `GET /v1/positions`: the read model's positions, of all clients. One position as the log has it is in [`super::positions`].
 
 use super::rows::Wanted;
-use super::{day, filter, flag, outage, page_rows, rupees, wait_for};
+use super::{
+    day, filter, flag, one_of, other_order, outage, page_rows, parameter, rupees, wait_for,
+};
 use crate::auth::Who;
 use crate::document::values;
 use crate::extract::Query;
@@ -12,7 +14,9 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use squareoff_domain::{ClientCode, Product, Segment, Symbol, Venue};
-use squareoff_projections::positions::{PositionFilter, PositionRow, positions};
+use squareoff_projections::positions::{
+    PositionCursor, PositionFilter, PositionRow, PositionSort, positions,
+};
 use time::OffsetDateTime;
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -41,8 +45,11 @@ pub struct ListQuery {
     frozen: Option<String>,
     #[param(value_type = bool, required = false)]
     breaks: Option<String>,
-    /// `next` of the page before.
-    #[param(value_type = values::PositionStream, required = false)]
+    /// What they are in the order of: `client_code`, which is the order of their streams, where nothing is said.
+    #[param(value_type = values::PositionOrder, required = false)]
+    sort: Option<String>,
+    /// `next` of the page before, in the same order.
+    #[param(value_type = values::PositionCursor, required = false)]
     after: Option<String>,
     #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
@@ -56,7 +63,7 @@ pub struct Page {
     positions: Vec<Position>,
     /// `after` of the next page; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = values::PositionStream, required = false)]
+    #[schema(value_type = values::PositionCursor, required = false)]
     next: Option<String>,
     #[schema(value_type = values::LogPosition)]
     position: String,
@@ -117,7 +124,9 @@ pub struct Position {
     updated_at: OffsetDateTime,
 }
 
-/// The positions of all clients, in the order of their streams.
+/// The positions of all clients, in the order of their streams unless `sort` says otherwise.
+///
+/// What an order is of may change between two pages: a position that moves ahead meanwhile is on none of those behind it.
 ///
 /// Without `trading_date` of the latest date there is.
 #[utoipa::path(
@@ -127,6 +136,7 @@ pub struct Position {
     tag = "Positions",
     params(ListQuery),
     responses((status = 200, description = "A page of positions; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+    extensions(("x-problems" = json!(["cursor-of-another-order"]))),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -135,11 +145,8 @@ pub async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let limit = page_rows(query.limit.as_deref())?;
-    if let Some(after) = &query.after {
-        position_key(after).map_err(|problem| {
-            Problem::invalid_parameter(problem.detail.replacen("`stream`", "`after`", 1))
-        })?;
-    }
+    let (sort, descending) = sorted(query.sort)?;
+    let after = query.after.map(|after| page(sort, &after)).transpose()?;
     let wanted = PositionFilter {
         trading_date: day("trading_date", query.trading_date.as_deref())?,
         client_code: who.own_list(filter::<ClientCode>("client_code", query.client_code)?),
@@ -152,14 +159,16 @@ pub async fn list(
         working: flag("working", query.working)?,
         frozen: flag("frozen", query.frozen)?,
         breaks: flag("breaks", query.breaks)?,
-        after: query.after,
+        sort,
+        descending,
+        after,
         limit: Some(limit),
     };
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = positions(&app.reads, &wanted).await.map_err(outage)?;
     let full = i64::try_from(found.value.len()).unwrap_or(i64::MAX) >= limit;
     let next = found.value.last().filter(|_| full);
-    let next = next.map(|row| row.stream.clone());
+    let next = next.map(|row| text(sort.key(row)));
     let positions: Vec<_> = found.value.into_iter().map(Position::from).collect();
     let position = found.position.to_string();
     rows.page(
@@ -173,6 +182,63 @@ pub async fn list(
             position,
         },
     )
+}
+
+/// Every order there is.
+pub const SORTS: &[&str] = &[
+    "client_code",
+    "-client_code",
+    "symbol",
+    "-symbol",
+    "closable_quantity",
+    "-closable_quantity",
+    "notional",
+    "-notional",
+    "unrealized_profit",
+    "-unrealized_profit",
+];
+
+/// The order that is asked for, and whether it is from the most to the least.
+fn sorted(sort: Option<String>) -> Result<(PositionSort, bool), Problem> {
+    let Some(sort) = sort else {
+        return Ok((PositionSort::default(), false));
+    };
+    let sort = one_of("sort", sort, SORTS)?;
+    let (field, descending) = match sort.strip_prefix('-') {
+        Some(field) => (field, true),
+        None => (sort.as_str(), false),
+    };
+    let known = PositionSort::ALL.iter().find(|it| it.as_str() == field);
+    let known = known.ok_or_else(|| Problem::bug(format!("{field} is in no list")))?;
+    Ok((*known, descending))
+}
+
+/// Where a page begins, as [`text`] wrote it.
+fn page(sort: PositionSort, after: &str) -> Result<PositionCursor, Problem> {
+    let (number, stream) = match after.split_once('~') {
+        Some((number, stream)) => (Some(number), stream),
+        None => (None, after),
+    };
+    let key = position_key(stream).map_err(|problem| {
+        Problem::invalid_parameter(problem.detail.replacen("`stream`", "`after`", 1))
+    })?;
+    let number = number.map(|number| parameter::<i64>("after", number));
+    let number = number.transpose()?;
+    if number.is_some() != sort.is_of_number() {
+        return Err(other_order("`after` is of a list in another order"));
+    }
+    Ok(PositionCursor {
+        number,
+        stream: stream.to_owned(),
+        symbol: key.symbol.to_string(),
+    })
+}
+
+fn text(cursor: PositionCursor) -> String {
+    match cursor.number {
+        Some(number) => format!("{number}~{}", cursor.stream),
+        None => cursor.stream,
+    }
 }
 
 impl From<PositionRow> for Position {

@@ -1,7 +1,9 @@
 //! `POST /v1/square-offs`: close one position, all of it or a part.
 
+use super::approvals::{Wanted as Approval, waiting};
+use crate::approvals::Waits;
 use crate::auth::Who;
-use crate::decide::{self, Answer};
+use crate::decide::{self, Answer, Decided};
 use crate::document::values;
 use crate::extract::{IdempotencyKey, Json, limit_price, whole_units};
 use crate::if_match::IfMatch;
@@ -92,9 +94,15 @@ fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Err
 #[schema(as = SquareOffAccepted)]
 struct Accepted {
     request_id: Uuid,
+    #[schema(value_type = values::AcceptedAs)]
+    status: &'static str,
+    /// Only there when it waits for a second person: then there are no orders yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<Approval>,
     order_ids: Vec<Uuid>,
     orders: Vec<Placed>,
-    #[schema(value_type = values::PositionStream)]
+    /// Of the position, or of the approval that it waits for.
+    #[schema(value_type = values::StreamName)]
     stream: String,
     version: u64,
     #[schema(value_type = values::LogPosition)]
@@ -119,7 +127,8 @@ struct Placed {
 /// Closes one position of the platform's trading date, all of it or a part.
 ///
 /// The side is what closes it. A quantity above the freeze quantity becomes several orders. The request is durable with the
-/// answer; what the exchange makes of it comes later.
+/// answer; what the exchange makes of it comes later. What is worth more than one person may place (`approval_notional`) is not
+/// ordered: it waits for a second person, and `status` says so.
 #[utoipa::path(
     post,
     path = "/v1/square-offs",
@@ -127,7 +136,7 @@ struct Placed {
     tag = "Square-offs",
     params(IdempotencyKey),
     request_body = Body,
-    responses((status = 202, description = "Durable: the orders are on their way", body = Accepted)),
+    responses((status = 202, description = "Durable: the orders are on their way, or it waits for a second person as `status` says", body = Accepted)),
     extensions(("x-problems" = json!([
         "event-log-behind", "unknown-client", "platform-not-active", "unknown-position", "unknown-instrument",
         "new-orders-halted", "market-not-open", "exchange-not-connected", "position-handed-back",
@@ -153,8 +162,11 @@ pub async fn create(
     let verified = verified::check(&app, &who, &position.client, request_id).await;
     app.keep(&actor, &asked, verified)?;
     let request = Request::SquareOff { request_id, terms };
-    let answer = decide::decide(&app, &actor, &position, &request, IfMatch(None)).await?;
-    Ok(accepted(request_id.0, answer))
+    let seen = IfMatch(None);
+    match decide::decide_within_limit(&app, &actor, &position, &request, seen).await? {
+        Decided::Accepted(answer) => Ok(accepted(request_id.0, answer)),
+        Decided::Waits(waits) => Ok(waits_for_approval(request_id.0, &waits)),
+    }
 }
 
 /// The position of the platform's trading day that the body names.
@@ -219,6 +231,8 @@ fn accepted(request_id: Uuid, answer: Answer) -> Response {
     let orders: Vec<_> = answer.events.iter().filter_map(placed).collect();
     let body = Accepted {
         request_id,
+        status: "accepted",
+        approval: None,
         order_ids: orders.iter().map(|order| order.order_id).collect(),
         orders,
         stream: answer.stream,
@@ -228,4 +242,20 @@ fn accepted(request_id: Uuid, answer: Answer) -> Response {
     };
     let first = body.order_ids.first().copied();
     decide::accepted(&body, first, answer.replayed)
+}
+
+fn waits_for_approval(request_id: Uuid, waits: &Waits) -> Response {
+    let position = waits.answer.position.to_string();
+    let body = Accepted {
+        request_id,
+        status: "waiting-for-approval",
+        approval: Some(Approval::of(waits)),
+        order_ids: vec![],
+        orders: vec![],
+        stream: waits.answer.stream.clone(),
+        version: waits.answer.version,
+        proof: super::proofs::path(&position),
+        position,
+    };
+    waiting(&body, waits)
 }

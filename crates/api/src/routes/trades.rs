@@ -2,7 +2,7 @@
 
 use super::rows::Wanted;
 use super::{
-    cursor, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, wait_for,
+    by_age, day, filter, flag, next, one_of, order_id, outage, page_rows, rupees, wait_for,
 };
 use crate::auth::Who;
 use crate::document::values;
@@ -44,9 +44,15 @@ pub struct ListQuery {
     /// Only what the drop copy tells otherwise, or alone.
     #[param(value_type = bool, required = false)]
     breaks: Option<String>,
-    /// `next` of the page before.
+    /// Newest first, or oldest first.
+    #[param(value_type = values::TradeSort, required = false)]
+    sort: Option<String>,
+    /// `next` of the page before, where the newest are first.
     #[param(value_type = values::LogPosition, required = false)]
     before: Option<String>,
+    /// The same, where the oldest are first.
+    #[param(value_type = values::LogPosition, required = false)]
+    after: Option<String>,
     #[param(value_type = u32, minimum = 1, maximum = 500, default = 100, required = false)]
     limit: Option<String>,
     #[param(value_type = values::LogPosition, required = false)]
@@ -57,7 +63,7 @@ pub struct ListQuery {
 #[schema(as = TradePage)]
 pub struct Page {
     trades: Vec<Trade>,
-    /// `before` of the next page; absent when this one was not full.
+    /// `before` of the next page, or `after` where the oldest are first; absent when this one was not full.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = values::LogPosition, required = false)]
     next: Option<String>,
@@ -119,7 +125,7 @@ struct Trade {
     event_position: String,
 }
 
-/// The trades, newest first; `breaks=true` is the list of breaks, for a person to look into.
+/// The trades, newest first unless `sort` says otherwise; `breaks=true` is the list of breaks, for a person to look into.
 #[utoipa::path(
     get,
     path = "/v1/trades",
@@ -127,6 +133,7 @@ struct Trade {
     tag = "Trades",
     params(ListQuery),
     responses((status = 200, description = "A page of trades; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
+    extensions(("x-problems" = json!(["cursor-of-another-order"]))),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -142,6 +149,8 @@ pub async fn list(
         one_of("status", status, &known)
     });
     let limit = page_rows(query.limit.as_deref())?;
+    let pages = (query.before.as_deref(), query.after.as_deref());
+    let (oldest_first, behind) = by_age("executed_at", query.sort, pages)?;
     let wanted = TradeFilter {
         client_code: who.own_list(filter::<ClientCode>("client_code", query.client_code)?),
         order_id: query.order_id.as_deref().map(order_id).transpose()?,
@@ -152,7 +161,8 @@ pub async fn list(
         status: status.transpose()?,
         execution_key: filter::<ExecutionKey>("execution_key", query.execution_key)?,
         breaks: flag("breaks", query.breaks)?,
-        before: cursor(query.before.as_deref())?,
+        oldest_first,
+        behind,
         limit: Some(limit),
     };
     wait_for(&app, query.at_least.as_deref()).await?;
@@ -162,7 +172,7 @@ pub async fn list(
     let position = found.position.to_string();
     rows.page(
         trades,
-        "before",
+        if oldest_first { "after" } else { "before" },
         next,
         position,
         |trades, next, position| Page {

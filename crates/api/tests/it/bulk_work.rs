@@ -49,6 +49,8 @@ impl Worker {
 fn settings(venue_message_rate: u32) -> Settings {
     Settings {
         venue_message_rate,
+        // What a bulk asks was approved with it, whatever it is worth.
+        approval_notional: Some(1),
         ..crate::node::settings()
     }
 }

@@ -382,7 +382,7 @@ impl Desk {
         self.venue(key, order, execution).await
     }
 
-    async fn tell<A: Aggregate>(
+    pub async fn tell<A: Aggregate>(
         &self,
         stream: &str,
         mut tell: impl FnMut(&A) -> Vec<A::Event>,

@@ -364,3 +364,54 @@ async fn a_client_comes_in_by_pan_and_a_code_that_is_sent() {
     };
     assert!(!desk.log().await.iter().any(says));
 }
+
+#[tokio::test]
+async fn clients_are_found_by_name_and_phone_until_they_are_erased() {
+    let desk = Desk::open().await;
+    let (readable, vault) = keyed(&desk).await;
+    let node = &readable.node;
+    let found = async |body: Value| {
+        let request = node.request(Method::POST, "/v1/clients/search").json(&body);
+        let answer = answer(request).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(!answer.text.contains("Namuna") && !answer.text.contains("00042"));
+        assert_eq!(answer.body["more"], false);
+        let clients = answer.body["clients"].as_array().unwrap().iter();
+        let codes = clients.map(|it| it["client_code"].as_str().unwrap().to_owned());
+        codes.collect::<Vec<_>>()
+    };
+    let both = ["C00001", "C00002"];
+    for body in [
+        json!({ "name": "asha" }),
+        json!({ "name": "NAMUNA, Ash" }),
+        json!({ "phone": "0000000042" }),
+        json!({ "phone": "0091 00000-00042" }),
+    ] {
+        assert_eq!(found(body.clone()).await, both, "{body}");
+    }
+    for body in [
+        json!({ "name": "amuna" }),
+        json!({ "name": "asha rao" }),
+        json!({ "phone": "0000000043" }),
+    ] {
+        assert_eq!(found(body.clone()).await, [""; 0], "{body}");
+    }
+    let search = |body: Value| node.request(Method::POST, "/v1/clients/search").json(&body);
+    for (body, word) in [
+        (json!({ "name": "as n" }), "`name`"),
+        (json!({ "phone": "00042" }), "`phone`"),
+        (json!({ "name": 7 }), "`name` is not a text"),
+        (json!({ "name": "asha", "phone": "0000000042" }), "one of"),
+        (json!({ "name": null }), "`name` is not a text"),
+    ] {
+        let refused = answer(search(body)).await;
+        refused.assert_problem(400, "malformed-request", word);
+        assert!(!refused.text.contains("00042") && !refused.text.contains("asha"));
+    }
+    // Under another key it is found as before, and once erased by nothing.
+    erase(&desk, &vault, "C00001").await;
+    node.knows(desk.head().await).await;
+    assert_eq!(found(json!({ "name": "asha" })).await, ["C00002"]);
+    assert_eq!(found(json!({ "phone": "0000000042" })).await, ["C00002"]);
+}

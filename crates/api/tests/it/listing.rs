@@ -162,3 +162,188 @@ async fn trades_are_listed_newest_first_with_their_filters() {
     assert_eq!(count("client_code=C00002").await, 0);
     assert_eq!(count(&format!("order_id={}", Uuid::new_v4())).await, 0);
 }
+
+/// The streams of all pages of positions, and what is done between two of them.
+async fn positions(
+    node: &Node,
+    sort: &str,
+    mut between: impl AsyncFnMut(usize),
+) -> Vec<(String, Value)> {
+    let field = match sort.trim_start_matches('-') {
+        "notional" => "net_quantity",
+        field => field,
+    };
+    let (mut rows, mut after) = (Vec::new(), String::new());
+    for number in 0.. {
+        let path = format!("/v1/positions?limit=2&sort={sort}{after}");
+        let page = node.read(&path).await;
+        for row in list(&page, "positions") {
+            rows.push((text(&row["stream"]).to_owned(), row[field].clone()));
+        }
+        match page.get("next") {
+            Some(next) => after = format!("&after={}", text(next).replace('&', "%26")),
+            None => break,
+        }
+        between(number).await;
+    }
+    rows
+}
+
+#[tokio::test]
+async fn positions_are_listed_in_every_order_there_is_page_by_page_over_ties() {
+    let desk = Desk::open().await;
+    let readable = Readable::start(&desk).await;
+    let node = &readable.node;
+    for field in [
+        "client_code",
+        "symbol",
+        "closable_quantity",
+        "notional",
+        "unrealized_profit",
+    ] {
+        let up = positions(node, field, async |_| {}).await;
+        let mut down = positions(node, &format!("-{field}"), async |_| {}).await;
+        assert_eq!(up.len(), 8);
+        let streams: BTreeSet<_> = up.iter().map(|(stream, _)| stream.clone()).collect();
+        assert_eq!(streams.len(), 8, "{field}: each once");
+        down.reverse();
+        assert_eq!(up, down, "{field}");
+        let numbers = up.iter().map(|(stream, value)| {
+            let number = match value {
+                Value::Number(number) => number.as_i64().unwrap().abs(),
+                _ => 0,
+            };
+            let number = if field == "unrealized_profit" {
+                // Rupees, as text.
+                let rupees: f64 = value.as_str().map_or(0.0, |text| text.parse().unwrap());
+                rupees as i64
+            } else {
+                number
+            };
+            (number, stream.clone())
+        });
+        let numbers: Vec<_> = numbers.collect();
+        if field != "symbol" {
+            let mut sorted = numbers.clone();
+            sorted.sort();
+            assert_eq!(numbers, sorted, "{field}");
+        } else {
+            let symbols: Vec<_> = up.iter().map(|(_, symbol)| text(symbol)).collect();
+            assert!(symbols.is_sorted(), "{symbols:?}");
+        }
+    }
+    // Three are 10 and closable: a tie over two pages.
+    let ten = positions(node, "closable_quantity", async |_| {}).await;
+    assert_eq!(ten.iter().filter(|row| row.1 == json!(10)).count(), 3);
+    for (query, word) in [
+        ("sort=average_price", "`sort` is one of"),
+        ("sort=--notional", "`sort` is one of"),
+        (
+            "sort=notional&after=position-2026-11-20-C00001-NSE:RELIANCE-MIS",
+            "another order",
+        ),
+        (
+            "after=5~position-2026-11-20-C00001-NSE:RELIANCE-MIS",
+            "another order",
+        ),
+        ("sort=notional&after=x~position-2026-11-20", "`after`"),
+    ] {
+        let wrong = node.get(&format!("/v1/positions?{query}")).await;
+        let (status, code) = match word {
+            "another order" => (422, "cursor-of-another-order"),
+            _ => (400, "invalid-parameter"),
+        };
+        wrong.assert_problem(status, code, word);
+    }
+}
+
+#[tokio::test]
+async fn rows_that_come_between_two_pages_neither_hide_nor_double_what_was_there() {
+    let desk = Desk::open().await;
+    let readable = Readable::start(&desk).await;
+    let node = &readable.node;
+    let before: BTreeSet<_> = positions(node, "-closable_quantity", async |_| {})
+        .await
+        .into_iter()
+        .map(|row| row.0)
+        .collect();
+    // New positions with the figure of others, ahead of the cursor, at it, and behind it.
+    let seen = positions(node, "-closable_quantity", async |number| {
+        for (client, units) in [("C00003", 10), ("C00004", 4_005), ("C00005", 1)] {
+            let code = format!("{client}{number}");
+            let key = key(&code, Venue::Nse, "RELIANCE", Product::Mis);
+            let bod = squareoff_domain::position::Report::Bod {
+                key: key.clone(),
+                quantity: squareoff_domain::NetQuantity(units),
+                average_price: squareoff_domain::Price(1_000_000),
+                source: "test".into(),
+            };
+            desk.report(&key, bod).await;
+        }
+        readable.caught_up(&desk).await;
+    })
+    .await;
+    let streams: BTreeSet<_> = seen.iter().map(|row| row.0.clone()).collect();
+    assert_eq!(streams.len(), seen.len(), "none twice");
+    assert!(streams.is_superset(&before), "none missing");
+    let quantities: Vec<_> = seen.iter().map(|row| row.1.as_i64().unwrap()).collect();
+    assert!(quantities.is_sorted_by(|a, b| a >= b), "{quantities:?}");
+}
+
+#[tokio::test]
+async fn orders_and_trades_are_listed_oldest_first_too_while_more_come() {
+    let desk = Desk::open().await;
+    let readable = Readable::start(&desk).await;
+    let node = &readable.node;
+    for number in 0..4 {
+        let order = node.close(&nifty(), 5).await.orders[0];
+        desk.fill(&nifty(), order, &format!("E{number}"), 5, 1_000_000)
+            .await;
+    }
+    readable.caught_up(&desk).await;
+    for (name, field, id) in [
+        ("orders", "placed_at", "order_id"),
+        ("trades", "executed_at", "execution_key"),
+    ] {
+        let newest = pages(node, &format!("/v1/{name}?sort=-{field}&"), name, 3).await;
+        let (mut rows, mut after) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/{name}?limit=3&sort={field}{after}");
+            let page = node.read(&path).await;
+            rows.extend(list(&page, name).iter().cloned());
+            let Some(next) = page.get("next") else { break };
+            after = format!("&after={}", text(next));
+            // It is read to its end, whatever came meanwhile.
+            let order = node.close(&reliance(), 1).await.orders[0];
+            let execution = format!("L{name}{}", rows.len());
+            desk.fill(&reliance(), order, &execution, 1, 1_000_000)
+                .await;
+            readable.caught_up(&desk).await;
+        }
+        let ids = |rows: &[Value]| -> Vec<Value> { rows.iter().map(|it| it[id].clone()).collect() };
+        let mut oldest = ids(&newest);
+        oldest.reverse();
+        assert_eq!(ids(&rows)[..oldest.len()], oldest, "{name}");
+        assert_eq!(
+            ids(&rows).len(),
+            ids(&rows)
+                .iter()
+                .map(Value::to_string)
+                .collect::<BTreeSet<_>>()
+                .len()
+        );
+        for (query, word) in [
+            (format!("sort={field}&before=9"), "`after`"),
+            (format!("sort=-{field}&after=9"), "`before`"),
+            ("after=9".to_owned(), "`before`"),
+            ("sort=quantity".to_owned(), "`sort` is one of"),
+        ] {
+            let wrong = node.get(&format!("/v1/{name}?{query}")).await;
+            let (status, code) = match word {
+                "`after`" | "`before`" => (422, "cursor-of-another-order"),
+                _ => (400, "invalid-parameter"),
+            };
+            wrong.assert_problem(status, code, word);
+        }
+    }
+}

@@ -411,7 +411,7 @@ async fn a_page_of_another_origin_gets_no_websocket() {
     for own in [format!("http://{host}"), format!("https://{host}")] {
         assert_eq!(ask(&own).await, Ok(()));
     }
-    let name = "urn:squareoff:problem:foreign-origin";
+    let name = "urn:squareoff:problem:cross-origin";
     for foreign in [
         "http://evil.example",
         "null",

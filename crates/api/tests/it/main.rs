@@ -19,6 +19,7 @@ mod live;
 mod logging_in;
 mod matching;
 mod node;
+mod of_approvals;
 mod of_bulk;
 mod of_platform;
 mod of_positions;

@@ -1,9 +1,12 @@
 //! `ETag` and `If-Match`: what was seen is changed only while it is so.
 
-use crate::desk::{Desk, nifty};
-use crate::node::{ACTOR, answer, position_path};
+use crate::bulk_work::Plan;
+use crate::desk::{Desk, PATIENCE, nifty, reliance};
+use crate::node::{ACTOR, Node, SECOND, answer, position_path};
 use crate::readable::Readable;
 use serde_json::{Value, json};
+use squareoff_domain::bulk::{self, Bulk, BulkOutcome, BulkPhase, BulkReport};
+use squareoff_domain::platform::MarketPhase;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -74,6 +77,78 @@ async fn a_change_is_refused_when_what_was_seen_has_changed() {
     twice.assert_problem(412, "resource-changed", "");
     let whatever = ask(&cancel, &Value::Null, &new_key(), "*").await;
     whatever.assert_problem(409, "cancel-pending", "");
+}
+
+#[tokio::test]
+async fn the_platform_is_changed_only_as_it_was_seen_whatever_the_markets_do() {
+    let desk = Desk::open().await;
+    let node = Node::start(&desk).await;
+    let tag = async || {
+        let shown = node.get("/v1/platform").await;
+        let tag = shown.header("etag").unwrap().to_owned();
+        assert_eq!(tag, format!("\"{}\"", shown.body["version"]));
+        tag
+    };
+    let ask = |actor: &str, key: &str, path: &str, body: &Value, tag: &str| {
+        let path = format!("/v1/platform/{path}");
+        answer(node.ask_as(actor, key, &path, body).header("If-Match", tag))
+    };
+    let halt = json!({ "scope": "NSE", "reason": "prices look wrong" });
+    let before = tag().await;
+    // A phase that was told changes nothing that people decide on.
+    desk.market(MarketPhase::PreClose).await;
+    assert_ne!(tag().await, before);
+    let halted = ask(ACTOR, "halt", "halt", &halt, &before).await;
+    assert_eq!(halted.status, 202, "{}", halted.text);
+    let again = ask(ACTOR, "halt", "halt", &halt, &before).await;
+    assert!(again.is_repetition() && again.body == halted.body);
+    // Somebody who saw it before the halt wants something else by now.
+    let down = json!({ "reason": "primary back" });
+    let late = ask(SECOND, "down", "stand-down", &down, &before).await;
+    late.assert_problem(412, "resource-changed", "platform");
+    let ahead = ask(SECOND, "down", "stand-down", &down, "\"9999\"").await;
+    ahead.assert_problem(412, "resource-changed", "version 9999");
+    let wrong = ask(SECOND, "down", "stand-down", &down, "seven").await;
+    wrong.assert_problem(400, "invalid-parameter", "`If-Match`");
+    let now = tag().await;
+    let done = ask(SECOND, "down", "stand-down", &down, &now).await;
+    assert_eq!(done.status, 202, "{}", done.text);
+}
+
+#[tokio::test]
+async fn a_bulk_is_changed_only_where_it_was_seen_to_stand() {
+    let desk = Desk::open().await;
+    let node = Node::start(&desk).await;
+    let lines = vec![(nifty(), BulkPhase::Nrml), (reliance(), BulkPhase::Mis)];
+    let plan = Plan::approved(&desk, lines).await;
+    let path = format!("/v1/bulk/{}", plan.id);
+    let settled = async |item| {
+        let outcome = BulkOutcome::NothingToDo;
+        let outcomes = vec![(item, outcome)];
+        let report = BulkReport::ItemsSettled { outcomes };
+        let stream = plan.id.stream();
+        let told = desk.tell(&stream, |bulk: &Bulk| bulk::record(bulk, report.clone()));
+        let position = told.await;
+        assert!(node.app.book.reach(position, PATIENCE).await);
+    };
+    settled(0).await;
+    let shown = node.get(&path).await;
+    let seen = shown.header("etag").unwrap().to_owned();
+    assert_eq!(seen, format!("\"{}\"", shown.body["version"]));
+    // How far its items are is nothing that a pause depends on.
+    settled(1).await;
+    let ask = |key: &str, what: &str, body: &Value, tag: &str| {
+        let request = node.ask_as(ACTOR, key, &format!("{path}/{what}"), body);
+        answer(request.header("If-Match", tag))
+    };
+    let reason = json!({ "reason": "prices look wrong" });
+    let paused = ask("pause", "pause", &reason, &seen).await;
+    assert_eq!(paused.status, 202, "{}", paused.text);
+    assert!(ask("pause", "pause", &reason, &seen).await.is_repetition());
+    let late = ask("abort", "abort", &reason, &seen).await;
+    late.assert_problem(412, "resource-changed", "bulk-");
+    let now = node.get(&path).await.header("etag").unwrap().to_owned();
+    assert_eq!(ask("abort", "abort", &reason, &now).await.status, 202);
 }
 
 #[tokio::test]

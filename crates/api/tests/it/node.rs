@@ -218,6 +218,7 @@ pub fn settings() -> Settings {
         reference_age_max_s: 86_400,
         venue_message_rate: 100,
         caller_verification: false,
+        approval_notional: None,
         caller_verification_minutes: 15,
         session_close: SessionClose::default(),
     }

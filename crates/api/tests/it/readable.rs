@@ -1,8 +1,9 @@
 //! A node with the read models behind it, and how to look into its answers.
 
 use crate::desk::{Desk, PATIENCE};
-use crate::node::Node;
+use crate::node::{Node, settings};
 use serde_json::Value;
+use squareoff_api::Settings;
 use squareoff_projections::Part;
 use squareoff_projections::testing::TestDatabase;
 use squareoff_store::{EventStore, Position};
@@ -25,9 +26,16 @@ impl Drop for Readable {
 
 impl Readable {
     pub async fn start(desk: &Desk) -> Self {
+        Self::under(desk, settings()).await
+    }
+
+    /// Under other settings.
+    pub async fn under(desk: &Desk, settings: Settings) -> Self {
         let test = TestDatabase::start().await.unwrap();
         // Each in its role, as `squareoff up` starts them: nothing the API is asked in any test needs more.
-        let node = Node::reading(desk, &test.database().of_part(Part::Api)).await;
+        let mut app = Node::app(desk, &test.database().of_part(Part::Api));
+        app.settings = settings;
+        let node = Node::serving(desk, app).await;
         let database = test.database().of_part(Part::Projections);
         let store = EventStore::open(&desk.folder().join("log")).unwrap();
         let running = squareoff_projections::run(store, database, std::future::pending());

@@ -42,6 +42,7 @@ fn filled(path: &str) -> String {
         ("{client_code}", "C99999"),
         ("{stream}", stream),
         ("{order_id}", &nobody),
+        ("{approval_id}", &nobody),
         ("{bulk_id}", &nobody),
         ("{kill_id}", &nobody),
         ("{position}", "999999999"),

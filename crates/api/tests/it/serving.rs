@@ -189,6 +189,7 @@ async fn stops_orders_but_not_cancels(event_type: &'static str, schema_version: 
         actor: "newer".into(),
         request_id: Uuid::nil(),
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch: 1,
         body: b"{}".to_vec(),
     };
@@ -259,4 +260,36 @@ async fn a_node_that_has_not_read_the_log_yet_says_so() {
         assert_eq!(body["detail"], json!("still reading the event log"));
     }
     assert_eq!(desk.head().await, head);
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_is_kept_with_what_it_caused_and_with_what_was_refused() {
+    let desk = Desk::open().await;
+    let node = Node::start(&desk).await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let header = format!("00-{trace}-b7ad6b7169203331-01");
+    let from = desk.head().await;
+    let body = close_all(&nifty());
+    for status in [202, 409] {
+        let traced = node.square_off(&body).header("traceparent", &header);
+        assert_eq!(answer(traced).await.status, status);
+    }
+    let none = format!("00-{}-b7ad6b7169203331-01", "0".repeat(32));
+    let untraced = close_all(&crate::desk::reliance());
+    let untraced = node.square_off(&untraced).header("traceparent", none);
+    answer(untraced).await.accepted();
+    crate::of_approvals::until(&desk, "RequestRefused").await;
+    let told = node.read(&format!("/v1/events?from={from}")).await;
+    let told = told["events"].as_array().unwrap().iter();
+    let told: Vec<_> = told
+        .map(|event| {
+            let ours = event["stream"].as_str() == Some(&nifty().stream());
+            let refused = event["type"] == "RequestRefused";
+            assert_eq!(event["trace_id"] == trace, ours || refused, "{event}");
+            assert_eq!(event.get("trace_id").is_some(), ours || refused, "{event}");
+            ours || refused
+        })
+        .collect();
+    assert_eq!(told.iter().filter(|traced| **traced).count(), 4);
+    assert!(told.iter().any(|traced| !traced));
 }

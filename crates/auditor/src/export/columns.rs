@@ -27,12 +27,13 @@ const SCHEMA: &str = "message entries {
   required byte_array actor (UTF8);
   required byte_array request_id (UTF8);
   required byte_array correlation_id (UTF8);
+  required byte_array trace_id (UTF8);
   required byte_array previous (UTF8);
   required byte_array body (UTF8);
   required byte_array proof (UTF8);
 }";
 const NUMBERS: usize = 7;
-const TEXTS: usize = 9;
+const TEXTS: usize = 10;
 
 pub(super) struct Columns {
     file: SerializedFileWriter<File>,
@@ -76,6 +77,9 @@ impl Columns {
             event.actor.to_string(),
             event.request_id.to_string(),
             event.correlation_id.to_string(),
+            event
+                .trace_id
+                .map_or_else(String::new, |trace| trace.to_string()),
             super::hex(&event.previous),
             String::from_utf8_lossy(&event.body).into_owned(),
             proof,

@@ -387,6 +387,7 @@ fn unreadable(position: Position) -> StoredEvent {
         actor: "".into(),
         request_id: Uuid::nil(),
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch: 0,
         previous: [0; 32],
         body: vec![],

@@ -4,8 +4,9 @@
 
 use crate::tlog::Hash;
 
-/// The only layout there is.
+/// Without and with the id of a trace.
 const LAYOUT: u8 = 1;
+const LAYOUT_TRACED: u8 = 2;
 
 /// What an entry says of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Fields<'a> {
     pub actor: &'a str,
     pub request_id: [u8; 16],
     pub correlation_id: [u8; 16],
+    /// Never zeros.
+    pub trace_id: Option<[u8; 16]>,
     pub epoch: u32,
     /// Leaf hash of the stream's event before; zeros for its first.
     pub previous: Hash,
@@ -32,7 +35,8 @@ impl<'a> Fields<'a> {
     /// The fields of an entry's bytes; `None` when they are not exactly one entry of the known layout.
     pub fn of(entry: &'a [u8]) -> Option<Self> {
         let mut rest = Rest(entry);
-        if rest.array() != Some([LAYOUT]) {
+        let [layout] = rest.array()?;
+        if ![LAYOUT, LAYOUT_TRACED].contains(&layout) {
             return None;
         }
         let fields = Fields {
@@ -46,6 +50,10 @@ impl<'a> Fields<'a> {
             actor: rest.text()?,
             request_id: rest.array()?,
             correlation_id: rest.array()?,
+            trace_id: match layout {
+                LAYOUT_TRACED => Some(rest.array().filter(|trace| *trace != [0; 16])?),
+                _ => None,
+            },
             epoch: u32::from_be_bytes(rest.array()?),
             previous: rest.array()?,
             body: {
@@ -66,7 +74,10 @@ impl<'a> Fields<'a> {
             out.extend(length.to_be_bytes());
             out.extend(text.as_bytes());
         };
-        out.push(LAYOUT);
+        out.push(match self.trace_id {
+            None => LAYOUT,
+            Some(_) => LAYOUT_TRACED,
+        });
         text(out, self.stream);
         out.extend(self.version.to_be_bytes());
         out.extend(self.id);
@@ -77,6 +88,7 @@ impl<'a> Fields<'a> {
         text(out, self.actor);
         out.extend(self.request_id);
         out.extend(self.correlation_id);
+        out.extend(self.trace_id.iter().flatten());
         out.extend(self.epoch.to_be_bytes());
         out.extend(self.previous);
         let length = u32::try_from(self.body.len()).expect("a body of an entry");

@@ -68,6 +68,7 @@ pub fn read(line: &[u8], entry: &mut Vec<u8>) -> Option<Line> {
             proof,
         });
     }
+    let layout = entry.len();
     entry.push(1);
     rest.text_into(entry)?;
     rest.literal(",\"version\":")?;
@@ -88,6 +89,16 @@ pub fn read(line: &[u8], entry: &mut Vec<u8>) -> Option<Line> {
     rest.uuid_into(entry)?;
     rest.literal(",\"correlation_id\":")?;
     rest.uuid_into(entry)?;
+    if rest.literal(",\"trace_id\":\"").is_some() {
+        entry[layout] = 2;
+        let from = entry.len();
+        rest.hex_into::<16>(entry)?;
+        rest.literal("\"")?;
+        // No entry has a trace of zeros.
+        if entry[from..] == [0; 16] {
+            return None;
+        }
+    }
     rest.literal(",\"epoch\":")?;
     entry.extend(u32::try_from(rest.number()?).ok()?.to_be_bytes());
     rest.literal(",\"previous\":\"")?;
@@ -138,11 +149,16 @@ fn put_fields(out: &mut Vec<u8>, fields: &Fields<'_>) {
     let correlation = Uuid::from_bytes(fields.correlation_id);
     put(
         out,
-        format_args!(
-            ",\"request_id\":\"{request}\",\"correlation_id\":\"{correlation}\",\"epoch\":{},\"previous\":\"{}\"",
-            fields.epoch,
-            to_hex(&fields.previous)
-        ),
+        format_args!(",\"request_id\":\"{request}\",\"correlation_id\":\"{correlation}\""),
+    );
+    if let Some(trace) = fields.trace_id {
+        let trace = Uuid::from_bytes(trace);
+        put(out, format_args!(",\"trace_id\":\"{}\"", trace.simple()));
+    }
+    let previous = to_hex(&fields.previous);
+    put(
+        out,
+        format_args!(",\"epoch\":{},\"previous\":\"{previous}\"", fields.epoch),
     );
 }
 
@@ -296,7 +312,7 @@ mod tests {
         fn entries()(
             names in (".{0,20}", ".{0,20}", ".{0,20}"),
             numbers in any::<(u64, u16, i64, i64, u32)>(),
-            ids in any::<([u8; 16], [u8; 16], [u8; 16])>(),
+            ids in any::<([u8; 16], [u8; 16], [u8; 16], Option<[u8; 16]>)>(),
             previous in any::<[u8; 32]>(),
             body in prop_oneof![
                 Just(b"{\"a\": [1, \"\xc3\xa9,\\\"body\\\":\"]}".to_vec()),
@@ -317,6 +333,7 @@ mod tests {
                 actor: &names.2,
                 request_id: ids.1,
                 correlation_id: ids.2,
+                trace_id: ids.3.filter(|trace| *trace != [0; 16]),
                 epoch: numbers.4,
                 previous,
                 body: &body,
@@ -372,6 +389,7 @@ mod tests {
             actor: "",
             request_id: [0; 16],
             correlation_id: [0; 16],
+            trace_id: None,
             epoch: 0,
             previous: [0xcd; 32],
             body: b"1",

@@ -189,6 +189,7 @@ fn event() -> NewEvent {
         actor: "asha".into(),
         request_id: id,
         correlation_id: id,
+        trace_id: None,
         epoch: 1,
         body: format!("{{\"epoch\":1,\"reason\":\"{id} — ठीक है\"}}").into_bytes(),
     }

@@ -70,6 +70,7 @@ pub fn entries_but(count: u64, other: u64) -> Vec<Vec<u8>> {
             },
             request_id: id(index, 1),
             correlation_id: id(index / 4, 2),
+            trace_id: None,
             epoch: 1,
             previous,
             body: body.as_bytes(),

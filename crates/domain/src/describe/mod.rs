@@ -2,6 +2,7 @@
 //!
 //! Client, instrument, time and actor are not repeated: they stand beside it.
 
+mod approval;
 mod bulk;
 mod client;
 mod person;
@@ -15,6 +16,7 @@ use crate::refusals::RefusalEvent;
 use crate::sealing::SealEvent;
 use crate::session::SessionEvent;
 use crate::suspense::SuspenseEvent;
+use approval::approval;
 use bulk::bulk;
 use client::client;
 use person::person;
@@ -25,6 +27,7 @@ pub use reason::reason_of;
 /// The event in words.
 pub fn describe(event: &Event) -> String {
     match event {
+        Event::Approval(event) => approval(event),
         Event::Bulk(event) => bulk(event),
         Event::Client(event) => client(event),
         Event::Contract(ContractEvent::ContractListed(listed)) => {

@@ -1,6 +1,7 @@
 //! The reason that stands in an event, word for word: what a person gave, or what the outside said of it.
 
 use crate::Event;
+use crate::approval::{ApprovalEvent, ApprovalOrder};
 use crate::bulk::BulkEvent;
 use crate::client::ClientEvent;
 use crate::people::PersonEvent;
@@ -14,6 +15,7 @@ use crate::suspense::SuspenseEvent;
 /// instruction is kept.
 pub fn reason_of(event: &Event) -> Option<&str> {
     let reason = match event {
+        Event::Approval(event) => approval(event),
         Event::Bulk(event) => bulk(event),
         Event::Platform(event) => platform(event),
         Event::Position(event) => position(event),
@@ -44,6 +46,20 @@ pub fn reason_of(event: &Event) -> Option<&str> {
         Event::Contract(_) | Event::Seal(_) => None,
     };
     reason.filter(|reason| !reason.is_empty())
+}
+
+fn approval(event: &ApprovalEvent) -> Option<&str> {
+    match event {
+        ApprovalEvent::ApprovalAsked(asked) => match &asked.order {
+            ApprovalOrder::SquareOff { terms } => terms.evidence.as_deref(),
+            ApprovalOrder::Modify { .. } => None,
+        },
+        ApprovalEvent::ApprovalRefused(event) => Some(&event.reason),
+        ApprovalEvent::ApprovalGiven(_)
+        | ApprovalEvent::ApprovalWithdrawn(_)
+        | ApprovalEvent::ApprovalLapsed(_)
+        | ApprovalEvent::ApprovalConcluded(_) => None,
+    }
 }
 
 fn bulk(event: &BulkEvent) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! `make fuzz` looks for new histories; these are the ones it kept, each with what it once reached or broke.
 
-use crate::histories::{bulk, platform, position, suspense};
+use crate::histories::{approval, bulk, platform, position, suspense};
 use std::fs;
 use std::path::Path;
 
@@ -40,4 +40,9 @@ fn every_history_of_a_bulk_keeps_the_rules() {
 #[test]
 fn every_history_of_a_suspense_keeps_the_rules() {
     replay("suspense", suspense::run);
+}
+
+#[test]
+fn every_history_of_an_approval_keeps_the_rules() {
+    replay("approval", approval::run);
 }

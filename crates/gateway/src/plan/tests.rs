@@ -24,6 +24,7 @@ fn at(position: u64, epoch: u32) -> StoredEvent {
         actor: "".into(),
         request_id: Uuid::nil(),
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch,
         previous: squareoff_store::NO_PREVIOUS,
         body: vec![],

@@ -113,6 +113,7 @@ fn junk() -> Vec<NewEvent> {
         actor: by.actor,
         request_id: by.request_id,
         correlation_id: by.correlation_id,
+        trace_id: None,
         epoch: 0,
         body: b"{}".to_vec(),
     }]

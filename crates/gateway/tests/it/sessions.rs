@@ -147,6 +147,7 @@ async fn append_newer(rig: &Rig, stream: &str, version: u64, event_type: &'stati
         actor: by.actor,
         request_id: by.request_id,
         correlation_id: by.correlation_id,
+        trace_id: None,
         epoch: 1,
         body: b"{}".to_vec(),
     };

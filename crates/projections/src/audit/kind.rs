@@ -1,6 +1,7 @@
 //! What an event is to the audit trail.
 
 use squareoff_domain::Event;
+use squareoff_domain::approval::ApprovalEvent;
 use squareoff_domain::bulk::BulkEvent;
 use squareoff_domain::client::ClientEvent;
 use squareoff_domain::people::PersonEvent;
@@ -35,6 +36,7 @@ impl AuditKind {
 pub fn kind_of(event: &Event) -> AuditKind {
     let asked = match event {
         Event::Refusal(_) => return AuditKind::Refusal,
+        Event::Approval(event) => approval_asked(event),
         Event::Bulk(event) => bulk_asked(event),
         Event::Platform(event) => !matches!(
             event,
@@ -71,7 +73,8 @@ pub(super) const fn is_kept(event: &Event) -> bool {
                 | PositionEvent::OrderDispatched(_)
                 | PositionEvent::OrderAcknowledged(_)
         ),
-        Event::Bulk(_)
+        Event::Approval(_)
+        | Event::Bulk(_)
         | Event::Person(_)
         | Event::Platform(_)
         | Event::Refusal(_)
@@ -80,11 +83,12 @@ pub(super) const fn is_kept(event: &Event) -> bool {
     }
 }
 
-/// Whether the event belongs to the story of an incident: what people decided about platform and bulks, and what sessions and markets
+/// Whether the event belongs to the story of an incident: what people decided about platform, bulks and orders above the limit, and what sessions and markets
 /// did.
 pub(super) fn is_timeline(event: &Event) -> bool {
     match event {
-        Event::Platform(_) => true,
+        // What needs two people is part of the story.
+        Event::Approval(_) | Event::Platform(_) => true,
         Event::Session(event) => !matches!(event, SessionEvent::SessionKept(_)),
         Event::Bulk(event) => match event {
             BulkEvent::BulkProposed(_)
@@ -136,6 +140,16 @@ const fn person_asked(event: &PersonEvent) -> bool {
         | PersonEvent::LoggedOut(_)
         | PersonEvent::LogInRevoked(_) => true,
         PersonEvent::RefreshTokenReused(_) | PersonEvent::LogInLockedOut(_) => false,
+    }
+}
+
+const fn approval_asked(event: &ApprovalEvent) -> bool {
+    match event {
+        ApprovalEvent::ApprovalAsked(_)
+        | ApprovalEvent::ApprovalGiven(_)
+        | ApprovalEvent::ApprovalRefused(_)
+        | ApprovalEvent::ApprovalWithdrawn(_) => true,
+        ApprovalEvent::ApprovalLapsed(_) | ApprovalEvent::ApprovalConcluded(_) => false,
     }
 }
 

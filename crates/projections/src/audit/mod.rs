@@ -12,10 +12,12 @@ pub use query::{
     AuditFilter, AuditRow, ExecutionFilter, ExecutionRow, audit, audit_event, executions,
 };
 
+use crate::approvals::FoldedApproval;
 use crate::cell::table_row;
 use crate::fold::FoldedPosition;
 use crate::units::{instant, position as log_position, units};
 use kind::{is_kept, is_timeline};
+use squareoff_domain::approval::{ApprovalEvent, ApprovalOrder};
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::{Event, ExecutionKey, PositionKey, Price, Quantity, Side, describe};
 use squareoff_store::StoredEvent;
@@ -46,11 +48,12 @@ table_row! {
     }
 }
 
-/// What the audit trail says of an event, if anything; `position` is its stream folded with it, where that is a position's.
+/// What the audit trail says of an event, if anything; `position` and `approval` are its stream folded with it, where that is one of theirs.
 pub(crate) fn entry(
     stored: &StoredEvent,
     event: &Event,
     position: Option<&FoldedPosition>,
+    approval: Option<&FoldedApproval>,
 ) -> Option<Entry> {
     let execution = execution_of(event);
     let in_trades = || {
@@ -72,9 +75,10 @@ pub(crate) fn entry(
         recorded_at: instant(stored.recorded_at),
         actor: stored.actor.clone(),
         stream: stored.stream.clone(),
-        client_code: client_of(event, position).map(str::to_owned),
+        client_code: client_of(event, position, approval).map(str::to_owned),
         order_id: match event {
             Event::Position(event) => event.order_id().map(|order| order.0),
+            Event::Approval(event) => approved_order(event),
             Event::Bulk(_)
             | Event::Client(_)
             | Event::Contract(_)
@@ -95,10 +99,26 @@ pub(crate) fn entry(
     })
 }
 
-fn client_of<'a>(event: &'a Event, position: Option<&'a PositionKey>) -> Option<&'a str> {
+/// The order that an approval is to change.
+fn approved_order(event: &ApprovalEvent) -> Option<Uuid> {
+    let ApprovalEvent::ApprovalAsked(asked) = event else {
+        return None;
+    };
+    match asked.order {
+        ApprovalOrder::Modify { order_id, .. } => Some(order_id.0),
+        ApprovalOrder::SquareOff { .. } => None,
+    }
+}
+
+fn client_of<'a>(
+    event: &'a Event,
+    position: Option<&'a PositionKey>,
+    approval: Option<&'a FoldedApproval>,
+) -> Option<&'a str> {
     use squareoff_domain::refusals::RefusalEvent::RequestRefused;
     use squareoff_domain::suspense::SuspenseEvent;
     match event {
+        Event::Approval(_) => approval?.client(),
         Event::Position(_) => position.map(|key| key.client.as_str()),
         Event::Client(event) => Some(event.client().as_str()),
         Event::Refusal(RequestRefused(refused)) => Some(refused.position.as_ref()?.client.as_str()),

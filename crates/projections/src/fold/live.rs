@@ -96,7 +96,8 @@ impl LiveFold {
                 });
             }
             Event::Contract(event) => self.listings.apply(event),
-            Event::Bulk(_)
+            Event::Approval(_)
+            | Event::Bulk(_)
             | Event::Client(_)
             | Event::Person(_)
             | Event::Refusal(_)

@@ -16,6 +16,7 @@ pub use live::{LiveChange, LiveFold, LivePlatform};
 pub(crate) use position::{FoldedPosition, Placed, Told};
 pub(crate) use streams::{Folded, next_version};
 
+use crate::approvals::{ApprovalRow, FoldedApproval};
 use crate::audit::{self, Entry};
 use crate::bulks::{BulkItemRow, BulkRow, FoldedBulk};
 use crate::clients::{self, ClientRow};
@@ -42,6 +43,8 @@ pub(crate) const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("n
 const BULKS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
 /// Suspense streams remembered: each venue's of this day and the day before.
 const SUSPENSE_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
+/// Approvals remembered: those that wait for a second person, a few rows each.
+const APPROVALS_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Why an event can't become rows. Trying again gives the same answer, except for [`FoldError::Read`].
@@ -81,6 +84,7 @@ pub enum FoldError {
 /// Rows that a batch of events changed, one each, as they are after it.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
+    pub approvals: Vec<ApprovalRow>,
     pub audit: Vec<Entry>,
     pub bulk_items: Vec<BulkItemRow>,
     pub bulks: Vec<BulkRow>,
@@ -100,6 +104,7 @@ pub(crate) struct Rows {
 /// What a batch changed; rows are made of it when they are wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
+    approvals: BTreeSet<Arc<str>>,
     audit: Vec<Entry>,
     bulks: BTreeSet<Arc<str>>,
     clients: BTreeMap<String, ClientRow>,
@@ -111,6 +116,7 @@ pub(crate) struct Touched {
 
 #[derive(Debug)]
 pub(crate) struct Fold {
+    approvals: Streams<FoldedApproval>,
     bulks: Streams<FoldedBulk>,
     platform: Streams<FoldedPlatform>,
     positions: Streams<FoldedPosition>,
@@ -121,6 +127,7 @@ impl Fold {
     /// Starts anywhere in the log. Remembers at most `streams_max` positions between batches.
     pub(crate) fn new(streams_max: NonZeroUsize) -> Self {
         Fold {
+            approvals: Streams::new(APPROVALS_MAX),
             bulks: Streams::new(BULKS_MAX),
             platform: Streams::new(ONE),
             positions: Streams::new(streams_max),
@@ -147,6 +154,7 @@ impl Fold {
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
         let Fold {
+            approvals,
             bulks,
             platform,
             positions,
@@ -154,6 +162,8 @@ impl Fold {
         } = self;
         let is_position = |event: &Event| matches!(event, Event::Position(_));
         positions.load(store, decoded, is_position).await?;
+        let is_approval = |event: &Event| matches!(event, Event::Approval(_));
+        approvals.load(store, decoded, is_approval).await?;
         let is_bulk = |event: &Event| matches!(event, Event::Bulk(_));
         bulks.load(store, decoded, is_bulk).await?;
         let is_platform = |event: &Event| matches!(event, Event::Platform(_));
@@ -173,8 +183,12 @@ impl Fold {
         touched: &mut Touched,
     ) -> Result<(), FoldError> {
         let stream = || stored.stream.clone();
-        let mut position = None;
+        let (mut position, mut approval) = (None, None);
         match event {
+            Event::Approval(_) => {
+                approval = Some(&*self.approvals.apply(stored, event)?);
+                touched.approvals.insert(stream());
+            }
             Event::Position(_) => {
                 let folded = self.positions.apply(stored, event)?;
                 if !std::mem::replace(&mut folded.touched, true) {
@@ -201,7 +215,8 @@ impl Fold {
             | Event::Seal(_)
             | Event::Session(_) => {}
         }
-        touched.audit.extend(audit::entry(stored, event, position));
+        let entry = audit::entry(stored, event, position, approval);
+        touched.audit.extend(entry);
         match event {
             Event::Client(ClientEvent::ClientRegistered(event)) => {
                 let row = clients::row(stored, event.clone());
@@ -220,7 +235,8 @@ impl Fold {
                 let name = (row.trading_date, row.venue.clone(), row.symbol.clone());
                 touched.contracts.insert(name, row);
             }
-            Event::Position(_)
+            Event::Approval(_)
+            | Event::Position(_)
             | Event::Bulk(_)
             | Event::Person(_)
             | Event::Platform(_)
@@ -247,6 +263,11 @@ impl Fold {
             rows.trades.extend(folded.trade_rows(&stream));
             folded.settled();
         }
+        for stream in touched.approvals {
+            let folded = self.approvals.changed(&stream);
+            rows.approvals.extend(folded.row());
+            folded.settled();
+        }
         for stream in touched.bulks {
             let folded = self.bulks.changed(&stream);
             rows.bulks.extend(folded.row());
@@ -268,6 +289,7 @@ impl Fold {
             folded.settled();
         }
         self.positions.forget();
+        self.approvals.forget();
         self.bulks.forget();
         self.suspense.forget();
         self.platform.forget();

@@ -25,6 +25,7 @@ WITH spans AS (
             WHEN event_type = 'MarketPhaseChanged' THEN 'market'
             WHEN stream LIKE 'session-%' THEN 'session'
             WHEN stream LIKE 'bulk-%' THEN 'bulk'
+            WHEN stream LIKE 'approval-%' THEN 'approval'
             ELSE 'platform'
         END AS kind,
         event_type,

@@ -6,7 +6,10 @@ mod matching;
 mod query;
 
 pub use matching::{Matching, MatchingPosition, positions_matching};
-pub use query::{PositionFilter, position, positions, positions_of_client, positions_open};
+pub use query::{
+    PositionCursor, PositionFilter, PositionSort, position, positions, positions_of_client,
+    positions_open,
+};
 
 use crate::cell::table_row;
 use crate::contracts::Listing;

@@ -6,6 +6,7 @@
 
 use super::RebuildError;
 use super::progress::{Progress, Stage, Tell};
+use crate::approvals::ApprovalRow;
 use crate::audit::Entry;
 use crate::bulks::{BulkItemRow, BulkRow};
 use crate::contracts::ContractRow;
@@ -225,6 +226,7 @@ async fn copy_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sql
         rows.bulks => BulkRow::COPY, BulkRow::copy;
         rows.bulk_items => BulkItemRow::COPY, BulkItemRow::copy;
         rows.suspense => SuspenseRow::COPY, SuspenseRow::copy;
+        rows.approvals => ApprovalRow::COPY, ApprovalRow::copy;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Lists of trades, newest first, one trade, and the totals that are checked against the exchange's ledger.
+//! Lists of trades, newest or oldest first, one trade, and the totals that are checked against the exchange's ledger.
 
 use super::TradeRow;
 use crate::query::{Reflecting, page_size, reflecting};
@@ -21,8 +21,10 @@ pub struct TradeFilter {
     pub execution_key: Option<String>,
     /// Only what the drop copy says otherwise, or alone says: cheap, however many trades there are.
     pub breaks: bool,
-    /// The cursor: only trades before this log position, the `position` of the last row of the page before.
-    pub before: Option<i64>,
+    /// Oldest first; else newest first.
+    pub oldest_first: bool,
+    /// The cursor: only trades behind the one of this log position in the list's order, the `position` of the last row of the page before.
+    pub behind: Option<i64>,
     /// Rows of a page: 1 to [`crate::PAGE_ROWS_MAX`], [`crate::PAGE_ROWS_DEFAULT`] when `None`; what is outside is moved inside.
     pub limit: Option<i64>,
 }
@@ -46,7 +48,7 @@ pub struct TradeCount {
     pub executions: i64,
 }
 
-/// Trades, newest first.
+/// Trades, newest first, or oldest first.
 ///
 /// # Errors
 /// When Postgres is away.
@@ -54,22 +56,31 @@ pub async fn trades(
     pool: &PgPool,
     filter: &TradeFilter,
 ) -> Result<Reflecting<Vec<TradeRow>>, sqlx::Error> {
-    reflecting!(pool, |connection| sqlx::query_file_as!(
-        TradeRow,
-        "src/trades/list.sql",
-        filter.client_code.as_deref(),
-        filter.order_id,
-        filter.venue.as_deref(),
-        filter.symbol.as_deref(),
-        filter.trading_date,
-        filter.origin.as_deref(),
-        filter.status.as_deref(),
-        filter.execution_key.as_deref(),
-        filter.breaks,
-        filter.before,
-        page_size(filter.limit),
-    )
-    .fetch_all(connection))
+    macro_rules! page {
+        ($file:literal) => {
+            reflecting!(pool, |connection| sqlx::query_file_as!(
+                TradeRow,
+                $file,
+                filter.client_code.as_deref(),
+                filter.order_id,
+                filter.venue.as_deref(),
+                filter.symbol.as_deref(),
+                filter.trading_date,
+                filter.origin.as_deref(),
+                filter.status.as_deref(),
+                filter.execution_key.as_deref(),
+                filter.breaks,
+                filter.behind,
+                page_size(filter.limit),
+            )
+            .fetch_all(connection))
+        };
+    }
+    if filter.oldest_first {
+        page!("src/trades/oldest.sql")
+    } else {
+        page!("src/trades/list.sql")
+    }
 }
 
 /// The trade whose first event is at this log position.

@@ -24,7 +24,7 @@ use squareoff_projections::incidents::{IncidentFilter, incident, incidents};
 use squareoff_projections::orders::{OrderFilter, order, orders};
 use squareoff_projections::platform::platform;
 use squareoff_projections::positions::{
-    PositionFilter, position, positions, positions_matching, positions_of_client,
+    PositionCursor, PositionFilter, position, positions, positions_matching, positions_of_client,
 };
 use squareoff_projections::suspense::{SuspenseFilter, suspended, suspense};
 use squareoff_projections::testing::TestDatabase;
@@ -230,7 +230,11 @@ async fn a_position_shows_profit_external_orders_breaks_and_why_it_is_frozen() {
         ),
         (
             PositionFilter {
-                after: Some(key.stream()),
+                after: Some(PositionCursor {
+                    number: None,
+                    stream: key.stream(),
+                    symbol: key.symbol.to_string(),
+                }),
                 ..any.clone()
             },
             1,

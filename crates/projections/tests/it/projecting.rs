@@ -165,7 +165,7 @@ async fn a_list_is_paged_by_its_cursor_and_filtered_by_every_field() {
         let page = orders(
             &pool,
             &OrderFilter {
-                before,
+                behind: before,
                 ..filter.clone()
             },
         )
@@ -350,6 +350,7 @@ async fn an_event_of_a_newer_release_stops_the_runner_with_its_name_and_place() 
         actor: "test".into(),
         request_id: Uuid::nil(),
         correlation_id: Uuid::nil(),
+        trace_id: None,
         epoch: 1,
         body: b"{}".to_vec(),
     };

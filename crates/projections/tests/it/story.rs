@@ -108,6 +108,7 @@ impl Desk {
             actor: "test".into(),
             request_id: Uuid::nil(),
             correlation_id: Uuid::nil(),
+            trace_id: None,
             epoch: 1,
             body: b"{}".to_vec(),
         };
@@ -136,6 +137,7 @@ impl Desk {
             actor: self.actor.into(),
             request_id: self.request,
             correlation_id: self.request,
+            trace_id: None,
             epoch: 1,
             body: encoded.body,
         }

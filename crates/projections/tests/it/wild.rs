@@ -3,6 +3,7 @@
 
 use crate::story::{Desk, date, key};
 use rand::RngExt;
+use squareoff_domain::approval::*;
 use squareoff_domain::bulk::*;
 use squareoff_domain::client::{
     CallerVerificationFailed, CallerVerified, ClientErased, ClientEvent, ClientIdentityRecorded,
@@ -210,7 +211,7 @@ fn person(desk: &mut Desk, operator: OperatorId) -> PersonEvent {
 
 /// An event and the stream it goes to.
 fn any(desk: &mut Desk) -> (String, Event) {
-    match desk.random.random_range(0..22) {
+    match desk.random.random_range(0..23) {
         0 => ("client-C00091".into(), Event::Client(client(desk))),
         1 => {
             let key = position_key(desk);
@@ -255,6 +256,10 @@ fn any(desk: &mut Desk) -> (String, Event) {
                 note: text(desk),
             })),
         ),
+        22 => {
+            let id = ApprovalId(Uuid::from_u128(desk.random.random_range(700..703)));
+            (id.stream(), Event::Approval(approval(desk, id)))
+        }
         10 => {
             let operator: OperatorId = "desk-wild".parse().unwrap();
             (
@@ -882,5 +887,62 @@ fn suspense(desk: &mut Desk) -> SuspenseEvent {
             position,
             source: by,
         }),
+    }
+}
+
+fn approval(desk: &mut Desk, approval_id: ApprovalId) -> ApprovalEvent {
+    let (by, reason, request_id) = (text(desk), text(desk), request(desk));
+    match desk.random.random_range(0..7) {
+        0 | 1 => {
+            let key = position_key(desk);
+            let order_id = order(desk, &key);
+            let change = Change {
+                price: Some(price(desk)),
+                quantity: None,
+            };
+            let limit = chance(desk).then(|| price(desk));
+            let terms = SquareOffTerms {
+                quantity: Wanted::All,
+                price: limit.map_or(PricePolicy::MarketableLimit, PricePolicy::Limit),
+                time_in_force: TimeInForce::Day,
+                evidence: chance(desk).then(|| text(desk)),
+            };
+            let order = if chance(desk) {
+                ApprovalOrder::SquareOff { terms }
+            } else {
+                ApprovalOrder::Modify { order_id, change }
+            };
+            ApprovalEvent::ApprovalAsked(ApprovalAsked {
+                approval_id,
+                request_id,
+                key,
+                order,
+                quantity: quantity(desk),
+                price: price(desk),
+                notional: u64::MAX,
+                limit: 5,
+                epoch: 1,
+                asked_by: by,
+            })
+        }
+        2 => ApprovalEvent::ApprovalGiven(ApprovalGiven { request_id, by }),
+        3 => ApprovalEvent::ApprovalRefused(ApprovalRefused {
+            request_id,
+            by,
+            reason,
+        }),
+        4 => ApprovalEvent::ApprovalWithdrawn(ApprovalWithdrawn { request_id, by }),
+        5 => ApprovalEvent::ApprovalLapsed(ApprovalLapsed { epoch: 1 }),
+        _ => {
+            let outcome = if chance(desk) {
+                ApprovalOutcome::Ordered { request_id }
+            } else {
+                ApprovalOutcome::Refused {
+                    code: "nothing-to-close".into(),
+                    detail: reason,
+                }
+            };
+            ApprovalEvent::ApprovalConcluded(ApprovalConcluded { outcome })
+        }
     }
 }

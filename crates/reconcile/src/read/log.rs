@@ -144,7 +144,8 @@ impl Folding {
                     self.log.instruments.insert(place, instrument);
                 }
             }
-            Event::Bulk(_)
+            Event::Approval(_)
+            | Event::Bulk(_)
             | Event::Client(_)
             | Event::Person(_)
             | Event::Position(_)

@@ -404,6 +404,7 @@ mod tests {
             actor: "desk".into(),
             request_id: Uuid::nil(),
             correlation_id: Uuid::nil(),
+            trace_id: None,
             epoch: 1,
             body: vec![b' '; bytes],
         };

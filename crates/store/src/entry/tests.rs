@@ -19,7 +19,13 @@ fn event() -> impl Strategy<Value = StoredEvent> {
         any::<i64>(),
         any::<i64>(),
     );
-    let who = (name(), any::<u128>(), any::<u128>(), any::<u32>());
+    let who = (
+        name(),
+        any::<u128>(),
+        any::<u128>(),
+        any::<u32>(),
+        any::<Option<[u8; 16]>>(),
+    );
     let body = prop::collection::vec(any::<u8>(), 0..600);
     (place, what, who, body).prop_map(|(place, what, who, body)| StoredEvent {
         position: Position::from_u64(place.0.unsigned_abs() >> 1),
@@ -34,6 +40,7 @@ fn event() -> impl Strategy<Value = StoredEvent> {
         actor: who.0,
         request_id: Uuid::from_u128(who.1),
         correlation_id: Uuid::from_u128(who.2),
+        trace_id: who.4.and_then(TraceId::of_bytes),
         epoch: who.3,
         body,
     })
@@ -92,6 +99,7 @@ proptest! {
             actor: event.actor.clone(),
             request_id: event.request_id,
             correlation_id: event.correlation_id,
+            trace_id: event.trace_id,
             epoch: event.epoch,
             body: event.body.clone(),
         };
@@ -118,6 +126,7 @@ fn the_layout_is_the_one_that_is_documented() {
         actor: "é".into(),
         request_id: Uuid::from_u128(6),
         correlation_id: Uuid::from_u128(7),
+        trace_id: None,
         epoch: 8,
         previous: [9; 32],
         body: b"{}".to_vec(),
@@ -153,11 +162,44 @@ fn the_layout_is_the_one_that_is_documented() {
     );
     assert_eq!(empty.event(), Err(EntryError::Short { field: "layout" }));
     let newer = Entry {
-        bytes: vec![2],
+        bytes: vec![3],
         ..empty
     };
     assert_eq!(
         newer.event().unwrap_err().to_string(),
-        "its layout is 2, this release knows 1"
+        "its layout is 3, this release knows 1 and 2"
     );
+}
+
+#[test]
+fn a_trace_makes_another_layout_and_zeros_are_none() {
+    let event = StoredEvent {
+        position: Position::START,
+        stream: "s".into(),
+        version: 1,
+        recorded_at: Timestamp(0),
+        id: Uuid::nil(),
+        event_type: "T".into(),
+        schema_version: 1,
+        occurred_at: Timestamp(0),
+        actor: "a".into(),
+        request_id: Uuid::nil(),
+        correlation_id: Uuid::from_u128(7),
+        trace_id: None,
+        epoch: 0,
+        previous: NO_PREVIOUS,
+        body: vec![],
+    };
+    let without = Entry::of(&event);
+    let trace_id = TraceId::of_bytes([0xab; 16]);
+    let mut with = Entry::of(&StoredEvent { trace_id, ..event });
+    assert_eq!(with.bytes.len(), without.bytes.len() + 16);
+    assert_eq!(with.event().unwrap().trace_id, trace_id);
+    let at = with.bytes.windows(16).position(|part| part == [0xab; 16]);
+    let at = at.unwrap();
+    assert_eq!(with.bytes[at - 16..at], *Uuid::from_u128(7).as_bytes());
+    assert_eq!(with.bytes[1..at], without.bytes[1..at]);
+    assert_eq!(with.bytes[at + 16..], without.bytes[at..]);
+    with.bytes[at..at + 16].fill(0);
+    assert_eq!(with.event(), Err(EntryError::NoTrace));
 }

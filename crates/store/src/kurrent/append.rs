@@ -293,6 +293,7 @@ impl Asked {
                 actor: event.actor,
                 request_id: event.request_id,
                 correlation_id: event.correlation_id,
+                trace_id: event.trace_id,
                 epoch: event.epoch,
                 previous: NO_PREVIOUS,
                 body: event.body,

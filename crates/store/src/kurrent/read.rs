@@ -280,6 +280,7 @@ fn to_stored(
         actor: shared(&metadata.actor, neighbour.map(|event| &event.actor)),
         request_id: metadata.request_id,
         correlation_id: metadata.correlation_id,
+        trace_id: metadata.trace_id,
         epoch: metadata.epoch,
         previous: metadata.previous,
         body: event.data.to_vec(),

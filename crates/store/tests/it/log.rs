@@ -170,6 +170,7 @@ pub fn event(id: u128, body: &str) -> NewEvent {
         actor: "desk-1".into(),
         request_id: Uuid::from_u128(id + 1),
         correlation_id: Uuid::from_u128(id + 2),
+        trace_id: None,
         epoch: 7,
         body: json(body).into(),
     }

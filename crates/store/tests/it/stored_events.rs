@@ -67,6 +67,7 @@ impl Sample {
             actor: "sample".into(),
             request_id: Uuid::nil(),
             correlation_id: Uuid::nil(),
+            trace_id: None,
             epoch: 1,
             previous: squareoff_store::NO_PREVIOUS,
             body: self.text.clone().into(),

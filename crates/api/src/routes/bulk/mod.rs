@@ -3,11 +3,11 @@
 mod propose;
 mod show;
 
-use crate::auth::Actor;
 use crate::bulk::desk;
 use crate::decide::accepted;
 use crate::document::values;
-use crate::extract::{IdempotencyKey, Json, NoBody, Path, Reason};
+use crate::extract::{Json, NoBody, Path, Reason};
+use crate::if_match::Asking;
 use crate::problem::Problem;
 use crate::routes::rupees;
 use crate::server::App;
@@ -51,18 +51,17 @@ pub struct Why {
     path = "/v1/bulk/{bulk_id}/approve",
     operation_id = "approveBulk",
     tag = "Bulk",
-    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), Asking),
     responses((status = 202, description = "It is approved", body = Done)),
     extensions(("x-problems" = json!(["unknown-bulk", "bulk-in-another-status", "list-incomplete", "own-request"]))),
 )]
 async fn approve(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, &text, BulkAsk::Approve).await
+    ask(&app, &asking, &text, BulkAsk::Approve).await
 }
 
 /// Turns a bulk down before it is approved, by anybody.
@@ -71,20 +70,19 @@ async fn approve(
     path = "/v1/bulk/{bulk_id}/reject",
     operation_id = "rejectBulk",
     tag = "Bulk",
-    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), Asking),
     request_body = Why,
     responses((status = 202, description = "It is turned down", body = Done)),
     extensions(("x-problems" = json!(["reason-missing", "unknown-bulk", "bulk-in-another-status"]))),
 )]
 async fn reject(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &actor, &key, &text, BulkAsk::Reject { reason }).await
+    ask(&app, &asking, &text, BulkAsk::Reject { reason }).await
 }
 
 /// Begins no new item; what works goes on.
@@ -93,20 +91,19 @@ async fn reject(
     path = "/v1/bulk/{bulk_id}/pause",
     operation_id = "pauseBulk",
     tag = "Bulk",
-    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), Asking),
     request_body = Why,
     responses((status = 202, description = "It is paused", body = Done)),
     extensions(("x-problems" = json!(["reason-missing", "unknown-bulk", "bulk-in-another-status"]))),
 )]
 async fn pause(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &actor, &key, &text, BulkAsk::Pause { reason }).await
+    ask(&app, &asking, &text, BulkAsk::Pause { reason }).await
 }
 
 /// Goes on with a bulk that is paused.
@@ -115,18 +112,17 @@ async fn pause(
     path = "/v1/bulk/{bulk_id}/resume",
     operation_id = "resumeBulk",
     tag = "Bulk",
-    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), Asking),
     responses((status = 202, description = "It goes on", body = Done)),
     extensions(("x-problems" = json!(["unknown-bulk", "bulk-in-another-status"]))),
 )]
 async fn resume(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, &text, BulkAsk::Resume).await
+    ask(&app, &asking, &text, BulkAsk::Resume).await
 }
 
 /// Begins no item ever again; what works is followed to its end, the rest is `skipped`.
@@ -135,34 +131,26 @@ async fn resume(
     path = "/v1/bulk/{bulk_id}/abort",
     operation_id = "abortBulk",
     tag = "Bulk",
-    params(("bulk_id" = Uuid, Path, description = "The bulk"), IdempotencyKey),
+    params(("bulk_id" = Uuid, Path, description = "The bulk"), Asking),
     request_body = Why,
     responses((status = 202, description = "It is ended", body = Done)),
     extensions(("x-problems" = json!(["reason-missing", "unknown-bulk", "bulk-in-another-status"]))),
 )]
 async fn abort(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &actor, &key, &text, BulkAsk::Abort { reason }).await
+    ask(&app, &asking, &text, BulkAsk::Abort { reason }).await
 }
 
-async fn ask(
-    app: &App,
-    actor: &Actor,
-    key: &IdempotencyKey,
-    text: &str,
-    wanted: BulkAsk,
-) -> Result<Response, Problem> {
+async fn ask(app: &App, asking: &Asking, text: &str, wanted: BulkAsk) -> Result<Response, Problem> {
     let id = bulk_id(text)?;
-    let request_id = key.request_id(&actor.0);
-    let answer = desk::ask(app, actor, id, request_id, wanted).await?;
+    let answer = desk::ask(app, asking, id, wanted).await?;
     let body = Done {
-        request_id: request_id.0,
+        request_id: asking.request_id().0,
         bulk_id: id.0,
         stream: answer.stream,
         version: answer.version,

@@ -5,12 +5,14 @@ use crate::auth::Actor;
 use crate::bulk::{MeasuredPace, Summary};
 use crate::document::values;
 use crate::extract::{Path, Query};
+use crate::if_match::etag;
 use crate::problem::Problem;
 use crate::routes::{
     cursor, next, one_of, outage, page_rows, parameter, rfc3339, rupees, wait_for,
 };
 use crate::server::{App, now};
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use squareoff_domain::bulk::{BulkId, BulkPhase, BulkRefusal, BulkStatus};
 use squareoff_domain::{ClientCode, Timestamp};
@@ -136,6 +138,8 @@ struct Listed {
     stopped_because: Option<String>,
     #[schema(value_type = Option<values::Instant>, required = true)]
     ended_at: Option<String>,
+    /// Of its stream: the `ETag`, for `If-Match`.
+    version: u64,
     progress: Progress,
 }
 
@@ -291,18 +295,19 @@ pub(super) async fn list(
     operation_id = "showBulk",
     tag = "Bulk",
     params(("bulk_id" = Uuid, Path, description = "The bulk")),
-    responses((status = 200, description = "The bulk", body = Shown)),
+    responses((status = 200, description = "The bulk", body = Shown, headers(("ETag" = String, description = "The version of its stream, for `If-Match`")))),
     extensions(("x-problems" = json!(["unknown-bulk"]))),
 )]
 pub(super) async fn show(
     State(app): State<App>,
     _: Actor,
     Path(text): Path<String>,
-) -> Result<axum::Json<Shown>, Problem> {
+) -> Result<Response, Problem> {
     let id = bulk_id(&text)?;
     let position = app.book.progress().position;
     let summary = app.book.summary(id).ok_or(BulkRefusal::UnknownBulk)?;
-    Ok(axum::Json(Shown::of(id, &summary, position)))
+    let shown = Shown::of(id, &summary, position);
+    Ok((etag(summary.version), axum::Json(shown)).into_response())
 }
 
 /// How far each phase of a bulk is.
@@ -406,6 +411,7 @@ impl Listed {
             stopped_by: summary.stopped_by.clone(),
             stopped_because: summary.stopped_because.clone(),
             ended_at: summary.ended_at.map(rfc3339),
+            version: summary.version,
             progress: Progress {
                 planned: summary.left() - sent,
                 sent,

@@ -1,9 +1,9 @@
 //! The platform's life: from the request for an activation to the hand-back, each step by whom it needs.
 
 use super::{Accepted, Activation, RECORDED, Why, WithoutBook, ask};
-use crate::auth::Actor;
-use crate::extract::{IdempotencyKey, Json, NoBody, OptionalJson};
+use crate::extract::{Json, NoBody, OptionalJson};
 use crate::hand_back;
+use crate::if_match::Asking;
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, date_in_india, now};
@@ -37,18 +37,17 @@ pub fn router() -> OpenApiRouter<App> {
     path = "/v1/platform/activation",
     operation_id = "requestActivation",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Activation,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["in-the-future", "reason-missing", "platform-already-active", "activation-pending"]))),
 )]
 async fn request_activation(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Activation>,
 ) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, requested_activation(body)?).await
+    ask(&app, &asking, requested_activation(body)?).await
 }
 
 /// Approves the activation that was asked for, as the second person.
@@ -57,17 +56,16 @@ async fn request_activation(
     path = "/v1/platform/activation/approve",
     operation_id = "approveActivation",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["no-activation-pending", "own-request"]))),
 )]
 async fn approve_activation(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, PlatformAsk::ApproveActivation).await
+    ask(&app, &asking, PlatformAsk::ApproveActivation).await
 }
 
 /// Turns the activation down, or takes it back; until the platform is active.
@@ -76,19 +74,18 @@ async fn approve_activation(
     path = "/v1/platform/activation/reject",
     operation_id = "rejectActivation",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Why,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "no-activation-pending"]))),
 )]
 async fn reject_activation(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::RejectActivation { reason }).await
+    ask(&app, &asking, PlatformAsk::RejectActivation { reason }).await
 }
 
 /// Says that the day's book is being loaded.
@@ -97,17 +94,16 @@ async fn reject_activation(
     path = "/v1/platform/activation/load",
     operation_id = "startLoading",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["activation-not-approved"]))),
 )]
 async fn start_loading(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, PlatformAsk::StartLoading).await
+    ask(&app, &asking, PlatformAsk::StartLoading).await
 }
 
 /// Activates: square-offs are taken, in a new epoch.
@@ -119,19 +115,18 @@ async fn start_loading(
     path = "/v1/platform/activation/activate",
     operation_id = "activate",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Option<WithoutBook>,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "activation-not-approved", "book-not-loaded"]))),
 )]
 async fn activate(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     OptionalJson(body): OptionalJson<WithoutBook>,
 ) -> Result<Response, Problem> {
     let without_book = body.map(|body| body.without_book.given()).transpose()?;
-    ask(&app, &actor, &key, PlatformAsk::Activate { without_book }).await
+    ask(&app, &asking, PlatformAsk::Activate { without_book }).await
 }
 
 /// Asks to hand the positions back to the primary: no new square-offs from here on.
@@ -140,19 +135,18 @@ async fn activate(
     path = "/v1/platform/hand-back",
     operation_id = "requestHandBack",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Why,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "platform-not-active"]))),
 )]
 async fn request_hand_back(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::RequestHandback { reason }).await
+    ask(&app, &asking, PlatformAsk::RequestHandback { reason }).await
 }
 
 /// Approves the hand-back, as the second person: what works finishes or is cancelled.
@@ -161,17 +155,16 @@ async fn request_hand_back(
     path = "/v1/platform/hand-back/approve",
     operation_id = "approveHandBack",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["no-handback-pending", "own-request"]))),
 )]
 async fn approve_hand_back(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    ask(&app, &actor, &key, PlatformAsk::ApproveHandback).await
+    ask(&app, &asking, PlatformAsk::ApproveHandback).await
 }
 
 /// Turns the hand-back down, or takes it back: active as before.
@@ -180,19 +173,18 @@ async fn approve_hand_back(
     path = "/v1/platform/hand-back/reject",
     operation_id = "rejectHandBack",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Why,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "no-handback-pending"]))),
 )]
 async fn reject_hand_back(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::RejectHandback { reason }).await
+    ask(&app, &asking, PlatformAsk::RejectHandback { reason }).await
 }
 
 /// Hands every position of the day back, and records the package.
@@ -205,22 +197,21 @@ async fn reject_hand_back(
     path = "/v1/platform/hand-back/complete",
     operation_id = "completeHandBack",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["platform-not-draining", "orders-working", "event-log-behind"]))),
 )]
 async fn complete_hand_back(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    let request_id = key.request_id(&actor.0);
+    let request_id = asking.request_id();
     let asked = Asked::of_desk("complete-hand-back", request_id);
-    let package = hand_back::package(&app, &actor, request_id).await;
-    let package = app.keep(&actor, &asked, package)?;
+    let package = hand_back::package(&app, &asking.actor, request_id).await;
+    let package = app.keep(&asking.actor, &asked, package)?;
     let wanted = PlatformAsk::CompleteHandback { package };
-    ask(&app, &actor, &key, wanted).await
+    ask(&app, &asking, wanted).await
 }
 
 /// Stands the platform down: dormant at once, by one person.
@@ -229,19 +220,18 @@ async fn complete_hand_back(
     path = "/v1/platform/stand-down",
     operation_id = "standDown",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Why,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "platform-not-active"]))),
 )]
 async fn stand_down(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &actor, &key, PlatformAsk::StandDown { reason }).await
+    ask(&app, &asking, PlatformAsk::StandDown { reason }).await
 }
 
 fn requested_activation(body: Activation) -> Result<PlatformAsk, Problem> {

@@ -7,12 +7,13 @@ use super::rfc3339;
 use crate::auth::Actor;
 use crate::decide::{Answer, accepted};
 use crate::document::values;
-use crate::extract::{IdempotencyKey, Reason, Scope, Time};
+use crate::extract::{Reason, Scope, Time};
+use crate::if_match::{Asking, etag};
 use crate::platform;
 use crate::problem::Problem;
 use crate::server::App;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use squareoff_domain::platform::{
@@ -207,16 +208,13 @@ struct Market {
     path = "/v1/platform",
     operation_id = "showPlatform",
     tag = "Platform",
-    responses((status = 200, description = "All of it", body = Shown)),
+    responses((status = 200, description = "All of it", body = Shown, headers(("ETag" = String, description = "The version of the platform's stream, for `If-Match`")))),
 )]
-async fn show(State(app): State<App>, _: Actor) -> Result<axum::Json<Shown>, Problem> {
+async fn show(State(app): State<App>, _: Actor) -> Result<Response, Problem> {
     let loaded = platform::load(&app).await?;
     let position = loaded.position.unwrap_or(Position::START);
-    Ok(axum::Json(Shown::of(
-        &loaded.state,
-        loaded.version,
-        position,
-    )))
+    let shown = Shown::of(&loaded.state, loaded.version, position);
+    Ok((etag(loaded.version), axum::Json(shown)).into_response())
 }
 
 impl Shown {
@@ -290,15 +288,9 @@ fn pending(kill_id: Option<Uuid>, wish: &Wish) -> Pending {
 }
 
 /// Asks, and answers with what was recorded.
-async fn ask(
-    app: &App,
-    actor: &Actor,
-    key: &IdempotencyKey,
-    ask: PlatformAsk,
-) -> Result<Response, Problem> {
-    let request_id = key.request_id(&actor.0);
-    let answer = platform::ask(app, actor, request_id, ask).await?;
-    done(request_id, answer)
+async fn ask(app: &App, asking: &Asking, ask: PlatformAsk) -> Result<Response, Problem> {
+    let answer = platform::ask(app, asking, ask).await?;
+    done(asking.request_id(), answer)
 }
 
 fn done(request_id: RequestId, answer: Answer<PlatformEvent>) -> Result<Response, Problem> {

@@ -3,6 +3,7 @@
 use super::{Accepted, OfVenue, RECORDED, ScopeAlone, Scoped, Told, VenueAlone, Why, ask, done};
 use crate::auth::Actor;
 use crate::extract::{IdempotencyKey, Json, NoBody, Path};
+use crate::if_match::Asking;
 use crate::platform;
 use crate::problem::Problem;
 use crate::server::App;
@@ -35,19 +36,18 @@ pub fn router() -> OpenApiRouter<App> {
     path = "/v1/platform/halt",
     operation_id = "haltNewOrders",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Scoped,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "already-halted"]))),
 )]
 async fn halt(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Scoped>,
 ) -> Result<Response, Problem> {
     let (scope, reason) = (body.scope.0, body.reason.given()?);
-    ask(&app, &actor, &key, PlatformAsk::Halt { scope, reason }).await
+    ask(&app, &asking, PlatformAsk::Halt { scope, reason }).await
 }
 
 /// Asks to take the halt of this very scope back.
@@ -56,25 +56,18 @@ async fn halt(
     path = "/v1/platform/resume",
     operation_id = "requestResume",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Scoped,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "not-halted", "resume-pending"]))),
 )]
 async fn request_resume(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Scoped>,
 ) -> Result<Response, Problem> {
     let (scope, reason) = (body.scope.0, body.reason.given()?);
-    ask(
-        &app,
-        &actor,
-        &key,
-        PlatformAsk::RequestResume { scope, reason },
-    )
-    .await
+    ask(&app, &asking, PlatformAsk::RequestResume { scope, reason }).await
 }
 
 /// Approves the resume, as the second person.
@@ -83,19 +76,18 @@ async fn request_resume(
     path = "/v1/platform/resume/approve",
     operation_id = "approveResume",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = ScopeAlone,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["no-resume-pending", "own-request"]))),
 )]
 async fn approve_resume(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<ScopeAlone>,
 ) -> Result<Response, Problem> {
     let scope = body.scope.0;
-    ask(&app, &actor, &key, PlatformAsk::ApproveResume { scope }).await
+    ask(&app, &asking, PlatformAsk::ApproveResume { scope }).await
 }
 
 /// Turns the resume down, or takes it back: the halt stays.
@@ -104,25 +96,18 @@ async fn approve_resume(
     path = "/v1/platform/resume/reject",
     operation_id = "rejectResume",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Scoped,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "no-resume-pending"]))),
 )]
 async fn reject_resume(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Scoped>,
 ) -> Result<Response, Problem> {
     let (scope, reason) = (body.scope.0, body.reason.given()?);
-    ask(
-        &app,
-        &actor,
-        &key,
-        PlatformAsk::RejectResume { scope, reason },
-    )
-    .await
+    ask(&app, &asking, PlatformAsk::RejectResume { scope, reason }).await
 }
 
 /// Asks to cancel every working order in the scope.
@@ -133,22 +118,20 @@ async fn reject_resume(
     path = "/v1/platform/cancel-all",
     operation_id = "requestCancelAll",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = Scoped,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "too-many-cancel-alls"]))),
 )]
 async fn request_cancel_all(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<Scoped>,
 ) -> Result<Response, Problem> {
     let (scope, reason) = (body.scope.0, body.reason.given()?);
     ask(
         &app,
-        &actor,
-        &key,
+        &asking,
         PlatformAsk::RequestCancelAll { scope, reason },
     )
     .await
@@ -160,20 +143,19 @@ async fn request_cancel_all(
     path = "/v1/platform/cancel-all/{kill_id}/approve",
     operation_id = "approveCancelAll",
     tag = "Platform",
-    params(("kill_id" = Uuid, Path, description = "The `request_id` of the answer to the cancel-all that was asked for"), IdempotencyKey),
+    params(("kill_id" = Uuid, Path, description = "The `request_id` of the answer to the cancel-all that was asked for"), Asking),
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["unknown-cancel-all", "own-request"]))),
 )]
 async fn approve_cancel_all(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
     let kill_id = kill_id(&text)?;
     let wanted = PlatformAsk::ApproveCancelAll { kill_id };
-    ask(&app, &actor, &key, wanted).await
+    ask(&app, &asking, wanted).await
 }
 
 /// Turns a cancel-all down, or takes it back.
@@ -182,21 +164,20 @@ async fn approve_cancel_all(
     path = "/v1/platform/cancel-all/{kill_id}/reject",
     operation_id = "rejectCancelAll",
     tag = "Platform",
-    params(("kill_id" = Uuid, Path, description = "The `request_id` of the answer to the cancel-all that was asked for"), IdempotencyKey),
+    params(("kill_id" = Uuid, Path, description = "The `request_id` of the answer to the cancel-all that was asked for"), Asking),
     request_body = Why,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "unknown-cancel-all"]))),
 )]
 async fn reject_cancel_all(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let (kill_id, reason) = (kill_id(&text)?, body.reason.given()?);
     let wanted = PlatformAsk::RejectCancelAll { kill_id, reason };
-    ask(&app, &actor, &key, wanted).await
+    ask(&app, &asking, wanted).await
 }
 
 /// Asks to log every session to the venue out; new orders have to be halted there.
@@ -205,22 +186,20 @@ async fn reject_cancel_all(
     path = "/v1/platform/disconnect",
     operation_id = "requestDisconnect",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = OfVenue,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "already-disconnected", "disconnect-pending", "halt-first"]))),
 )]
 async fn request_disconnect(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<OfVenue>,
 ) -> Result<Response, Problem> {
     let (venue, reason) = (body.venue, body.reason.given()?);
     ask(
         &app,
-        &actor,
-        &key,
+        &asking,
         PlatformAsk::RequestDisconnect { venue, reason },
     )
     .await
@@ -234,19 +213,18 @@ async fn request_disconnect(
     path = "/v1/platform/disconnect/approve",
     operation_id = "approveDisconnect",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = VenueAlone,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["no-disconnect-pending", "halt-first", "own-request"]))),
 )]
 async fn approve_disconnect(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<VenueAlone>,
 ) -> Result<Response, Problem> {
     let venue = body.venue;
-    ask(&app, &actor, &key, PlatformAsk::ApproveDisconnect { venue }).await
+    ask(&app, &asking, PlatformAsk::ApproveDisconnect { venue }).await
 }
 
 /// Turns the disconnect down, or takes it back: the sessions stay.
@@ -255,22 +233,20 @@ async fn approve_disconnect(
     path = "/v1/platform/disconnect/reject",
     operation_id = "rejectDisconnect",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = OfVenue,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "no-disconnect-pending"]))),
 )]
 async fn reject_disconnect(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<OfVenue>,
 ) -> Result<Response, Problem> {
     let (venue, reason) = (body.venue, body.reason.given()?);
     ask(
         &app,
-        &actor,
-        &key,
+        &asking,
         PlatformAsk::RejectDisconnect { venue, reason },
     )
     .await
@@ -282,19 +258,18 @@ async fn reject_disconnect(
     path = "/v1/platform/reconnect",
     operation_id = "reconnect",
     tag = "Platform",
-    params(IdempotencyKey),
+    params(Asking),
     request_body = OfVenue,
     responses((status = 202, description = RECORDED, body = Accepted)),
     extensions(("x-problems" = json!(["reason-missing", "not-disconnected"]))),
 )]
 async fn reconnect(
     State(app): State<App>,
-    actor: Actor,
-    key: IdempotencyKey,
+    asking: Asking,
     Json(body): Json<OfVenue>,
 ) -> Result<Response, Problem> {
     let (venue, reason) = (body.venue, body.reason.given()?);
-    ask(&app, &actor, &key, PlatformAsk::Reconnect { venue, reason }).await
+    ask(&app, &asking, PlatformAsk::Reconnect { venue, reason }).await
 }
 
 fn kill_id(text: &str) -> Result<RequestId, Problem> {

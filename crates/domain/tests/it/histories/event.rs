@@ -49,7 +49,7 @@ impl<'de> Any<'_, '_> {
             "correction" | "execution" => universe::execution(script).to_string(),
             "date" | "expiry" | "trading_date" => universe::any_date(script).to_string(),
             "exchange_order_id" => universe::exchange_order_id(script.below(16)).to_string(),
-            "by" | "proposed_by" | "requested_by" | "approved_by" | "activated_by" => {
+            "asked_by" | "by" | "proposed_by" | "requested_by" | "approved_by" | "activated_by" => {
                 script.pick(universe::PEOPLE).to_owned()
             }
             "symbol" => universe::key().symbol.to_string(),

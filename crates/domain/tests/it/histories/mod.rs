@@ -8,6 +8,7 @@
 //!
 //! A script may also fold events that nobody decided; from there on only the first holds, for what the rules kept is broken already.
 
+pub mod approval;
 pub mod bulk;
 mod event;
 pub mod platform;
