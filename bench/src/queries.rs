@@ -104,12 +104,15 @@ async fn measure(rounds: usize) -> Result<()> {
         reference_age_max_s: 86_400,
         venue_message_rate: 100,
         caller_verification: true,
+        approval_notional: None,
         caller_verification_minutes: 15,
         session_close: SessionClose::default(),
     };
     let development = DevelopmentKey::load_or_create(&folder.path().join("development.key"))?;
     let token = development.token("supervisor-bench")?;
-    let app = App::start(store.clone(), database.pool(8), development, settings).with_rates(rates);
+    let mut app =
+        App::start(store.clone(), database.pool(8), development, settings).with_rates(rates);
+    app.sample_log_ins = true;
     let head = store.head().await?;
     ensure!(
         app.directory.reach(head, Duration::from_secs(600)).await,

@@ -5,7 +5,8 @@ use anyhow::{Context, Result, bail};
 use secrecy::{ExposeSecret, SecretString};
 use squareoff_access::password::Hashing;
 use squareoff_access::{
-    Access, Carried, Credentials, Factor, FirstSecret, NewPerson, Secrets, Visit, totp_code,
+    Access, Carried, Credentials, Factor, FirstSecret, KeySource, NewPerson, Secrets, Visit,
+    totp_code,
 };
 use squareoff_api::bulk::SessionClose;
 use squareoff_api::server::now;
@@ -46,8 +47,9 @@ pub fn run(args: &[String]) -> Result<()> {
         let store = EventStore::open(&folder.join("log"))?;
         fill(&store, 0).await?;
         open_day(&store).await?;
+        let key = KeySource::FileMadeOnce(folder.join("access.key"));
         let access = Access::new(
-            Secrets::open(&folder.join("access"))?,
+            Secrets::open(&folder.join("access"), &key)?,
             Hashing::start(),
             store.clone(),
         );
@@ -61,6 +63,7 @@ pub fn run(args: &[String]) -> Result<()> {
             reference_age_max_s: 86_400,
             venue_message_rate: 100,
             caller_verification: true,
+            approval_notional: Some(500_000_000_000),
             caller_verification_minutes: 15,
             session_close: SessionClose::default(),
         };
@@ -156,17 +159,24 @@ async fn open_day(store: &EventStore) -> Result<()> {
         platform::record(state, open.clone())
     })
     .await?;
+    tell_session(store, SessionReport::Claim { share: Share::ONLY }).await?;
+    tell_session(store, SessionReport::Ready { fence: 1 }).await
+}
+
+async fn tell_session(store: &EventStore, report: SessionReport) -> Result<()> {
     let stream = session::stream(Venue::Nse, "SQUAREOFF");
-    for report in [
-        SessionReport::Claim { share: Share::ONLY },
-        SessionReport::Ready { fence: 1 },
-    ] {
-        tell(store, &stream, |state: &Session| {
-            session::record(state, Venue::Nse, report.clone()).unwrap_or_default()
-        })
-        .await?;
+    tell(store, &stream, |state: &Session| {
+        session::record(state, Venue::Nse, report.clone()).unwrap_or_default()
+    })
+    .await
+}
+
+/// Says again and again that the session is up, as its gateway does.
+async fn keep_session(store: EventStore) -> Result<()> {
+    loop {
+        tell_session(&store, SessionReport::Keep { fence: 1 }).await?;
+        tokio::time::sleep(KEEP).await;
     }
-    Ok(())
 }
 
 async fn tell<A: Aggregate>(
