@@ -74,6 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "squareoff-bench",
         &[
+            "squareoff-access",
             "squareoff-api",
             "squareoff-auditor",
             "squareoff-domain",
