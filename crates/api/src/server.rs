@@ -38,7 +38,9 @@ use squareoff_identity::Vault;
 use squareoff_projections::Watcher;
 use squareoff_store::{EventStore, Streams, TraceId, traced};
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -65,9 +67,13 @@ pub struct Settings {
     pub session_close: SessionClose,
 }
 
-/// What the routes share. Cheap to clone.
+/// What the routes share, behind one pointer: with each request every layer clones it. What is changed of one is not changed of its clones.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+#[derive(Clone)]
+pub struct Parts {
     pub store: EventStore,
     pub positions: Streams<Position>,
     pub platform: Streams<Platform>,
@@ -100,6 +106,20 @@ pub struct App {
     seal: Option<PathBuf>,
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for App {
+    fn deref_mut(&mut self) -> &mut Parts {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 impl App {
     /// Begins to read the log and to watch the read models, in tasks of the runtime it is called on. Lets nobody in: see
     /// [`App::with_access`].
@@ -110,7 +130,7 @@ impl App {
         settings: Settings,
     ) -> Self {
         let book = Book::follow(store.clone());
-        App {
+        App(Arc::new(Parts {
             positions: Streams::new(store.clone()),
             platform: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
@@ -133,7 +153,7 @@ impl App {
             limits: Limits::new(Rates::default()),
             proofs: None,
             seal: None,
-        }
+        }))
     }
 
     /// Has other limits for those who listen.
@@ -145,37 +165,32 @@ impl App {
 
     /// Proves events and tells of the sealing from this folder of the seal.
     #[must_use]
-    pub fn with_seal(self, folder: &Path) -> Self {
-        App {
-            proofs: Some(Proofs::new(folder)),
-            seal: Some(folder.to_owned()),
-            ..self
-        }
+    pub fn with_seal(mut self, folder: &Path) -> Self {
+        self.proofs = Some(Proofs::new(folder));
+        self.seal = Some(folder.to_owned());
+        self
     }
 
     /// Takes so many requests of one person, address and client.
     #[must_use]
-    pub fn with_rates(self, rates: Rates) -> Self {
-        App {
-            limits: Limits::new(rates),
-            ..self
-        }
+    pub fn with_rates(mut self, rates: Rates) -> Self {
+        self.limits = Limits::new(rates);
+        self
     }
 
     /// Lets people in by this; by development tokens too only where `sample_log_ins` are allowed.
     #[must_use]
-    pub fn with_access(self, access: Access, sample_log_ins: bool) -> Self {
-        App {
-            access: Some(access),
-            sample_log_ins,
-            ..self
-        }
+    pub fn with_access(mut self, access: Access, sample_log_ins: bool) -> Self {
+        self.access = Some(access);
+        self.sample_log_ins = sample_log_ins;
+        self
     }
 
     /// Sends clients their codes by this.
     #[must_use]
-    pub fn with_notifier(self, notifier: Option<Notifier>) -> Self {
-        App { notifier, ..self }
+    pub fn with_notifier(mut self, notifier: Option<Notifier>) -> Self {
+        self.notifier = notifier;
+        self
     }
 
     /// How sealing stands; `None` when nothing was ever sealed, or not here.
