@@ -81,6 +81,7 @@ fn random_edits_are_all_detected_in_their_place_and_both_verifiers_agree() {
         fs::write(&path, original).unwrap();
     }
     assert_eq!(sample::verdict(folder.path()), "intact");
+    assert_eq!(python.verdict(folder.path()), "intact");
     let kinds = [
         "altered",
         "removed",

@@ -70,7 +70,8 @@ pub fn entries_but(count: u64, other: u64) -> Vec<Vec<u8>> {
             },
             request_id: id(index, 1),
             correlation_id: id(index / 4, 2),
-            trace_id: None,
+            // Of requests that came with one; the small vectors are of before there were any.
+            trace_id: (index > 20 && index % 5 == 4).then(|| id(index, 3)),
             epoch: 1,
             previous,
             body: body.as_bytes(),

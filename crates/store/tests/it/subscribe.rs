@@ -150,6 +150,9 @@ async fn a_paced_subscriber_gets_together_what_comes_in_its_pace(log: Log) {
     let mut subscription = store.subscribe(Position::START).paced(PACE);
     append_some(&store, "s", 1).await;
     assert_eq!(take(&mut subscription, 1).await.len(), 1);
+    // Who is not at the end is not held up.
+    let caught_up = Delivery::CaughtUp(subscription.position());
+    assert_eq!(next(&mut subscription, 10).await, caught_up);
     let begun = std::time::Instant::now();
     let waiting = tokio::spawn(async move {
         loop {
