@@ -5,6 +5,7 @@
 mod acknowledged;
 mod adapter;
 mod append;
+mod day;
 mod desk;
 mod e2e;
 mod fix;

@@ -4,27 +4,20 @@
 //! takes, so so many people are so many times 100 a second. Every answer is counted, every one that is no 202 must say when to come again,
 //! and at the end the orders of all that were acknowledged are looked for in the log.
 
+use crate::day;
 use crate::desk::{POSITIONS, fill, key};
 use crate::live::{Served, key_of, load, quantiles, raise_file_limit};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use squareoff_api::Rates;
-use squareoff_domain::client::{self, ClientReport, ClientState};
-use squareoff_domain::platform::{
-    self, BookLoaded, MarketPhase, Platform, PlatformAsk, PlatformReport, PlatformRequest,
-};
 use squareoff_domain::position::PositionEvent;
-use squareoff_domain::reference::{self, ContractList, InstrumentKind};
-use squareoff_domain::session::{self, Session, SessionReport, Share};
-use squareoff_domain::{Client, Contract, Price, Quantity, RequestId, Segment, Timestamp, Venue};
 use squareoff_store::codec::LogEvent;
-use squareoff_store::{Aggregate, Caller, EventStore, Position, Streams};
+use squareoff_store::{EventStore, Position};
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -36,7 +29,6 @@ const TIMES: u64 = 10;
 const SECONDS: u64 = 10;
 /// Connections that requests go over: twice as many as a node has acts under way.
 const CONNECTIONS: u64 = 1_024;
-const SYMBOLS: usize = 60;
 const PAGE: usize = 10_000;
 
 /// Prints one JSON line. `args`: people, times of what they may, seconds (defaults: 5, 10, 10).
@@ -72,7 +64,8 @@ async fn measure(people: u64, times: u64, seconds: u64) -> Result<()> {
     let folder = tempfile::tempdir_in(".")?;
     let store = EventStore::open(&folder.path().join("log"))?;
     fill(&store, 0).await?;
-    open(&store).await?;
+    day::open(&store).await?;
+    tokio::spawn(day::keep_session(store.clone()));
     let begins = store.head().await?;
     let served = Served::start(folder.path(), usize::try_from(CONNECTIONS)?)?;
     let takes_per_s = people * u64::from(Rates::default().person.per_s.get());
@@ -224,131 +217,4 @@ async fn placed(store: &EventStore, begins: Position) -> Result<HashSet<Uuid>> {
             }
         }
     }
-}
-
-/// What has to be told before positions can be closed: contracts, clients, the book, the platform, the market, a session to the venue.
-async fn open(store: &EventStore) -> Result<()> {
-    let date = key(0)?.date;
-    let contracts = (0..SYMBOLS).map(|symbol| contract(date, symbol));
-    let contracts = contracts.collect::<Result<Vec<_>>>()?;
-    let venue = Venue::Nse;
-    tell(
-        store,
-        &reference::contracts_stream(date, venue),
-        |list: &ContractList| list.record(contracts.clone()),
-    )
-    .await?;
-    for number in (0..POSITIONS).step_by(4) {
-        let client = Client {
-            client: key(number)?.client,
-            category: "retail".into(),
-            branch: "Pune".into(),
-            segments: vec![Segment::Cash],
-        };
-        tell(
-            store,
-            &client::client_stream(&client.client),
-            |state: &ClientState| client::record(state, ClientReport::Registered(client.clone())),
-        )
-        .await?;
-    }
-    let book = PlatformReport::Book(BookLoaded {
-        trading_date: date,
-        contracts: SYMBOLS as u64,
-        clients: POSITIONS as u64 / 4,
-        positions: POSITIONS as u64,
-        source: "bench".into(),
-    });
-    let market = PlatformReport::MarketPhase {
-        venue,
-        segment: Segment::Cash,
-        trading_date: date,
-        phase: MarketPhase::Open,
-        source: "bench".into(),
-    };
-    let activate = PlatformRequest {
-        request_id: RequestId(Uuid::new_v4()),
-        by: "bench".into(),
-        ask: PlatformAsk::ActivateAlone {
-            trading_date: date,
-            reason: "bench".into(),
-            without_book: None,
-        },
-    };
-    let streams = platform::STREAM;
-    tell(store, streams, |state: &Platform| {
-        platform::record(state, book.clone())
-    })
-    .await?;
-    tell(store, streams, |state: &Platform| {
-        platform::decide(state, activate.clone()).unwrap_or_default()
-    })
-    .await?;
-    tell(store, streams, |state: &Platform| {
-        platform::record(state, market.clone())
-    })
-    .await?;
-    for report in [
-        SessionReport::Claim { share: Share::ONLY },
-        SessionReport::Ready { fence: 1 },
-    ] {
-        tell(
-            store,
-            &session::stream(venue, "SQUAREOFF"),
-            |state: &Session| session::record(state, venue, report.clone()).unwrap_or_default(),
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-async fn tell<A: Aggregate>(
-    store: &EventStore,
-    stream: &str,
-    mut tell: impl FnMut(&A) -> Vec<A::Event>,
-) -> Result<()> {
-    let id = Uuid::new_v4();
-    let caller = Caller {
-        actor: "bench".into(),
-        request_id: id,
-        correlation_id: id,
-        epoch: 1,
-        now: now()?,
-    };
-    let streams = Streams::<A>::new(store.clone());
-    let told = streams.transact(stream, &caller, |state| {
-        Ok::<_, Infallible>((tell(state), ()))
-    });
-    let told = told.await?;
-    ensure!(told.appended > 0, "{stream} was told nothing");
-    Ok(())
-}
-
-fn contract(date: squareoff_domain::TradingDate, symbol: usize) -> Result<Contract> {
-    Ok(Contract {
-        trading_date: date,
-        venue: Venue::Nse,
-        segment: Segment::Cash,
-        symbol: format!("SAMPLE{symbol:02}").parse()?,
-        kind: InstrumentKind::Equity,
-        expiry: None,
-        strike: None,
-        option_type: None,
-        lot: Quantity::new(1)?,
-        tick: Price(500),
-        freeze: Quantity::new(100_000)?,
-        band_low: Price(900_000),
-        band_high: Price(1_100_000),
-        reference_price: Price(1_000_000),
-        reference_at: now()?,
-        price_protection: Price(30_000),
-        protection_range: None,
-        restriction: None,
-        version: "bench".into(),
-    })
-}
-
-fn now() -> Result<Timestamp> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(Timestamp(i64::try_from(since.as_nanos())?))
 }

@@ -8,10 +8,10 @@ mod serve;
 
 pub use serve::run as serve;
 
+use crate::day::{CLIENTS, OPERATORS, operator_of};
 use crate::desk::{POSITIONS, key};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use serve::{CLIENTS, OPERATORS, operator_of};
 use squareoff_store::{EventStore, Position, READ_EVENTS_MAX};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
