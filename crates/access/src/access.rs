@@ -4,8 +4,9 @@ use crate::checked::Checked;
 use crate::error::AccessError;
 use crate::jwt::{self, Jwk};
 use crate::password::{Hashing, Place, verify};
-use crate::secrets::{Account, Attempt, LogIn, Secrets, SecretsError, StoredKey};
+use crate::secrets::{Account, Attempt, LogIn, Opened, Secrets, SecretsError, StoredKey};
 use crate::token;
+use rusqlite::Connection;
 use secrecy::SecretString;
 use squareoff_domain::people::{
     self, Enrolled, LogInKind, Person, PersonAsk, PersonRefusal, PersonReport, PersonRequest,
@@ -100,9 +101,14 @@ impl Access {
         let Some(digest) = token::digest_of_given(cookie) else {
             return Ok(None);
         };
-        Ok(self
-            .secrets
-            .look_up(|connection| LogIn::by_token(connection, &digest, now))?)
+        let find = |connection: &Connection| {
+            let found = LogIn::by_token(connection, &digest, now)?;
+            Ok(found.map(|log_in| Opened {
+                until: log_in.lives_until(),
+                log_in,
+            }))
+        };
+        Ok(self.secrets.log_in(&digest, now, find)?)
     }
 
     /// The log-in of a program's access token, if the token and the log-in live.
@@ -114,25 +120,30 @@ impl Access {
         token: &str,
         now: Timestamp,
     ) -> Result<Option<LogIn>, AccessError> {
-        let Some(kid) = jwt::kid(token) else {
-            return Ok(None);
-        };
-        let found = self.secrets.look_up(|connection| {
-            let Some(key) = StoredKey::trusted(connection, &self.secrets.sealer(), &kid, now)?
-            else {
+        let digest = token::digest(token);
+        let find = |connection: &Connection| {
+            let Some(kid) = jwt::kid(token) else {
+                return Ok(None);
+            };
+            let trusted = StoredKey::trusted(connection, &self.secrets.sealer(), &kid, now)?;
+            let Some((key, distrusted_at)) = trusted else {
                 return Ok(None);
             };
             let check = || jwt::verify(token, &key, now);
-            let claims = self.checked.claims(token::digest(token), check);
+            let claims = self.checked.claims(digest, check);
             let Some(claims) = claims.filter(|claims| claims.lives(now)) else {
                 return Ok(None);
             };
             let found = LogIn::by_id(connection, claims.sid, now)?;
             let is_meant =
                 |found: &LogIn| found.operator == claims.sub && found.kind == LogInKind::Token;
-            Ok(found.filter(is_meant))
-        })?;
-        Ok(found)
+            Ok(found.filter(is_meant).map(|log_in| {
+                let ends = [claims.lives_until(), distrusted_at, log_in.lives_until()];
+                let until = ends.into_iter().min().expect("three ends");
+                Opened { log_in, until }
+            }))
+        };
+        Ok(self.secrets.log_in(&digest, now, find)?)
     }
 
     /// Notes that a request was made in the log-in, where that is due. The request does not wait for it.

@@ -107,7 +107,11 @@ impl Claims {
 
     /// Whether what it says has not ended.
     pub const fn lives(&self, now: Timestamp) -> bool {
-        seconds(now) < self.exp
+        now.0 < self.lives_until().0
+    }
+
+    pub const fn lives_until(&self) -> Timestamp {
+        Timestamp(self.exp.saturating_mul(1_000_000_000))
     }
 
     pub fn sign(&self, key: &StoredKey) -> String {

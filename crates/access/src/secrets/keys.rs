@@ -31,21 +31,26 @@ impl StoredKey {
         found.map(|found| found.open(sealer)).transpose()
     }
 
-    /// What a token may still be signed with.
+    /// What a token may still be signed with, and until when.
     pub(crate) fn trusted(
         connection: &Connection,
         sealer: &Sealer,
         kid: &str,
         now: Timestamp,
-    ) -> Result<Option<StoredKey>, SecretsError> {
+    ) -> Result<Option<(StoredKey, Timestamp)>, SecretsError> {
         let found = connection
             .prepare_cached(
-                "select kid, seed, made_at from signing_keys
+                "select kid, seed, made_at, distrusted_at from signing_keys
                  where kid = ?1 and (distrusted_at is null or distrusted_at > ?2)",
             )?
-            .query_row(params![kid, now.0], read)
+            .query_row(params![kid, now.0], |row| {
+                let distrusted_at = row.get::<_, Option<i64>>(3)?.unwrap_or(i64::MAX);
+                Ok((read(row)?, Timestamp(distrusted_at)))
+            })
             .optional()?;
-        found.map(|found| found.open(sealer)).transpose()
+        found
+            .map(|(found, distrusted_at)| Ok((found.open(sealer)?, distrusted_at)))
+            .transpose()
     }
 
     /// Those that others check tokens with, the newest first.

@@ -55,6 +55,12 @@ impl LogIn {
         now.0.saturating_sub(self.seen_at.0) >= nanoseconds(SEEN_STEP)
     }
 
+    /// When it ends if nothing more is done in it.
+    pub(crate) fn lives_until(&self) -> Timestamp {
+        let idle = self.seen_at.0.saturating_add(nanoseconds(IDLE_MAX));
+        self.ends_at.min(Timestamp(idle))
+    }
+
     pub(crate) fn insert(
         transaction: &Transaction<'_>,
         new: &NewLogIn,

@@ -6,6 +6,7 @@
 mod accounts;
 pub(crate) mod challenges;
 mod failures;
+mod found;
 mod keys;
 mod log_ins;
 mod sealing;
@@ -14,13 +15,16 @@ pub(crate) use accounts::{Account, CodeTaken};
 pub(crate) use challenges::Answered;
 pub use challenges::CODE_LIFETIME;
 pub(crate) use failures::{Attempt, Locked, wait};
+pub(crate) use found::Opened;
 pub(crate) use keys::StoredKey;
 pub use log_ins::LogIn;
 pub(crate) use log_ins::{NewLogIn, Refreshed};
 pub use sealing::KeySource;
 pub(crate) use sealing::Sealer;
 
+use found::Found;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use squareoff_domain::Timestamp;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -69,8 +73,13 @@ pub enum SecretsError {
 #[derive(Clone)]
 pub struct Secrets {
     writer: Arc<Mutex<Connection>>,
-    reader: Arc<Mutex<Connection>>,
+    reader: Arc<Mutex<Reader>>,
     sealer: Sealer,
+}
+
+struct Reader {
+    connection: Connection,
+    found: Found,
 }
 
 impl Secrets {
@@ -99,7 +108,10 @@ impl Secrets {
             .map_err(io)?;
         let mut writer = connect(&path)?;
         let sealer = prepare(&mut writer, &path, key)?;
-        let reader = connect(&path)?;
+        let reader = Reader {
+            connection: connect(&path)?,
+            found: Found::new(),
+        };
         Ok(Secrets {
             writer: Arc::new(Mutex::new(writer)),
             reader: Arc::new(Mutex::new(reader)),
@@ -148,12 +160,26 @@ impl Secrets {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, SecretsError>,
     ) -> Result<T, SecretsError> {
-        work(&lock(&self.reader))
+        work(&lock(&self.reader).connection)
+    }
+
+    /// The log-in that a cookie or token with this SHA-256 opens, by `find` where it is not known from before.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
+    pub(crate) fn log_in(
+        &self,
+        digest: &[u8; 32],
+        now: Timestamp,
+        find: impl FnOnce(&Connection) -> Result<Option<Opened>, SecretsError>,
+    ) -> Result<Option<LogIn>, SecretsError> {
+        let Reader { connection, found } = &mut *lock(&self.reader);
+        found.open(connection, digest, now, find)
     }
 }
 
 /// A transaction that a panic left is rolled back as it is dropped: the connection is whole.
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn lock<T>(connection: &Mutex<T>) -> MutexGuard<'_, T> {
     connection
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

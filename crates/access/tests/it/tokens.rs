@@ -1,6 +1,6 @@
 //! What programs carry: access tokens, refresh tokens, and the keys that sign.
 
-use crate::door::{Door, ELSEWHERE, HERE, assert_refused, tokens};
+use crate::door::{Door, ELSEWHERE, HERE, assert_refused, cookie, tokens};
 use squareoff_domain::people::{LogInKind, PersonEvent, Role};
 
 #[tokio::test]
@@ -119,4 +119,43 @@ async fn keys_are_replaced_each_day_and_what_the_old_one_signed_lives_out() {
     assert_eq!(fourth[1], third);
     door.pass(361);
     assert_eq!(kids().await, fourth[..1]);
+}
+
+#[tokio::test]
+async fn what_one_process_ends_is_refused_at_once_by_another_that_has_let_it_in_before() {
+    let door = Door::open();
+    let asha = door.ready("desk-asha", Role::Desk).await;
+    let another = door.another();
+    let by_token = door.log_in(&asha, LogInKind::Token).await;
+    let by_cookie = door.log_in(&asha, LogInKind::Cookie).await;
+    let ((access, _), cookie) = (tokens(&by_token), cookie(&by_cookie));
+    let now = door.now();
+    let lets_in = || {
+        let token = another.of_access_token(&access, now).unwrap().is_some();
+        let cookie = another.of_cookie(&cookie, now).unwrap().is_some();
+        (token, cookie)
+    };
+    assert_eq!([lets_in(), lets_in()], [(true, true); 2]);
+    let visit = door.visit(HERE);
+    let ended = door.access.log_out(&by_cookie.log_in, &visit).await;
+    assert!(ended.unwrap());
+    assert_eq!(lets_in(), (true, false));
+    let rotated = door.access.rotate_signing_key(true, now).await;
+    rotated.unwrap();
+    assert_eq!(lets_in(), (false, false));
+}
+
+/// Nothing is committed while it is left alone, so that nothing but the clock tells.
+#[tokio::test]
+async fn a_log_in_that_was_left_idle_is_not_let_in_because_it_was_before() {
+    let door = Door::open();
+    let asha = door.ready("desk-asha", Role::Desk).await;
+    let cookie = cookie(&door.log_in(&asha, LogInKind::Cookie).await);
+    let another = door.another();
+    let lets_in = || another.of_cookie(&cookie, door.now()).unwrap().is_some();
+    assert!(lets_in());
+    door.pass(14 * 60);
+    assert!(lets_in());
+    door.pass(2 * 60);
+    assert!(!lets_in());
 }
