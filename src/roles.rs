@@ -181,6 +181,7 @@ fn connection(of: &VenueSettings, address: &str) -> Result<Connection> {
     Ok(Connection {
         tls: of.tls(address)?,
         schedule: of.hours.0.clone(),
+        reset: of.number_reset.0,
         ..Connection::plain(address)
     })
 }

@@ -14,7 +14,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "database_url",
-        "Postgres for the read models (environment: DATABASE_URL); default a private cluster in the data folder",
+        "Postgres for the read models, over TLS with ?sslmode=verify-full&sslrootcert=FILE (environment: DATABASE_URL); default a private cluster in the data folder",
     ),
     (
         "pg_bin",
@@ -170,6 +170,10 @@ pub(super) const VENUE_SETTINGS: &[(&str, &str)] = &[
     (
         "session_hours",
         "when our sessions to the venue are connected, in India: always, days and hours such as Mon-Fri 08:45-16:15, or one stretch of the week such as Sun 17:00-Fri 17:00; default always",
+    ),
+    (
+        "number_reset",
+        "when-lost or each-session: whether MsgSeqNum goes on from day to day, and starts at 1 only when one side has lost its numbers, or starts at 1 with each of session_hours, as the venue has it; default when-lost",
     ),
     (
         "drop_copy_address",

@@ -147,7 +147,7 @@ fn a_file_that_is_no_toml_is_said_so() {
 
 #[test]
 fn a_venue_has_what_its_own_table_says_and_else_what_is_set_for_all() {
-    let text = "comp_id = \"A\"\nheartbeat_s = 20\n[NSE]\nexchange_address = \"nse:1\"\nfix_version = \"4.2\"\nsession_hours = \"Mon-Fri 08:45-16:15\"\ntls_ca = \"nse.pem\"\ndrop_copy_address = \"copy:2\"\nheartbeat_s = 5\n[BSE]\ndrop_copy_comp_id = \"none\"";
+    let text = "comp_id = \"A\"\nheartbeat_s = 20\n[NSE]\nexchange_address = \"nse:1\"\nfix_version = \"4.2\"\nsession_hours = \"Mon-Fri 08:45-16:15\"\nnumber_reset = \"each-session\"\ntls_ca = \"nse.pem\"\ndrop_copy_address = \"copy:2\"\nheartbeat_s = 5\n[BSE]\ndrop_copy_comp_id = \"none\"";
     let environment = [
         ("SQUAREOFF_NSE_COMP_ID", "N1,N2"),
         ("SQUAREOFF_VENUE_MESSAGE_RATE", "50"),
@@ -176,6 +176,10 @@ fn a_venue_has_what_its_own_table_says_and_else_what_is_set_for_all() {
     assert_eq!(
         (copy.address.as_str(), copy.comp_id.as_str()),
         ("copy:2", "N1-DC")
+    );
+    assert_eq!(
+        [nse, bse].map(|venue| venue.number_reset.to_string()),
+        ["each-session", "when-lost"]
     );
     assert_eq!(nse.tls.as_ref().unwrap().ca, PathBuf::from("nse.pem"));
     // What a venue's table does not say is as for all.
@@ -221,6 +225,12 @@ fn what_is_wrong_with_a_venue_is_named_with_where_it_stands() {
     }
     // What is set for all is read for each venue, and said once.
     assert_eq!(message.matches("`A-B`").count(), 1, "{message}");
+    let always = read("[NSE]\nnumber_reset = \"each-session\"", &[]);
+    let message = always.unwrap_err().to_string();
+    assert!(
+        message.contains("NSE: number_reset is each-session, but session_hours"),
+        "{message}"
+    );
     let alone = read("tls_key = \"own.key\"\ntls_certificate = \"own.pem\"", &[]);
     assert!(
         alone

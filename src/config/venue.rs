@@ -6,6 +6,7 @@ use super::reader::Reader;
 use super::value::{CompIds, YesNo, is_address, is_comp_id};
 use anyhow::{Context, Result};
 use squareoff_domain::Venue;
+use squareoff_fix::Reset;
 use squareoff_fix::driver::tls::{self, ServerName};
 use squareoff_gateway::{Dialect, Tls};
 use std::fmt::Display;
@@ -32,6 +33,7 @@ pub struct VenueSettings {
     pub fix_version: FixVersion,
     pub tls: Option<TlsSettings>,
     pub hours: SessionHours,
+    pub number_reset: NumberReset,
     pub heartbeat_s: u32,
     pub resend_age_max_s: u32,
     /// Messages that the venue takes of one session in a second.
@@ -82,6 +84,31 @@ impl Display for FixVersion {
     }
 }
 
+/// When our sequence numbers start at 1 again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberReset(pub Reset);
+
+impl FromStr for NumberReset {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "when-lost" => Ok(NumberReset(Reset::WhenFresh)),
+            "each-session" => Ok(NumberReset(Reset::EachSession)),
+            _ => Err("expected when-lost or each-session"),
+        }
+    }
+}
+
+impl Display for NumberReset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0 {
+            Reset::EachSession => "each-session",
+            Reset::Never | Reset::WhenFresh | Reset::Always => "when-lost",
+        })
+    }
+}
+
 impl VenueSettings {
     /// Messages that all our sessions to the venue may send in a second.
     pub fn rate_of_all(&self) -> u32 {
@@ -95,6 +122,7 @@ impl VenueSettings {
             address: address.to_owned(),
             tls: None,
             hours: SessionHours::default(),
+            number_reset: NumberReset(Reset::WhenFresh),
             drop_copy: self.drop_copy.map(|copy| DropCopySettings {
                 address: address.to_owned(),
                 ..copy
@@ -152,13 +180,21 @@ impl VenueSettings {
             comp_id: copy_id,
         });
         let tls = tls_settings(reader);
+        let hours = reader.get("session_hours", SessionHours::default(), |_| None);
+        let number_reset = reader.get("number_reset", NumberReset(Reset::WhenFresh), |_| None);
+        if number_reset.0 == Reset::EachSession && hours.0.is_none() {
+            reader.mistake(
+                "number_reset is each-session, but session_hours do not say when a session begins",
+            );
+        }
         let settings = VenueSettings {
             venue,
             address,
             comp_ids,
             fix_version: reader.get("fix_version", FixVersion(Dialect::Fix44), |_| None),
             tls,
-            hours: reader.get("session_hours", SessionHours::default(), |_| None),
+            hours,
+            number_reset,
             heartbeat_s: reader.get("heartbeat_s", 10, |seconds| {
                 (!(1..=60).contains(seconds)).then_some("expected 1 to 60")
             }),
@@ -206,6 +242,7 @@ impl VenueSettings {
             ),
             ("tls_key", own.map_or_else(none, |own| path(&own.key))),
             ("session_hours", self.hours.to_string()),
+            ("number_reset", self.number_reset.to_string()),
             ("heartbeat_s", self.heartbeat_s.to_string()),
             ("resend_age_max_s", self.resend_age_max_s.to_string()),
             ("venue_message_rate", self.message_rate.to_string()),

@@ -1,9 +1,11 @@
-//! How a session reaches its venue: where it dials, what it shows and trusts there, and when it may be connected. Called by the sessions
+//! How a session reaches its venue: where it dials, what it shows and trusts there, when it may be connected, and when its
+//! numbers start anew. Called by the sessions
 //! that take orders and by the drop copy's, which differ in nothing here.
 
 use squareoff_fix::driver::tls::{ServerName, TlsConnector};
 use squareoff_fix::{
-    Application, Clock, DriverError, Endpoint, Schedule, Timestamp, connect_loop, connect_loop_tls,
+    Application, Clock, DriverError, Endpoint, Reset, Schedule, Timestamp, connect_loop,
+    connect_loop_tls,
 };
 use std::fmt;
 use tokio::sync::watch;
@@ -16,6 +18,8 @@ pub struct Connection {
     pub tls: Option<Tls>,
     /// When the session may be connected; `None` for always.
     pub schedule: Option<Schedule>,
+    /// When our sequence numbers start at 1 again.
+    pub reset: Reset,
     /// What the schedule is held against: [`Timestamp::now`], or a test's.
     pub clock: Clock,
 }
@@ -41,6 +45,7 @@ impl Connection {
             address: address.into(),
             tls: None,
             schedule: None,
+            reset: Reset::WhenFresh,
             clock: Timestamp::now,
         }
     }

@@ -20,7 +20,6 @@ use squareoff_domain::position::Report;
 use squareoff_domain::suspense::SuspendedExecution;
 use squareoff_domain::{ClOrdId, ExecutionKey, Price, Quantity, Side, TradingDate, Venue};
 use squareoff_fix::message::{self as fix, AppMessage, Dialect, ExecType, TradeReportTransType};
-use squareoff_fix::session::Reset;
 use squareoff_fix::{
     Application, Endpoint, Inbound, Journal, NotRecorded, PriceE4, Record, Resend, Role,
     SentRecord, SessionConfig, SessionState, Timestamp,
@@ -82,7 +81,7 @@ pub async fn run(
     };
     let settings = SessionConfig {
         heart_bt_int_s: config.heartbeat_s,
-        reset: Reset::WhenFresh,
+        reset: connection.reset,
         schedule: connection.schedule.clone(),
         ..SessionConfig::new(Role::Initiator, &comp_id, venue.as_str()).speaking(dialect)
     };

@@ -14,7 +14,6 @@ use crate::venue::Engine;
 use crate::{Dialect, GatewayError, VenueSession, is_new, stopped};
 use squareoff_domain::Venue;
 use squareoff_domain::session::{self, SessionReport};
-use squareoff_fix::session::Reset;
 use squareoff_fix::{DriverError, Endpoint, Journal, Kind, OutboundMessage, Role, SessionConfig};
 #[cfg(feature = "testing")]
 use std::collections::HashMap;
@@ -74,7 +73,7 @@ impl Opened {
         }
         let settings = SessionConfig {
             heart_bt_int_s: self.session.heartbeat_s,
-            reset: Reset::WhenFresh,
+            reset: self.session.connection.reset,
             cancel_on_disconnect: self.session.cancel_on_disconnect,
             schedule: self.session.connection.schedule,
             ..SessionConfig::new(Role::Initiator, &self.session.comp_id, venue.as_str())

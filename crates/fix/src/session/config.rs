@@ -32,7 +32,7 @@ pub enum Reset {
     /// that it had used before: it has lost the end of its own journal, and no log-on would ever succeed.
     WhenFresh,
     /// At the first log-on of each session of the schedule: the journal is older than the session's start. Both sides
-    /// do so at the same time; as initiator our Logon says 141=Y.
+    /// do so at the same time; as initiator our Logon says 141=Y, and within a session whenever `WhenFresh` has it.
     EachSession,
     /// At every log-on.
     Always,

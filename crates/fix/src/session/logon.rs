@@ -18,7 +18,8 @@ impl Session {
             Reset::Never => false,
             Reset::WhenFresh => fresh || std::mem::take(&mut self.peer_is_behind),
             Reset::EachSession => {
-                self.numbers_are_old(now) || std::mem::take(&mut self.peer_is_behind)
+                let behind = std::mem::take(&mut self.peer_is_behind);
+                fresh || behind || self.numbers_are_old(now)
             }
             Reset::Always => true,
         };

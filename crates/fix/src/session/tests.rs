@@ -728,6 +728,10 @@ fn numbers_of_an_older_session_start_again_at_one_and_those_of_this_one_go_on() 
     ",
     );
     set(Role::Initiator, -60).check("connect -> A #8 98=0|108=30");
+    // A journal that was lost within the session: what the peer remembers of it would stop every log-on.
+    let mut lost = set(Role::Initiator, -60);
+    lost.numbers.fresh = true;
+    lost.check("connect -> reset; A #1 98=0|108=30|141=Y");
     set(Role::Acceptor, -61).check(
         "
         connect          ->

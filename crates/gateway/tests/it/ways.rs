@@ -8,7 +8,7 @@ use squareoff_domain::PositionKey;
 use squareoff_domain::position::{OrderStatus, TradeStatus};
 use squareoff_exchange::config::{Options, Tls as ExchangeTls};
 use squareoff_fix::driver::tls::{Identity, ServerName, connector};
-use squareoff_fix::{Hours, Schedule, Timestamp, Weekday};
+use squareoff_fix::{Hours, Journal, Reset, Schedule, Timestamp, Weekday};
 use squareoff_gateway::{
     ANSWER_TIME_LIMIT, CONFIRM_TIME_LIMIT, Connection, Dialect, DropCopySession, Protocol, Tls,
     VenueConfig, VenueSession, run_drop_copy,
@@ -18,6 +18,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+
+const SECOND: i64 = 1_000_000_000;
 
 /// A log, an exchange, and a gateway and a drop copy that reach it by `connection`.
 struct Trade {
@@ -212,20 +214,10 @@ async fn a_venue_that_speaks_fix_42_takes_orders_fills_cancels_and_questions() {
     trade.end([gateway, copy]).await;
 }
 
-/// The clock of the sessions of the test below, and how often it was asked.
-static CLOCK: AtomicI64 = AtomicI64::new(0);
-static ASKED: AtomicU64 = AtomicU64::new(0);
-
-fn clock() -> Timestamp {
-    ASKED.fetch_add(1, Ordering::SeqCst);
-    Timestamp(CLOCK.load(Ordering::SeqCst))
-}
-
-#[tokio::test]
-async fn a_session_outside_its_hours_is_not_opened_and_opens_when_they_begin() {
-    const SECOND: i64 = 1_000_000_000;
+/// Hours of every day that begin in half a minute and last a minute: near enough to the venue's clock that neither takes the other's for
+/// wrong. And the second they begin in.
+fn hours_ahead() -> (Schedule, i64) {
     const DAY_S: i64 = 86_400;
-    // Near enough to the venue's clock that neither takes the other's for wrong.
     let start_s = Timestamp::now().0 / SECOND + 30;
     let of_day = |second: i64| u32::try_from(second.rem_euclid(DAY_S)).unwrap();
     let hours = Hours::Daily {
@@ -241,16 +233,32 @@ async fn a_session_outside_its_hours_is_not_opened_and_opens_when_they_begin() {
         start: of_day(start_s),
         end: of_day(start_s + 60),
     };
+    let schedule = Schedule {
+        utc_offset_s: 0,
+        hours,
+    };
+    (schedule, start_s)
+}
+
+/// The clock of the sessions of the test below, and how often it was asked.
+static CLOCK: AtomicI64 = AtomicI64::new(0);
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+fn clock() -> Timestamp {
+    ASKED.fetch_add(1, Ordering::SeqCst);
+    Timestamp(CLOCK.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn a_session_outside_its_hours_is_not_opened_and_opens_when_they_begin() {
+    let (schedule, start_s) = hours_ahead();
     CLOCK.store(start_s * SECOND - 1_000_000, Ordering::SeqCst);
     let rig = Rig::without_gateway().await;
     let mut config = rig.config();
     let session = &mut config.sessions[0];
     session.heartbeat_s = 1;
     session.connection.clock = clock;
-    session.connection.schedule = Some(Schedule {
-        utc_offset_s: 0,
-        hours,
-    });
+    session.connection.schedule = Some(schedule);
     let gateway = run_gateway(config, rig.store.clone());
     rig.desk.until_session("claimed 1").await;
     // It looks at its hours again and again, and dials not once.
@@ -275,4 +283,52 @@ async fn a_session_outside_its_hours_is_not_opened_and_opens_when_they_begin() {
         .await
         .unwrap()
         .unwrap();
+}
+
+static IN_SESSION: AtomicI64 = AtomicI64::new(0);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_venue_has_it_the_numbers_start_anew_with_each_session_and_the_orders_go_on() {
+    let mut trade = Trade::new(Options::default(), Dialect::Fix44).await;
+    let gateway = trade.gateway();
+    trade.desk.until_session("ready 1").await;
+    let key = trade.desk.open("C1", SYMBOL, 100).await;
+    let order = trade.desk.order(&key, 50).await;
+    let acknowledged = trade
+        .desk
+        .until_order(&key, &order, "acknowledged", |order| order.acknowledged);
+    acknowledged.await;
+    gateway.stop().await.unwrap();
+
+    // The next session begins behind all that the journal holds.
+    let (schedule, start_s) = hours_ahead();
+    IN_SESSION.store(start_s * SECOND, Ordering::SeqCst);
+    trade.connection.schedule = Some(schedule);
+    trade.connection.clock = || Timestamp(IN_SESSION.load(Ordering::SeqCst));
+    trade.connection.reset = Reset::EachSession;
+    let generation = || {
+        let (folder, now) = (trade.folder.path().join("journal"), Timestamp::now());
+        let journal = Journal::open(&folder, COMP_ID, "NSE", now).unwrap();
+        (journal.generation(), journal.last_seq())
+    };
+    for life in [2, 3] {
+        let (before, _) = generation();
+        let gateway = trade.gateway();
+        trade.desk.until_session(&format!("ready {life}")).await;
+        let status = trade.desk.order_status(&key, &order).await;
+        assert_eq!(status, OrderStatus::New);
+        gateway.stop().await.unwrap();
+        let begun_anew = u64::from(life == 2);
+        assert_eq!(generation().0, before + begun_anew);
+    }
+    let gateway = trade.gateway();
+    trade.desk.until_session("ready 4").await;
+    trade.desk.cancel(&key, &order).await;
+    let canceled = trade.desk.until_order(&key, &order, "canceled", |order| {
+        order.status() == OrderStatus::Canceled
+    });
+    canceled.await;
+    assert!(trade.desk.position(&key).await.frozen.is_none());
+    assert!(trade.desk.held().await.is_empty());
+    trade.end([gateway]).await;
 }
