@@ -101,17 +101,67 @@ pub(crate) struct Rows {
     pub trades: Vec<TradeRow>,
 }
 
+impl Rows {
+    /// None, in the memory of those there were: a segment's are a hundred megabytes, which the system would have to clear anew.
+    pub(crate) fn emptied(mut self) -> Self {
+        let Rows {
+            approvals,
+            audit,
+            bulk_items,
+            bulks,
+            cancel_alls,
+            clients,
+            contracts,
+            halts,
+            incidents,
+            market_phases,
+            orders,
+            platform,
+            positions,
+            suspense,
+            trades,
+        } = &mut self;
+        approvals.clear();
+        audit.clear();
+        bulk_items.clear();
+        bulks.clear();
+        cancel_alls.clear();
+        clients.clear();
+        contracts.clear();
+        halts.clear();
+        incidents.clear();
+        market_phases.clear();
+        orders.clear();
+        platform.clear();
+        positions.clear();
+        suspense.clear();
+        trades.clear();
+        self
+    }
+}
+
 /// What a batch changed; rows are made of it when they are wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     approvals: BTreeSet<Arc<str>>,
-    audit: Vec<Entry>,
     bulks: BTreeSet<Arc<str>>,
     clients: BTreeMap<String, ClientRow>,
     contracts: BTreeMap<(time::Date, String, String), ContractRow>,
     platform: BTreeSet<Arc<str>>,
     positions: Vec<Arc<str>>,
+    /// The audit trail's are there already.
+    rows: Rows,
     suspense: BTreeSet<Arc<str>>,
+}
+
+impl Touched {
+    /// Nothing yet; the rows will be `into`, which is empty.
+    pub(crate) fn begin(into: Rows) -> Self {
+        Touched {
+            rows: into,
+            ..Touched::default()
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -216,7 +266,7 @@ impl Fold {
             | Event::Session(_) => {}
         }
         let entry = audit::entry(stored, event, position, approval);
-        touched.audit.extend(entry);
+        touched.rows.audit.extend(entry);
         match event {
             Event::Client(ClientEvent::ClientRegistered(event)) => {
                 let row = clients::row(stored, event.clone());
@@ -250,12 +300,9 @@ impl Fold {
 
     /// The rows that a batch changed, as they are after it.
     pub(crate) fn rows(&mut self, touched: Touched) -> Rows {
-        let mut rows = Rows {
-            audit: touched.audit,
-            clients: touched.clients.into_values().collect(),
-            contracts: touched.contracts.into_values().collect(),
-            ..Rows::default()
-        };
+        let mut rows = touched.rows;
+        rows.clients.extend(touched.clients.into_values());
+        rows.contracts.extend(touched.contracts.into_values());
         for stream in touched.positions {
             let folded = self.positions.changed(&stream);
             rows.positions.extend(folded.row(&stream));

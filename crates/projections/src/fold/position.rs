@@ -42,6 +42,8 @@ pub(crate) struct FoldedPosition {
     pub(super) touched: bool,
     changed_orders: Vec<OrderId>,
     changed_trades: Vec<ExecutionKey>,
+    /// Executions that came before their order, whose it was that was not known.
+    early: Vec<(OrderId, ExecutionKey)>,
 }
 
 /// The event that last changed a row, as the row shows it.
@@ -119,6 +121,7 @@ impl Folded for FoldedPosition {
             touched: false,
             changed_orders: vec![],
             changed_trades: vec![],
+            early: vec![],
         })
     }
 
@@ -199,8 +202,7 @@ impl FoldedPosition {
             PositionEvent::ExternalOrderObserved(observed) => {
                 let (quantity, price) = (observed.quantity, observed.price);
                 let placed = self.new_order(observed.order_id, None, quantity, price);
-                self.placed.insert(observed.order_id, placed);
-                self.touch_trades_of(observed.order_id);
+                self.insert(observed.order_id, placed);
             }
             PositionEvent::Executed(executed) => self.executed(executed),
             PositionEvent::PrimaryTradeApplied(trade) => {
@@ -279,8 +281,7 @@ impl FoldedPosition {
                 placed.price,
             )
         };
-        self.placed.insert(placed.order_id, order);
-        self.touch_trades_of(placed.order_id);
+        self.insert(placed.order_id, order);
     }
 
     fn executed(&mut self, executed: &Executed) {
@@ -296,6 +297,8 @@ impl FoldedPosition {
                 placed.executions.push(key.clone());
             }
             placed.late_fills = placed.late_fills.saturating_add(i32::from(executed.late));
+        } else {
+            self.early.push((executed.order_id, key.clone()));
         }
     }
 
@@ -394,13 +397,12 @@ impl FoldedPosition {
         }
     }
 
-    /// Trades that came before their order: whose order it is was not known.
-    fn touch_trades_of(&mut self, id: OrderId) {
-        let booked = self.position.executions.iter();
-        let of_it: Vec<_> = booked
-            .filter(|(_, booked)| booked.order == Some(id))
-            .map(|(key, _)| key.clone())
-            .collect();
+    /// An order, and with it the trades that came before it: they show whose order it is.
+    fn insert(&mut self, id: OrderId, placed: Placed) {
+        let before = self.placed.insert(id, placed);
+        let early = self.early.extract_if(.., |(order, _)| *order == id);
+        let mut of_it: Vec<_> = early.map(|(_, key)| key).collect();
+        of_it.extend(before.into_iter().flat_map(|before| before.executions));
         of_it.iter().for_each(|key| self.touch_trade(key));
     }
 

@@ -57,14 +57,16 @@ pub(super) async fn fill(
     tell: &mut Tell<'_>,
 ) -> Result<(u64, Position), RebuildError> {
     let (segments, to_copy) = mpsc::channel(SEGMENTS_AHEAD_MAX);
+    let (emptied, spare) = mpsc::channel(SEGMENTS_AHEAD_MAX + 1);
     let (kept_sender, kept) = watch::channel(from);
-    let copier = tokio::spawn(copy_segments(copying, to_copy, kept_sender));
+    let copier = tokio::spawn(copy_segments(copying, to_copy, emptied, kept_sender));
     let mut filling = Filling {
         fold,
         from,
         to: from,
         events: 0,
         segments,
+        spare,
     };
     let folded = filling.fold_all(store, target, segment_events, |done| {
         tell(Progress::events(
@@ -104,6 +106,8 @@ struct Filling<'f> {
     to: Position,
     events: u64,
     segments: mpsc::Sender<Segment>,
+    /// Rows that were copied, emptied.
+    spare: mpsc::Receiver<Rows>,
 }
 
 impl Filling<'_> {
@@ -131,7 +135,8 @@ impl Filling<'_> {
             self.to = last;
             if in_segment >= segment_events {
                 in_segment = 0;
-                if !self.hand_on(std::mem::take(&mut touched)).await {
+                let next = Touched::begin(self.spare.try_recv().unwrap_or_default());
+                if !self.hand_on(std::mem::replace(&mut touched, next)).await {
                     // The copier has its reason.
                     return Ok(());
                 }
@@ -183,6 +188,7 @@ async fn read_ahead(
 async fn copy_segments(
     mut connection: PgConnection,
     mut segments: mpsc::Receiver<Segment>,
+    emptied: mpsc::Sender<Rows>,
     kept: watch::Sender<Position>,
 ) -> Result<(), RebuildError> {
     while let Some(segment) = segments.recv().await {
@@ -200,6 +206,8 @@ async fn copy_segments(
         }
         transaction.commit().await?;
         kept.send_replace(segment.to);
+        // Where there are enough to spare, or nobody folds any more, they are let go of.
+        let _ = emptied.try_send(segment.rows.emptied());
     }
     Ok(())
 }
