@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the deployment files with the real tools, no container engine needed: Dockerfile, docker-compose.yml, shell scripts, nginx.
-# Called by `make test`. Needs python3 with its venv module and PyPI; the tools are kept under target/ while their versions stay.
+# Checks the deployment files with the real tools, no container engine needed: Dockerfile, docker-compose.yml, shell scripts, nginx, the
+# roles in Postgres. Called by `make test`. Needs PostgreSQL's programs, python3 with its venv module and PyPI; the tools are kept under target/ while their versions stay.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -22,7 +22,7 @@ if ! cmp -s "$requirements" "$tools/requirements.txt"; then
 fi
 
 # What stands in the environment or in a file .env must not decide what is checked.
-unset POSTGRES_PASSWORD SQUAREOFF_TRADING_DATE
+unset POSTGRES_PASSWORD POSTGRES_API_PASSWORD POSTGRES_PROJECTIONS_PASSWORD SQUAREOFF_TRADING_DATE
 compose() {
     "$bin/docker-compose" --env-file /dev/null --file docker-compose.yml "$@"
 }
@@ -39,4 +39,5 @@ import json, sys
 errors = json.load(sys.stdin)["errors"]
 sys.exit("\n".join(error["error"] for error in errors) if errors else 0)
 ' || fail "nginx.conf has faults"
+tests/deploy/check_roles.sh || fail "deploy/compose/roles.sh does not do what it says"
 echo "deployment files: Dockerfile, docker-compose.yml, shell scripts and nginx.conf are good"

@@ -6,7 +6,9 @@ import re
 import sys
 
 ROLES = {"exchange", "seal", "gateway", "projections", "bulk", "api"}
-ONE_SHOT = {"setup"}
+ONE_SHOT = {"setup", "roles", "read-models"}
+# Who each part is in the read database; the others have nothing to do there.
+DATABASE_USERS = {"read-models": "squareoff", "projections": "squareoff_projections", "api": "squareoff_api"}
 LOOPBACK = "127.0.0.1"
 SETTINGS = "src/config/table.rs"
 # Their images start as root and give it up themselves.
@@ -48,6 +50,9 @@ def faults(services):
             environment = service.get("environment") or {}
             for variable in environment.keys() - settings:
                 yield f"{name}: {variable} is no setting"
+            url = environment.get("DATABASE_URL")
+            if DATABASE_USERS.get(name) != (url and re.match(r"postgres://(\w+):", url)[1]):
+                yield f"{name}: is not {DATABASE_USERS.get(name, 'nobody')} in the read database"
             if "data" not in {volume.get("source") for volume in service.get("volumes", [])}:
                 yield f"{name}: does not share the volume data"
     if services.get("api", {}).get("environment", {}).get("SQUAREOFF_API_LISTEN", "").split(":")[0] != LOOPBACK:

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 use squareoff_store::EventStore;
 use std::time::Duration;
 use thiserror::Error;
+use tokio_rustls::rustls::crypto;
 
 /// Schema of the read models that are served.
 pub(crate) const LIVE: &str = "read_live";
@@ -56,6 +57,9 @@ pub struct Database {
 
 impl Database {
     pub fn new(options: PgConnectOptions) -> Self {
+        // sqlx takes the process's provider for some of its modes and panics when it has to choose between two that are compiled in. An
+        // error says that there is one already.
+        let _ = crypto::aws_lc_rs::default_provider().install_default();
         Database { options }
     }
 

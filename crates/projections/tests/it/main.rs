@@ -12,4 +12,5 @@ mod rebuilding;
 mod resuming;
 mod rights;
 mod story;
+mod tls;
 mod wild;
