@@ -1,7 +1,8 @@
 //! How long what the desk and investors ask of the read models takes over HTTP, with a million orders in them.
 //!
-//! The API runs in this process, with its limits lifted: reads come from one address here. Each kind of query is asked by eight callers at
-//! once, about another client, order or position each time.
+//! The API runs in this process, with its limits lifted: reads come from one address here. Each kind of query is asked by eight callers,
+//! about another client, order or position each time: first at a rate, each counted from when it was due, as many people at a desk ask; then
+//! as fast as they are answered, which fills the machine and is mostly a wait for the others.
 
 use crate::desk::{POSITIONS, fill, key, order_of};
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,7 @@ use squareoff_api::{App, DevelopmentKey, Rate, Rates, Settings};
 use squareoff_projections::testing::TestDatabase;
 use squareoff_projections::{RebuildOptions, SwapWhen, rebuild};
 use squareoff_store::EventStore;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ const ROUNDS: usize = 125;
 const CALLERS: usize = 8;
 /// Of each kind, by each caller.
 const ASKED: usize = 250;
+/// All callers together.
+const PER_S: u64 = 200;
 
 /// What is asked, by the number of a position and of a round.
 type Query = fn(usize, usize) -> Result<String>;
@@ -74,14 +78,16 @@ const QUERIES: &[(&str, Query)] = &[
     }),
 ];
 
-/// Prints one JSON line. `args`: rounds of orders (default 125).
+/// Prints one JSON line. `args`: rounds of orders, queries a second (defaults: 125, 200).
 pub fn run(args: &[String]) -> Result<()> {
     let rounds = args.first().map_or(Ok(ROUNDS), |arg| arg.parse());
     let rounds = rounds.context("rounds of orders")?;
-    tokio::runtime::Runtime::new()?.block_on(measure(rounds))
+    let per_s = args.get(1).map_or(Ok(PER_S), |arg| arg.parse());
+    let per_s = per_s.context("queries a second")?;
+    tokio::runtime::Runtime::new()?.block_on(measure(rounds, per_s))
 }
 
-async fn measure(rounds: usize) -> Result<()> {
+async fn measure(rounds: usize, per_s: u64) -> Result<()> {
     let folder = tempfile::tempdir_in(".")?;
     let store = EventStore::open(&folder.path().join("log"))?;
     let events = fill(&store, rounds).await?;
@@ -126,11 +132,39 @@ async fn measure(rounds: usize) -> Result<()> {
         None,
         std::future::pending(),
     ));
+    let load = Load {
+        address,
+        token: token.into(),
+        rounds,
+    };
     let mut figures = Map::new();
     for (name, query) in QUERIES {
-        let (token, mut callers) = (Arc::<str>::from(token.as_str()), JoinSet::new());
+        let of_it = json!({
+            "at_the_rate": load.put(*query, Some(per_s)).await?,
+            "without_a_pause": load.put(*query, None).await?,
+        });
+        figures.insert((*name).to_owned(), of_it);
+    }
+    serving.abort();
+    println!(
+        "{}",
+        json!({ "bench": "queries", "orders": rounds * POSITIONS, "events": events, "callers": CALLERS, "of_each": CALLERS * ASKED, "per_s": per_s, "queries": figures })
+    );
+    Ok(())
+}
+
+struct Load {
+    address: SocketAddr,
+    token: Arc<str>,
+    rounds: usize,
+}
+
+impl Load {
+    /// How long the answers of one kind took: at so many a second, or as fast as they come.
+    async fn put(&self, query: Query, per_s: Option<u64>) -> Result<Value> {
+        let (mut callers, begun) = (JoinSet::new(), Instant::now());
         for caller in 0..CALLERS {
-            let token = token.clone();
+            let (address, token, rounds) = (self.address, self.token.clone(), self.rounds);
             callers.spawn(async move {
                 let mut stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
@@ -138,9 +172,17 @@ async fn measure(rounds: usize) -> Result<()> {
                 for number in 0..ASKED {
                     let nth = caller * ASKED + number;
                     let path = query(nth * 1_009 % POSITIONS, nth * 31 % rounds)?;
-                    let asked = Instant::now();
+                    let due = match per_s {
+                        None => Instant::now(),
+                        Some(per_s) => {
+                            let nth = u32::try_from(number * CALLERS + caller)?;
+                            let due = begun + nth * Duration::from_secs(1) / u32::try_from(per_s)?;
+                            tokio::time::sleep_until(due.into()).await;
+                            due
+                        }
+                    };
                     ask(&mut stream, &mut read, &path, &token).await?;
-                    took.push(asked.elapsed());
+                    took.push(due.elapsed());
                 }
                 anyhow::Ok(took)
             });
@@ -154,16 +196,8 @@ async fn measure(rounds: usize) -> Result<()> {
             let at = (all.len() * percent / 100).min(all.len() - 1);
             (all[at].as_secs_f64() * 1e5).round() / 1e2
         };
-        let of_it: Value =
-            json!({ "p50_ms": quantile(50), "p95_ms": quantile(95), "p99_ms": quantile(99) });
-        figures.insert((*name).to_owned(), of_it);
+        Ok(json!({ "p50_ms": quantile(50), "p95_ms": quantile(95), "p99_ms": quantile(99) }))
     }
-    serving.abort();
-    println!(
-        "{}",
-        json!({ "bench": "queries", "orders": rounds * POSITIONS, "events": events, "callers": CALLERS, "of_each": CALLERS * ASKED, "queries": figures })
-    );
-    Ok(())
 }
 
 async fn ask(stream: &mut TcpStream, read: &mut Vec<u8>, path: &str, token: &str) -> Result<()> {
