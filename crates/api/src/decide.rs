@@ -146,7 +146,12 @@ pub async fn decide_within_limit(
     app.keep(actor, &asked, decided)
 }
 
-async fn within_limit(
+/// As [`decide_within_limit`], for one of many positions at a time: a refusal is its caller's to tell, and so is how often the client is
+/// acted on.
+///
+/// # Errors
+/// As [`decide`].
+pub async fn within_limit(
     app: &App,
     actor: &Actor,
     key: &PositionKey,
@@ -191,6 +196,25 @@ async fn attempt_as_seen(
 ) -> Result<Answer, Problem> {
     let answer = attempt_within(app, actor, key, request, (seen, None)).await;
     answer.map_err(Problem::from)
+}
+
+/// What a request that was never made would come to now, and what that would be worth; nothing is appended.
+///
+/// # Errors
+/// As [`decide`].
+pub async fn try_out(
+    app: &App,
+    key: &PositionKey,
+    request: &Request,
+) -> Result<(Vec<PositionEvent>, Option<Worth>), Problem> {
+    let gathered = Gathered::of(&app.directory, key, app.settings);
+    let context = gathered.context();
+    let loaded = app.positions.load(&key.stream()).await.map_err(unread)?;
+    let events = position::decide(&loaded.state, request, &context);
+    let events = events.map_err(|refusal| refused(refusal, key))?;
+    let contract = context.contract;
+    let worth = contract.and_then(|contract| approval::worth(&loaded.state, &events, contract));
+    Ok((events, worth))
 }
 
 /// Why a request is not accepted at once.

@@ -155,6 +155,7 @@ pub const ROUTES: &[Row] = {
         post("/v1/clients/{client_code}/verifications", VerifyCaller),
         get("/v1/clients/{client_code}/positions", ReadPositions),
         post("/v1/clients/{client_code}/cancel-all", Cancel),
+        post("/v1/clients/{client_code}/square-offs", SquareOff),
         post("/v1/clients/{client_code}/identity/reveal", RevealIdentity),
         get("/v1/orders", ReadPositions),
         get("/v1/orders/{order_id}", ReadPositions),

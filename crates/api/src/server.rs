@@ -13,9 +13,9 @@ use crate::notify::Notifier;
 use crate::problem::Problem;
 use crate::refusals::RefusalLog;
 use crate::routes::{
-    approvals, audit, bulk, clients, documentation, enrolment, events, health, identity, incidents,
-    live, log_in, operators, orders, platform, position_list, positions, proofs, sent_code,
-    sessions, square_offs, suspense, trades, verifications,
+    approvals, audit, bulk, client_square_offs, clients, documentation, enrolment, events, health,
+    identity, incidents, live, log_in, operators, orders, platform, position_list, positions,
+    proofs, sent_code, sessions, square_offs, suspense, trades, verifications,
 };
 use crate::tls::Tls;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -36,7 +36,7 @@ use squareoff_domain::suspense::Suspense;
 use squareoff_domain::{Timestamp, TradingDate};
 use squareoff_identity::Vault;
 use squareoff_projections::Watcher;
-use squareoff_store::{EventStore, Streams, TraceId, traced};
+use squareoff_store::{EventStore, StoredEvent, Streams, TraceId, traced};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -130,14 +130,18 @@ impl App {
         settings: Settings,
     ) -> Self {
         let book = Book::follow(store.clone());
+        let clients = Streams::new(store.clone());
+        let outdated = clients.clone();
+        // Another process may have written to the stream of a client.
+        let seen = move |stored: &StoredEvent| outdated.outdate(&stored.stream, stored.version);
         App(Arc::new(Parts {
             positions: Streams::new(store.clone()),
             platform: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
             approvals: Streams::new(store.clone()),
-            directory: Directory::follow(store.clone()),
+            directory: Directory::follow(store.clone(), seen),
             bulks: Streams::new(store.clone()),
-            clients: Streams::new(store.clone()),
+            clients,
             live: Live::start(store.clone(), book.clone(), LiveLimits::default()),
             book,
             refusals: RefusalLog::start(Streams::new(store.clone())),
@@ -271,6 +275,7 @@ pub async fn serve(
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(square_offs::create))
+        .routes(routes!(client_square_offs::create))
         .routes(routes!(clients::show))
         .routes(routes!(clients::positions))
         .routes(routes!(clients::cancel_all))

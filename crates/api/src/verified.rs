@@ -4,7 +4,7 @@ use crate::auth::Who;
 use crate::decide::unread;
 use crate::problem::Problem;
 use crate::server::{App, now};
-use squareoff_domain::client::{check_verified, client_stream};
+use squareoff_domain::client::{ClientState, check_verified, client_stream};
 use squareoff_domain::{ClientCode, RequestId, Role};
 
 /// # Errors
@@ -21,7 +21,15 @@ pub async fn check(
     if !app.settings.caller_verification || asks_for_themself || accepted_before() {
         return Ok(());
     }
-    let loaded = app.clients.load(&client_stream(client)).await;
-    let state = loaded.map_err(unread)?.state;
-    Ok(check_verified(&state, client, &who.name, now())?)
+    let (stream, is_verified) = (client_stream(client), |state: &ClientState| {
+        check_verified(state, client, &who.name, now())
+    });
+    // As new as all else that this process decides by; what it does not know, or what it would refuse, it looks up.
+    let known = app.clients.recall(&stream);
+    let known = known.filter(|_| app.directory.progress().caught_up);
+    if known.is_some_and(|known| is_verified(&known.state).is_ok()) {
+        return Ok(());
+    }
+    let loaded = app.clients.load(&stream).await.map_err(unread)?;
+    Ok(is_verified(&loaded.state)?)
 }

@@ -16,7 +16,7 @@ use lru::LruCache;
 use squareoff_domain::Timestamp;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
@@ -124,8 +124,25 @@ impl<A: Aggregate> Streams<A> {
     /// # Errors
     /// [`LoadError`].
     pub async fn load(&self, stream: &str) -> Result<Loaded<A>, LoadError> {
-        let known = self.remembered(stream).unwrap_or_default();
+        let known = self.recall(stream).unwrap_or_default();
         self.read_on(stream, known).await
+    }
+
+    /// The stream as this process last knew it, without asking the log: as new as what it appended and loaded itself, and otherwise as
+    /// what it was told of by [`Streams::outdate`].
+    pub fn recall(&self, stream: &str) -> Option<Loaded<A>> {
+        self.lock().get(stream).cloned()
+    }
+
+    /// Forgets what is remembered of a stream that has this version by now, unless it is as new.
+    pub fn outdate(&self, stream: &str, version: u64) {
+        let mut states = self.lock();
+        if states
+            .peek(stream)
+            .is_some_and(|known| known.version < version)
+        {
+            states.pop(stream);
+        }
     }
 
     /// Appends what `decide` says about the stream's state, and returns its value. `decide` runs again, on the newer state, when
@@ -140,7 +157,7 @@ impl<A: Aggregate> Streams<A> {
         mut decide: impl FnMut(&A) -> Result<(Vec<A::Event>, T), E>,
     ) -> Result<Committed<T>, TransactError<E>> {
         let _turn = self.lines[line(stream)].lock().await;
-        let remembered = self.remembered(stream);
+        let remembered = self.recall(stream);
         let mut fresh = remembered.is_none();
         let mut loaded = match remembered {
             Some(loaded) => loaded,
@@ -265,25 +282,20 @@ impl<A: Aggregate> Streams<A> {
         Ok(loaded)
     }
 
-    fn remembered(&self, stream: &str) -> Option<Loaded<A>> {
-        self.states
-            .lock()
-            .expect("nothing panics while holding the states")
-            .get(stream)
-            .cloned()
-    }
-
     fn remember(&self, stream: &str, loaded: Loaded<A>) {
-        let mut states = self
-            .states
-            .lock()
-            .expect("nothing panics while holding the states");
+        let mut states = self.lock();
         if states
             .peek(stream)
             .is_none_or(|known| known.version < loaded.version)
         {
             states.put(stream.into(), loaded);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<str>, Loaded<A>>> {
+        self.states
+            .lock()
+            .expect("nothing panics while holding the states")
     }
 }
 

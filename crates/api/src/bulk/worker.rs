@@ -67,7 +67,7 @@ pub async fn run(
     let shared = Arc::new(Shared {
         positions: Streams::new(store.clone()),
         bulks: Streams::new(store.clone()),
-        directory: Directory::follow(store.clone()),
+        directory: Directory::follow(store.clone(), |_| {}),
         book: Book::follow(store.clone()),
         paces: paces.collect(),
         settings,

@@ -48,6 +48,7 @@ sections! {
         "malformed-request" 400 "The request cannot be read": "the body is not a JSON object, or a field is missing, unknown or not what it should be" => "mend what `detail` names";
         "invalid-parameter" 400 "A parameter has no such value": "a path or query parameter has no such value, or is unknown" => "mend what `detail` names";
         "cursor-of-another-order" 422 "The page before was in another order": "`before` or `after` is of a list in another order than `sort` says" => "begin at the first page, or keep the order";
+        "position-named-twice" 422 "A position is named twice": "`square_offs` names NSE:RELIANCE CNC twice" => "name each once";
         "not-json" 415 "The body is not JSON": "a body without `Content-Type: application/json`" => "send it";
         "body-too-slow" 408 "The body took too long": "the body was not here within 10 seconds" => "send it again, with the same key";
         "body-too-large" 413 "The body is too large": "more than 64 KiB" => "send less";

@@ -3,6 +3,7 @@
 pub mod approvals;
 pub mod audit;
 pub mod bulk;
+pub mod client_square_offs;
 pub mod clients;
 pub mod documentation;
 pub mod enrolment;

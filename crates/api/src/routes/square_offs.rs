@@ -53,7 +53,7 @@ pub struct Body {
     evidence: Option<String>,
 }
 
-fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
+pub(super) fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
     struct Expected;
 
     impl Visitor<'_> for Expected {
@@ -151,7 +151,12 @@ pub async fn create(
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     decide::check_knowing(&app)?;
-    let terms = terms(&body)?;
+    let terms = terms(
+        body.quantity,
+        body.limit_price,
+        body.time_in_force,
+        body.evidence.clone(),
+    )?;
     let actor = who.actor();
     let request_id = key.request_id(&actor.0);
     let asked = Asked {
@@ -183,22 +188,31 @@ fn position(app: &App, who: &Who, body: &Body) -> Result<PositionKey, Problem> {
     if !app.directory.knows_client(&key.client) || !who.owns(&key.client) {
         return Err(unknown_client(&key.client));
     }
-    if app
-        .directory
-        .contract(date, key.venue, &key.symbol)
-        .is_none()
-    {
-        let detail = format!("{}:{} has no contract on {date}", key.venue, key.symbol);
-        return Err(Problem {
-            detail,
-            ..Refusal::UnknownInstrument.into()
-        });
-    }
+    check_listed(app, &key)?;
     Ok(key)
 }
 
-fn terms(body: &Body) -> Result<SquareOffTerms, Problem> {
-    let evidence = body.evidence.clone();
+/// # Errors
+/// `unknown-instrument`.
+pub(super) fn check_listed(app: &App, key: &PositionKey) -> Result<(), Problem> {
+    let (date, venue, symbol) = (key.date, key.venue, &key.symbol);
+    if app.directory.contract(date, venue, symbol).is_some() {
+        return Ok(());
+    }
+    Err(Problem {
+        detail: format!("{venue}:{symbol} has no contract on {date}"),
+        ..Refusal::UnknownInstrument.into()
+    })
+}
+
+/// # Errors
+/// `malformed-request` for evidence that can't be kept.
+pub(super) fn terms(
+    quantity: Wanted,
+    limit_price: Option<Price>,
+    time_in_force: Option<TimeInForce>,
+    evidence: Option<String>,
+) -> Result<SquareOffTerms, Problem> {
     let unfit = |text: &String| {
         text.chars().count() > EVIDENCE_CHARS_MAX || text.chars().any(char::is_control)
     };
@@ -208,11 +222,9 @@ fn terms(body: &Body) -> Result<SquareOffTerms, Problem> {
         )));
     }
     Ok(SquareOffTerms {
-        quantity: body.quantity,
-        price: body
-            .limit_price
-            .map_or(PricePolicy::MarketableLimit, PricePolicy::Limit),
-        time_in_force: body.time_in_force.unwrap_or(TimeInForce::Day),
+        quantity,
+        price: limit_price.map_or(PricePolicy::MarketableLimit, PricePolicy::Limit),
+        time_in_force: time_in_force.unwrap_or(TimeInForce::Day),
         evidence,
     })
 }

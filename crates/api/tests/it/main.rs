@@ -7,6 +7,7 @@ mod bad_input;
 mod bulk_pricing;
 mod bulk_work;
 mod cancelling;
+mod closing_all;
 mod describing;
 mod desk;
 mod encrypted;

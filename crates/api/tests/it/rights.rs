@@ -331,6 +331,9 @@ async fn what_is_somebody_elses_answers_as_what_does_not_exist() {
             NOTHING,
         )
     });
+    pair("square-off of everything", "C00002", "C99999", &|code| {
+        post(format!("/v1/clients/{code}/square-offs"), json!({}))
+    });
     pair("square-off", "C00002", "C99999", &|code| {
         post("/v1/square-offs".to_owned(), close_all(&position(code)))
     });

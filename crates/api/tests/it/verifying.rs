@@ -132,6 +132,22 @@ async fn a_request_that_was_accepted_is_answered_again_when_nobody_is_verified_a
 }
 
 #[tokio::test]
+async fn what_another_node_verified_or_took_back_holds_here() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let (here, there) = (strict(&desk).await, strict(&desk).await);
+    verified(&there, ACTOR).await;
+    let accepted = answer(square_off(&here, ACTOR, 5)).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text);
+    let wrong = with(&told(), &[("date_of_birth", json!("1984-02-28"))]);
+    let mismatch = answer(verify(&there, ACTOR, "C00001", &wrong)).await;
+    mismatch.assert_problem(422, "caller-mismatch", "2 attempts");
+    here.knows(desk.head().await).await;
+    let refused = answer(square_off(&here, ACTOR, 5)).await;
+    refused.assert_problem(409, "caller-not-verified", "verifications");
+}
+
+#[tokio::test]
 async fn who_guesses_is_recorded_learns_nothing_and_is_stopped() {
     let desk = Desk::open().await;
     recorded(&desk).await;

@@ -15,6 +15,7 @@ every_adapter! {
     a_request_asked_twice_gets_its_first_answer
     one_request_id_on_two_streams_is_two_requests
     a_refusal_never_stands_on_an_old_state
+    what_is_recalled_is_what_this_handle_knows_until_it_is_told_of_newer
     nothing_to_do_appends_nothing_and_tells_the_version
     a_long_stream_is_folded_whole
     an_event_that_cannot_be_read_stops_the_fold
@@ -130,6 +131,25 @@ async fn concurrent_requests_through_two_handles_take_exactly_what_there_is(log:
     assert_eq!(seats, (1..=SEATS).collect::<Vec<_>>());
     assert_eq!(refused, 64 - SEATS);
     assert_eq!(whole_log(handles[0].store()).await.len() as u64, SEATS);
+}
+
+async fn what_is_recalled_is_what_this_handle_knows_until_it_is_told_of_newer(log: Log) {
+    let (one, two) = (streams(&log), streams(&log));
+    let recalled = |streams: &Streams<Seats>| streams.recall("hall").map(|known| known.version);
+    assert_eq!(recalled(&one), None);
+    one.outdate("hall", 1);
+    ask(&one, "hall", 7).await.unwrap();
+    ask(&two, "hall", 8).await.unwrap();
+    assert_eq!((recalled(&one), recalled(&two)), (Some(1), Some(2)));
+    for version in [1, 2] {
+        two.outdate("hall", version);
+        one.outdate("other", version);
+    }
+    assert_eq!((recalled(&one), recalled(&two)), (Some(1), Some(2)));
+    one.outdate("hall", 2);
+    assert_eq!(recalled(&one), None);
+    assert_eq!(one.load("hall").await.unwrap().version, 2);
+    assert_eq!(recalled(&one), Some(2));
 }
 
 async fn a_request_asked_twice_gets_its_first_answer(log: Log) {
