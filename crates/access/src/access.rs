@@ -108,7 +108,9 @@ impl Access {
                 log_in,
             }))
         };
-        Ok(self.secrets.log_in(&digest, now, find)?)
+        Ok(self
+            .secrets
+            .log_in((LogInKind::Cookie, digest), now, find)?)
     }
 
     /// The log-in of a program's access token, if the token and the log-in live.
@@ -143,7 +145,7 @@ impl Access {
                 Opened { log_in, until }
             }))
         };
-        Ok(self.secrets.log_in(&digest, now, find)?)
+        Ok(self.secrets.log_in((LogInKind::Token, digest), now, find)?)
     }
 
     /// Notes that a request was made in the log-in, where that is due. The request does not wait for it.

@@ -5,6 +5,7 @@ use super::{LogIn, SecretsError};
 use lru::LruCache;
 use rusqlite::Connection;
 use squareoff_domain::Timestamp;
+use squareoff_domain::people::LogInKind;
 use std::num::NonZeroUsize;
 
 /// More than are used at a time; some 400 bytes each.
@@ -16,11 +17,14 @@ pub struct Opened {
     pub until: Timestamp,
 }
 
-/// By the SHA-256 of the cookie or token. Of one connection, which must write nothing itself.
+/// By the SHA-256 of the cookie or token, and which of the two it is: what opens as the one opens nothing as the other. Of one connection,
+/// which must write nothing itself.
 pub struct Found {
     data_version: i64,
-    opened: LruCache<[u8; 32], Kept>,
+    opened: LruCache<Key, Kept>,
 }
+
+pub type Key = (LogInKind, [u8; 32]);
 
 struct Kept {
     opened: Opened,
@@ -43,7 +47,7 @@ impl Found {
     pub fn open(
         &mut self,
         connection: &Connection,
-        digest: &[u8; 32],
+        key: Key,
         now: Timestamp,
         find: impl FnOnce(&Connection) -> Result<Option<Opened>, SecretsError>,
     ) -> Result<Option<LogIn>, SecretsError> {
@@ -54,7 +58,7 @@ impl Found {
             self.opened.clear();
             self.data_version = data_version;
         }
-        if let Some(kept) = self.opened.get(digest)
+        if let Some(kept) = self.opened.get(&key)
             && kept.since <= now
             && now < kept.opened.until
         {
@@ -64,7 +68,7 @@ impl Found {
             return Ok(None);
         };
         let log_in = opened.log_in.clone();
-        self.opened.put(*digest, Kept { opened, since: now });
+        self.opened.put(key, Kept { opened, since: now });
         Ok(Some(log_in))
     }
 }
@@ -73,7 +77,7 @@ impl Found {
 mod tests {
     use super::*;
     use squareoff_domain::LogInId;
-    use squareoff_domain::people::{LogInKind, Role};
+    use squareoff_domain::people::Role;
     use std::cell::Cell;
     use uuid::Uuid;
 
@@ -101,7 +105,7 @@ mod tests {
             ends_at: Timestamp(90),
         };
         let (mut found, asked) = (Found::new(), Cell::new(0));
-        let mut open = |now, until: Option<i64>| {
+        let mut open_as = |kind, now, until: Option<i64>| {
             let find = |_: &Connection| {
                 asked.set(asked.get() + 1);
                 let log_in = log_in.clone();
@@ -110,16 +114,18 @@ mod tests {
                     until: Timestamp(until),
                 }))
             };
-            let opened = found.open(&reader, &[1; 32], Timestamp(now), find);
+            let opened = found.open(&reader, (kind, [1; 32]), Timestamp(now), find);
             (opened.unwrap().is_some(), asked.get())
         };
-        assert_eq!(open(10, None), (false, 1));
-        assert_eq!(open(10, Some(20)), (true, 2));
-        assert_eq!(open(19, None), (true, 2));
-        assert_eq!(open(20, Some(30)), (true, 3));
-        assert_eq!(open(19, None), (false, 4));
-        assert_eq!(open(20, None), (true, 4));
+        assert_eq!(open_as(LogInKind::Cookie, 10, Some(20)), (true, 1));
+        let mut open = |now, until| open_as(LogInKind::Token, now, until);
+        assert_eq!(open(10, None), (false, 2));
+        assert_eq!(open(10, Some(20)), (true, 3));
+        assert_eq!(open(19, None), (true, 3));
+        assert_eq!(open(20, Some(30)), (true, 4));
+        assert_eq!(open(19, None), (false, 5));
+        assert_eq!(open(20, None), (true, 5));
         other.execute("insert into t values (1)", []).unwrap();
-        assert_eq!(open(21, None), (false, 5));
+        assert_eq!(open(21, None), (false, 6));
     }
 }

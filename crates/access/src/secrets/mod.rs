@@ -163,18 +163,18 @@ impl Secrets {
         work(&lock(&self.reader).connection)
     }
 
-    /// The log-in that a cookie or token with this SHA-256 opens, by `find` where it is not known from before.
+    /// The log-in that a cookie or token opens, by `find` where it is not known from before.
     ///
     /// # Errors
     /// [`SecretsError`].
     pub(crate) fn log_in(
         &self,
-        digest: &[u8; 32],
+        key: found::Key,
         now: Timestamp,
         find: impl FnOnce(&Connection) -> Result<Option<Opened>, SecretsError>,
     ) -> Result<Option<LogIn>, SecretsError> {
         let Reader { connection, found } = &mut *lock(&self.reader);
-        found.open(connection, digest, now, find)
+        found.open(connection, key, now, find)
     }
 }
 

@@ -145,6 +145,20 @@ async fn what_one_process_ends_is_refused_at_once_by_another_that_has_let_it_in_
     assert_eq!(lets_in(), (false, false));
 }
 
+#[tokio::test]
+async fn a_cookie_is_no_access_token_and_the_other_way_round_also_where_they_were_let_in_before() {
+    let door = Door::open();
+    let asha = door.ready("desk-asha", Role::Desk).await;
+    let (access, _) = tokens(&door.log_in(&asha, LogInKind::Token).await);
+    let cookie = cookie(&door.log_in(&asha, LogInKind::Cookie).await);
+    for _ in 0..2 {
+        assert!(door.of_access_token(&access).is_some());
+        assert!(door.of_cookie(&cookie).is_some());
+        assert_eq!(door.of_access_token(&cookie), None);
+        assert_eq!(door.of_cookie(&access), None);
+    }
+}
+
 /// Nothing is committed while it is left alone, so that nothing but the clock tells.
 #[tokio::test]
 async fn a_log_in_that_was_left_idle_is_not_let_in_because_it_was_before() {

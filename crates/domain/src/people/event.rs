@@ -93,7 +93,7 @@ pub enum SecondFactor {
 }
 
 /// How a log-in is carried from request to request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogInKind {
     /// A browser's cookie.
