@@ -242,15 +242,27 @@ async fn begin(
     if !app.directory.knows_client(client) || !who.owns(client) {
         return Err(unknown_client(client));
     }
-    let ones = ones(app, date, client, body)?;
-    if !body.is_dry() {
-        let of = |(key, _): &One| app.directory.stream_of_request(id_of(request_id, key));
-        // One that was begun goes on, whatever has become of the verification since.
-        if !ones.iter().any(|one| of(one).is_some()) {
-            verified::check(app, who, client, request_id).await?;
-        }
-        app.limits.acted_on(client.as_str())?;
+    let mut ones = ones(app, date, client, body)?;
+    if body.is_dry() {
+        return Ok(ones);
     }
+    // What was accepted before is answered again whatever has become of the verification since, and nothing else is asked without one.
+    let is_known = |(key, _): &One| {
+        let of_request = app.directory.stream_of_request(id_of(request_id, key));
+        of_request.is_some()
+    };
+    if !ones.iter().all(is_known)
+        && let Err(problem) = verified::check(app, who, client, request_id).await
+    {
+        if body.square_offs.is_some() {
+            return Err(problem);
+        }
+        ones.retain(is_known);
+        if ones.is_empty() {
+            return Err(problem);
+        }
+    }
+    app.limits.acted_on(client.as_str())?;
     Ok(ones)
 }
 

@@ -1,8 +1,8 @@
 //! Several positions of one client closed by one request, or all of them, or only looked at.
 
 use crate::desk::{Desk, key, nifty, reliance};
-use crate::identity::recorded;
-use crate::node::{ACTOR, Answer, Node, SECOND, answer, settings};
+use crate::identity::{PAN, recorded};
+use crate::node::{ACTOR, Answer, Node, SECOND, answer, settings, with};
 use serde_json::{Value, json};
 use squareoff_domain::{PositionKey, Product, Venue};
 use uuid::Uuid;
@@ -224,6 +224,53 @@ async fn who_may_not_act_for_the_client_closes_nothing() {
     let own = ask(&node, "investor-c00001", "own", &json!({})).await;
     assert_eq!(own.status, 202, "{}", own.text);
     assert_eq!(outcomes(&own), everything());
+}
+
+/// Nor does a key that was good once let anything new through.
+#[tokio::test]
+async fn who_is_verified_no_more_hears_the_first_answer_and_closes_nothing_new() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let strict = squareoff_api::Settings {
+        caller_verification: true,
+        ..settings()
+    };
+    let node = Node::with(&desk, strict).await;
+    let path = "/v1/clients/C00001/verifications";
+    let told = json!({ "call_reference": "118", "pan": PAN, "date_of_birth": "1984-02-29" });
+    let verify = async |told: &Value| {
+        let request = node.anonymous(reqwest::Method::POST, path);
+        answer(request.bearer_auth(node.token(ACTOR)).json(told)).await
+    };
+    assert_eq!(verify(&told).await.status, 200);
+    let of_nifty = json!({ "square_offs": [named(&nifty(), json!(5))] });
+    let first = ask(&node, ACTOR, "named", &of_nifty).await;
+    assert_eq!(first.status, 202, "{}", first.text);
+    let all = ask(&node, ACTOR, "all", &json!({})).await;
+    assert_eq!(all.status, 202, "{}", all.text);
+    let wrong = with(&told, &[("date_of_birth", json!("1984-02-28"))]);
+    verify(&wrong)
+        .await
+        .assert_problem(422, "caller-mismatch", "2 attempts");
+
+    let again = ask(&node, ACTOR, "named", &of_nifty).await;
+    assert!(again.is_repetition(), "{}", again.text);
+    assert_eq!(order_ids(&again), order_ids(&first));
+    let again = ask(&node, ACTOR, "all", &json!({})).await;
+    assert!(again.is_repetition(), "{}", again.text);
+    assert_eq!(order_ids(&again), order_ids(&all));
+    let placed = async || (desk.placed(&nifty()).await, desk.placed(&reliance()).await);
+    let before = placed().await;
+    let both = json!({ "square_offs": [named(&nifty(), json!(5)), named(&reliance(), json!(7))] });
+    for (key, body) in [
+        ("named", &both),
+        ("another", &of_nifty),
+        ("another", &json!({})),
+    ] {
+        let refused = ask(&node, ACTOR, key, body).await;
+        refused.assert_problem(409, "caller-not-verified", "verifications");
+    }
+    assert_eq!(placed().await, before);
 }
 
 #[tokio::test]
