@@ -8,16 +8,20 @@ use squareoff_domain::client::{ClientState, check_verified, client_stream};
 use squareoff_domain::{ClientCode, RequestId, Role};
 
 /// # Errors
-/// `caller-not-verified`, which says how it is mended, or why nobody can be verified as this client. A request that was accepted before gets
-/// its first answer, whatever has become of the verification since.
+/// `caller-not-verified`, which says how it is mended, or why nobody can be verified as this client. A `request` that was accepted before gets
+/// its first answer, whatever has become of the verification since: it has to be one that is decided under this very id, so that an id of
+/// another stream is refused there.
 pub async fn check(
     app: &App,
     who: &Who,
     client: &ClientCode,
-    request_id: RequestId,
+    request: Option<RequestId>,
 ) -> Result<(), Problem> {
     let asks_for_themself = who.role == Role::Investor;
-    let accepted_before = || app.directory.stream_of_request(request_id).is_some();
+    let accepted_before = || {
+        let of_request = request.and_then(|id| app.directory.stream_of_request(id));
+        of_request.is_some()
+    };
     if !app.settings.caller_verification || asks_for_themself || accepted_before() {
         return Ok(());
     }

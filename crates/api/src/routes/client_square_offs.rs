@@ -252,7 +252,7 @@ async fn begin(
         of_request.is_some()
     };
     if !ones.iter().all(is_known)
-        && let Err(problem) = verified::check(app, who, client, request_id).await
+        && let Err(problem) = verified::check(app, who, client, None).await
     {
         if body.square_offs.is_some() {
             return Err(problem);

@@ -403,7 +403,7 @@ async fn ask(
     // To say what became of an order in doubt is the exchange's word, not the client's.
     if !matches!(request, Request::ResolveInDoubt { .. }) {
         let asked = Asked::of_position(what, request_id, &position);
-        let verified = verified::check(app, who, &position.client, request_id).await;
+        let verified = verified::check(app, who, &position.client, Some(request_id)).await;
         app.keep(&actor, &asked, verified)?;
     }
     let decided = if matches!(request, Request::Modify { .. }) {

@@ -230,7 +230,7 @@ pub async fn cancel_all(
     let asked = Asked::of_position("cancel-all", request_id, &position);
     let own = who.own(&position.client, || unknown_position(&position));
     app.keep(&actor, &asked, own)?;
-    let verified = verified::check(&app, &who, &position.client, request_id).await;
+    let verified = verified::check(&app, &who, &position.client, Some(request_id)).await;
     app.keep(&actor, &asked, verified)?;
     let request = Request::Cancel {
         request_id,

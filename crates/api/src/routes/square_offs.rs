@@ -164,7 +164,7 @@ pub async fn create(
         ..Asked::of_desk("square-off", request_id)
     };
     let position = app.keep(&actor, &asked, position(&app, &who, &body))?;
-    let verified = verified::check(&app, &who, &position.client, request_id).await;
+    let verified = verified::check(&app, &who, &position.client, Some(request_id)).await;
     app.keep(&actor, &asked, verified)?;
     let request = Request::SquareOff { request_id, terms };
     let seen = IfMatch(None);

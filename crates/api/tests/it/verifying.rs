@@ -131,6 +131,40 @@ async fn a_request_that_was_accepted_is_answered_again_when_nobody_is_verified_a
     new.assert_problem(409, "caller-not-verified", "verifications");
 }
 
+/// The id of a request is of actor and key alone: that it was accepted once says nothing of another client.
+#[tokio::test]
+async fn a_key_that_was_accepted_of_one_client_lets_nobody_act_for_another() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let node = strict(&desk).await;
+    verified(&node, ACTOR).await;
+    let body = with(&close_all(&nifty()), &[("quantity", json!(20))]);
+    let accepted = answer(node.square_off_as(ACTOR, "one", &body)).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text);
+    let other = key("C00002", Venue::Nse, "NIFTY26NOVFUT", Product::Mis);
+    let before = desk.events_but_refusals().await;
+    for (path, body) in [
+        ("/v1/clients/C00002/cancel-all".to_owned(), NOTHING),
+        ("/v1/clients/C00002/square-offs".to_owned(), json!({})),
+    ] {
+        let refused = answer(node.ask_as(ACTOR, "one", &path, &body)).await;
+        refused.assert_problem(409, "caller-not-verified", "C00002");
+    }
+    for (path, body) in [
+        (format!("{}/cancel-all", position_path(&other)), NOTHING),
+        ("/v1/square-offs".to_owned(), close_all(&other)),
+    ] {
+        let refused = answer(node.ask_as(ACTOR, "one", &path, &body)).await;
+        assert_eq!(
+            refused.problem(),
+            "idempotency-key-reused",
+            "{}",
+            refused.text
+        );
+    }
+    assert_eq!(desk.events_but_refusals().await, before);
+}
+
 #[tokio::test]
 async fn what_another_node_verified_or_took_back_holds_here() {
     let desk = Desk::open().await;
