@@ -6,7 +6,7 @@ use squareoff_domain::PositionKey;
 use squareoff_projections::day::{Day, day};
 use squareoff_projections::testing::TestDatabase;
 use squareoff_projections::{RunError, checkpoint, run};
-use squareoff_store::EventStore;
+use squareoff_store::{EventStore, Position};
 use std::collections::BTreeMap;
 use tokio::task::JoinHandle;
 
@@ -34,11 +34,31 @@ impl ReadModel {
         self.task = follow(&self.store, &self.test);
     }
 
-    /// Every position, order and trade of these positions, as far as the rows say otherwise than the log folded to its end.
+    /// Every position, order and trade of these positions, as far as the rows say otherwise than the log folded to its end. Asked again when
+    /// the log grew meanwhile, as by a cancel that was under way.
     pub async fn differences(&self, desk: &Desk, keys: &[PositionKey]) -> Vec<String> {
-        let pool = self.test.database().pool(1);
-        let head = self.store.head().await.unwrap();
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let head = self.store.head().await.unwrap();
+            let differences = self.differences_at(desk, keys, head, deadline).await;
+            if differences.is_empty() || self.store.head().await.unwrap() == head {
+                return differences;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "the log comes to an end"
+            );
+        }
+    }
+
+    async fn differences_at(
+        &self,
+        desk: &Desk,
+        keys: &[PositionKey],
+        head: Position,
+        deadline: tokio::time::Instant,
+    ) -> Vec<String> {
+        let pool = self.test.database().pool(1);
         while checkpoint(&pool).await.unwrap() < head {
             assert!(
                 tokio::time::Instant::now() < deadline,
