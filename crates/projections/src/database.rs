@@ -57,7 +57,7 @@ pub struct Database {
 
 impl Database {
     pub fn new(options: PgConnectOptions) -> Self {
-        // sqlx takes the process's provider for some of its modes and panics when it has to choose between two that are compiled in. An
+        // With sslmode=verify-ca sqlx takes the process's provider, and panics when it has to choose between two that are compiled in. An
         // error says that there is one already.
         let _ = crypto::aws_lc_rs::default_provider().install_default();
         Database { options }
