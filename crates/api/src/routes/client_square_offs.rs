@@ -4,6 +4,7 @@
 //! or a lost answer is not ordered again, and what is refused of one stops no other.
 
 use super::approvals::Wanted as Approval;
+use super::positions::AT_ONCE;
 use super::square_offs::{check_listed, quantity, terms};
 use super::{parameter, rupees};
 use crate::auth::{Actor, Who};
@@ -32,8 +33,6 @@ use uuid::Uuid;
 
 /// Positions that one request may name.
 const NAMED_MAX: usize = 100;
-/// Positions that are worked on at once.
-const AT_ONCE: usize = 32;
 
 /// What is to be closed.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -342,7 +341,7 @@ async fn ask(
             }),
         )),
         Ok(Decided::Waits(waits)) => Ok((
-            Outcome::waiting(stream, Some(Approval::of(&waits))),
+            Outcome::waiting(stream, Approval::of(&waits)),
             Some(Done {
                 position: waits.answer.position,
                 replayed: waits.answer.replayed,
@@ -404,10 +403,10 @@ impl Outcome {
         }
     }
 
-    fn waiting(stream: String, approval: Option<Approval>) -> Self {
+    fn waiting(stream: String, approval: Approval) -> Self {
         Outcome {
             outcome: WAITING,
-            approval,
+            approval: Some(approval),
             ..Outcome::accepted(stream, std::iter::empty())
         }
     }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Positions of one client that are worked on at once.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[schema(as = Why)]

@@ -1,7 +1,7 @@
 //! A server of one's own, reached over the network: asked over TLS, and only who shows the right certificate.
 
-use sqlx::Connection;
-use sqlx::PgConnection;
+use crate::story::PATIENCE;
+use sqlx::{Connection, PgConnection};
 use squareoff_projections::Database;
 use squareoff_projections::cluster::find_binaries;
 use std::fs;
@@ -11,8 +11,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-
-use crate::story::PATIENCE;
 
 /// A server that takes connections over TLS alone, as `localhost`, and lets in who comes over it.
 struct Server {
