@@ -72,7 +72,7 @@ texts! {
     PhoneText r"^([^0-9]*[0-9]){10}[^\u0000-\u001f\u007f-\u009f]*$", "+91 98000 00042": "A phone; its last ten digits count.";
     TraceText r"^[0-9a-f]{32}$", "0af7651916cd43dd8448eb211c80319c": "A trace (W3C Trace Context).";
     OperatorName r"^[a-z][a-z0-9_-]{0,63}$", "desk-asha": "The name of an account; what stands before the first `-` says the role.";
-    LiveTopics r"^(orders|positions|platform|bulk)(,(orders|positions|platform|bulk))*$", "orders,positions": "What a live reader is told of.";
+    LiveTopics r"^(orders|positions|platform|bulk|approvals)(,(orders|positions|platform|bulk|approvals))*$", "orders,positions": "What a live reader is told of.";
     CallReference r"^[^\u0000-\u001f\u007f-\u009f]{0,99}[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]{0,99}$", "2026-11-20/118": "A call, as the broker's telephone system names it: at most 100 bytes, no PAN.";
     BirthDate r"^\s*(19|20)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))\s*$", "1984-02-28": "A date of birth.";
     ProofPath r"^/v1/audit/proofs/[0-9]+$", "/v1/audit/proofs/10142": "Where the proof is got.";

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// How often it is asked whether those who listen still may: whoever may no more is gone within a second.
 pub const RECHECK: Duration = Duration::from_millis(500);
 
-/// Whose orders and positions.
+/// Whose orders, positions and approvals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
     All,
@@ -90,9 +90,10 @@ fn visible(who: &Who) -> Topics {
             Topics::NONE
         }
     };
-    given(Action::ReadPositions, Topics::OF_CLIENTS)
+    given(Action::ReadPositions, Topics::ORDERS.or(Topics::POSITIONS))
         .or(given(Action::ReadPlatform, Topics::PLATFORM))
         .or(given(Action::ReadBulk, Topics::BULK))
+        .or(given(Action::ReadApprovals, Topics::APPROVALS))
 }
 
 /// Who listens, and what they proved it with.

@@ -1,6 +1,7 @@
 //! One event's change, written once for all who read it.
 
 use super::topics::Topics;
+use crate::routes::approvals::Approval;
 use crate::routes::bulk::Shown as Bulk;
 use crate::routes::orders::Order;
 use crate::routes::platform::Shown as Platform;
@@ -17,13 +18,14 @@ pub(super) enum Part {
     Positions(Vec<ClientPosition>),
     Platform(Box<Platform>),
     Bulk(Box<Bulk>),
+    Approvals(Vec<Approval>),
 }
 
 /// What an event changed.
 pub(super) struct Body {
     pub position: Position,
     pub recorded_at: Timestamp,
-    /// Whose orders and positions these are.
+    /// Whose orders, positions and approvals these are.
     pub client: Option<ClientCode>,
     pub parts: Vec<Part>,
 }
@@ -32,7 +34,7 @@ pub(super) struct Body {
 #[derive(Debug)]
 pub struct Change {
     pub position: Position,
-    /// Whose orders and position these are.
+    /// Whose orders, position or approval these are.
     pub client: Option<ClientCode>,
     pub topics: Topics,
     /// A server-sent event with every part. What WebSocket readers get lies in it.
@@ -79,6 +81,10 @@ impl Change {
                 Part::Bulk(bulk) => {
                     write(&mut whole, "bulk", bulk)?;
                     Topics::BULK
+                }
+                Part::Approvals(approvals) => {
+                    write(&mut whole, "approvals", approvals)?;
+                    Topics::APPROVALS
                 }
             };
             topics = topics.or(topic);

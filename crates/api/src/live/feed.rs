@@ -131,10 +131,18 @@ fn body(stored: &StoredEvent, change: LiveChange, bulk: Option<Box<Bulk>>) -> Bo
         parts.push(Part::Platform(Box::new(shown)));
     }
     parts.extend(bulk.map(Part::Bulk));
+    let client = match change.approval {
+        Some(row) => {
+            let client = row.client_code.parse().ok();
+            parts.push(Part::Approvals(vec![row.into()]));
+            client
+        }
+        None => PositionKey::of_stream(&stored.stream).map(|key| key.client),
+    };
     Body {
         position: stored.position,
         recorded_at: stored.recorded_at,
-        client: PositionKey::of_stream(&stored.stream).map(|key| key.client),
+        client,
         parts,
     }
 }

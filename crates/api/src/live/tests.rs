@@ -441,7 +441,7 @@ fn an_investor_listens_to_the_own_client_alone_and_each_role_to_what_it_may_read
     let investor = who(Role::Investor, Some("C00001"));
     let own = Filter {
         audience: Audience::Client(client("C00001")),
-        topics: Topics::OF_CLIENTS,
+        topics: Topics::ORDERS.or(Topics::POSITIONS).or(Topics::APPROVALS),
     };
     for asked in [None, Some(client("C00001"))] {
         assert_eq!(Filter::of(&investor, asked, None).unwrap(), own);
@@ -462,7 +462,9 @@ fn an_investor_listens_to_the_own_client_alone_and_each_role_to_what_it_may_read
         assert_eq!(Filter::of(&who(role, None), None, None).unwrap(), all());
     }
     let machine = who(Role::Machine, None);
-    assert_eq!(refused(&machine, None, Some(Topics::BULK)), "not-allowed");
+    for topics in [Topics::BULK, Topics::APPROVALS] {
+        assert_eq!(refused(&machine, None, Some(topics)), "not-allowed");
+    }
     let administrator = who(Role::Administrator, None);
     assert_eq!(
         refused(&administrator, None, Some(Topics::ORDERS)),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A set of the four topics.
+/// A set of the five topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Topics(u8);
 
@@ -13,18 +13,18 @@ impl Topics {
     pub const POSITIONS: Topics = Topics(2);
     pub const PLATFORM: Topics = Topics(4);
     pub const BULK: Topics = Topics(8);
-    pub const ALL: Topics = Topics(15);
-    /// What belongs to a client.
-    pub const OF_CLIENTS: Topics = Topics(3);
+    pub const APPROVALS: Topics = Topics(16);
+    pub const ALL: Topics = Topics(31);
     /// What belongs to no client.
     pub const OF_PLATFORM: Topics = Topics(12);
 
     /// Each topic with its name in a query, and what its part of a change is called.
-    pub(super) const NAMED: [(Topics, &'static str); 4] = [
+    pub(super) const NAMED: [(Topics, &'static str); 5] = [
         (Topics::ORDERS, "orders"),
         (Topics::POSITIONS, "positions"),
         (Topics::PLATFORM, "platform"),
         (Topics::BULK, "bulk"),
+        (Topics::APPROVALS, "approvals"),
     ];
 
     #[must_use]

@@ -82,7 +82,7 @@ struct Page {
 
 /// Quantities in units, money in rupees.
 #[derive(Serialize, utoipa::ToSchema)]
-struct Approval {
+pub struct Approval {
     approval_id: Uuid,
     #[schema(value_type = values::StreamName)]
     stream: String,

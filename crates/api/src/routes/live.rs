@@ -37,10 +37,10 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct LiveQuery {
-    /// Some of `orders`, `positions`, `platform`, `bulk`, with commas between them; without it all that the role may see.
+    /// Some of `orders`, `positions`, `platform`, `bulk`, `approvals`, with commas between them; without it all that the role may see.
     #[param(value_type = values::LiveTopics, required = false)]
     topics: Option<String>,
-    /// Orders and positions of this client alone.
+    /// Orders, positions and approvals of this client alone.
     #[param(value_type = values::ClientCode, required = false)]
     client: Option<String>,
     /// A log position: what changed behind it is told first. The Last-Event-ID of a reader that comes back is the newer.

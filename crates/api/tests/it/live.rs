@@ -29,7 +29,7 @@ async fn an_order_and_its_position_change_live_as_the_queries_show_them() {
         json!({
             "event": "ready",
             "position": ready.id,
-            "topics": ["orders", "positions", "platform", "bulk"],
+            "topics": ["orders", "positions", "platform", "bulk", "approvals"],
             "client_code": null,
         })
     );
@@ -448,7 +448,10 @@ async fn an_investor_is_told_of_the_own_client_and_of_nothing_else() {
     let node = Node::start(&desk).await;
     let investor = "investor-c00001";
     let (mut live, ready) = Listener::open_as(&node, investor, "", None).await;
-    assert_eq!(ready.data["topics"], json!(["orders", "positions"]));
+    assert_eq!(
+        ready.data["topics"],
+        json!(["orders", "positions", "approvals"])
+    );
     assert_eq!(ready.data["client_code"], "C00001");
     let begun = ready.position();
     let other = key("C00002", Venue::Nse, "NIFTY26NOVFUT", Product::Nrml);

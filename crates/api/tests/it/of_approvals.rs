@@ -2,6 +2,7 @@
 
 use crate::bulk_work::Worker;
 use crate::desk::{DATE, Desk, PATIENCE, key, nifty, reliance};
+use crate::listening::Listener;
 use crate::node::{ACTOR, Answer, Node, SECOND, answer, close_all, settings, with};
 use crate::readable::{Readable, list, text};
 use futures::future::join;
@@ -409,6 +410,44 @@ async fn an_investor_waits_too_and_sees_what_is_their_own() {
     hidden.assert_problem(404, "unknown-approval", "no such approval");
     let taken = say(node, asha, &id, "withdraw").await;
     assert_eq!(taken.body["status"], "withdrawn", "{}", taken.text);
+}
+
+#[tokio::test]
+async fn what_waits_and_its_answer_are_told_live_to_who_may_see_it() {
+    let desk = Desk::open().await;
+    let readable = Readable::under(&desk, limited()).await;
+    let node = &readable.node;
+    let topic = "?topics=approvals";
+    let (mut supervisor, _) = Listener::open_as(node, SECOND, topic, None).await;
+    let (mut asha, _) = Listener::open_as(node, "investor-c00001", topic, None).await;
+    // Of another client: told to the supervisor alone.
+    let of_other = key("C00002", Venue::Nse, "NIFTY26NOVFUT", Product::Nrml);
+    let others = waiting(node, ACTOR, &close(&of_other, json!(100), None)).await;
+    let told = supervisor.change().await;
+    assert_eq!(told.data["approvals"][0]["approval_id"], json!(others));
+    let id = waiting(node, ACTOR, &close_all(&reliance())).await;
+    // A node that begins while it waits tells what became of it all the same.
+    let later = Node::with(&desk, limited()).await;
+    let (mut late, _) = Listener::open_as(&later, SECOND, topic, None).await;
+    say(node, SECOND, &id, "approve").await;
+    for expected in ["waiting", "approved", "ordered"] {
+        let change = supervisor.change().await;
+        assert_eq!(change.data["approvals"][0]["status"], expected);
+        assert_eq!(asha.change().await, change);
+        if expected != "waiting" {
+            assert_eq!(late.change().await, change);
+        }
+        if expected == "ordered" {
+            let at_least = change.position();
+            let path = format!("/v1/approvals?client_code=C00001&at_least={at_least}");
+            let listed = node.read(&path).await;
+            assert_eq!(change.data["approvals"], listed["approvals"]);
+        }
+    }
+    let token = node.token("machine-feed");
+    let machine = node.anonymous(Method::GET, "/v1/live?topics=approvals");
+    let refused = answer(machine.bearer_auth(token)).await;
+    refused.assert_problem(403, "not-allowed", "may listen to");
 }
 
 #[tokio::test]

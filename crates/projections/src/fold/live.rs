@@ -6,6 +6,7 @@
 use super::listings::Listings;
 use super::streams::{Folded, Streams};
 use super::{FoldError, FoldedPosition, decode};
+use crate::approvals::{ApprovalRow, FoldedApproval};
 use crate::orders::OrderRow;
 use crate::platform::FoldedPlatform;
 use crate::positions::PositionRow;
@@ -16,6 +17,8 @@ use std::num::NonZeroUsize;
 
 /// Positions that are remembered. One that is forgotten costs a read of its stream.
 const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
+/// Approvals that are remembered.
+const APPROVALS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// The platform right behind one of its events.
 #[derive(Debug, Clone)]
@@ -31,6 +34,7 @@ pub struct LiveChange {
     pub orders: Vec<OrderRow>,
     pub position: Option<PositionRow>,
     pub platform: Option<LivePlatform>,
+    pub approval: Option<ApprovalRow>,
 }
 
 /// Starts anywhere in the log.
@@ -39,6 +43,7 @@ pub struct LiveFold {
     listings: Listings,
     platform: Streams<FoldedPlatform>,
     positions: Streams<FoldedPosition>,
+    approvals: Streams<FoldedApproval>,
 }
 
 impl Default for LiveFold {
@@ -47,6 +52,7 @@ impl Default for LiveFold {
             listings: Listings::default(),
             platform: Streams::new(NonZeroUsize::MIN),
             positions: Streams::new(STREAMS_MAX),
+            approvals: Streams::new(APPROVALS_MAX),
         }
     }
 }
@@ -66,12 +72,15 @@ impl LiveFold {
         self.positions.load(store, &decoded, is_position).await?;
         let is_platform = |event: &Event| matches!(event, Event::Platform(_));
         self.platform.load(store, &decoded, is_platform).await?;
+        let is_approval = |event: &Event| matches!(event, Event::Approval(_));
+        self.approvals.load(store, &decoded, is_approval).await?;
         self.listings.load(store, &decoded).await?;
         let mut changes = Vec::with_capacity(decoded.len());
         for (stored, event) in &decoded {
             changes.push(self.apply(stored, event)?);
         }
         self.positions.forget();
+        self.approvals.forget();
         Ok(changes)
     }
 
@@ -96,8 +105,11 @@ impl LiveFold {
                 });
             }
             Event::Contract(event) => self.listings.apply(event),
-            Event::Approval(_)
-            | Event::Bulk(_)
+            Event::Approval(_) => {
+                let folded = self.approvals.apply(stored, event)?;
+                change.approval = folded.row();
+            }
+            Event::Bulk(_)
             | Event::Client(_)
             | Event::Person(_)
             | Event::Refusal(_)
