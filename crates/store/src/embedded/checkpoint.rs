@@ -5,7 +5,8 @@
 //! 2. For the same reason the log grows. When it is long it is begun anew by a forced checkpoint, which holds the writers only for the
 //!    pages that came in between.
 //! 3. Every commit syncs the log's file. Where that has grown, the sync waits for the file system's journal, and the journal for what a
-//!    checkpoint writes. So the file of a log in use is made as long as it gets, with zeros, and never grows again.
+//!    checkpoint writes. So the file of a log in use is made longer with zeros, ahead of what is appended, until it is as long as it gets.
+//!    All at once would take the disk for a second.
 //!
 //! SQLite takes zeros behind the last frame for the log's end, as it takes frames from before the log was begun anew.
 
@@ -31,9 +32,11 @@ const WAL_BYTES_MAX: u64 = 128 << 20;
 /// By so much its file is longer, for what is appended between two looks.
 const ROOM_BYTES: u64 = 16 << 20;
 /// The zeros are written and synced in such pieces: the sync of a commit waits for one at most.
-const PIECE_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 256 << 10;
 /// Pieces of one look.
-const PIECES: usize = 16;
+const PIECES: usize = 64;
+/// Between two of them, for the commits that have waited.
+const PIECE_PAUSE: Duration = Duration::from_millis(1);
 /// What a page takes in the log.
 const FRAME_HEADER_BYTES: u64 = 24;
 
@@ -100,7 +103,7 @@ impl Checkpointer {
         let frame_bytes = u64::from(page_bytes) + FRAME_HEADER_BYTES;
         let pages = self.checkpoint("noop")?;
         if pages.total * frame_bytes >= WAL_BYTES_IN_USE {
-            self.lengthen();
+            self.lengthen(pages.total * frame_bytes);
         }
         let too_long =
             pages.total * frame_bytes >= self.wal_bytes_max && pages.total != self.forced_at;
@@ -149,22 +152,24 @@ impl Checkpointer {
         tracing::error!(%error, "the event log's file could not be synced: its write-ahead log is kept whole until it is opened again");
     }
 
-    /// Makes the write-ahead log's file longer, up to what it gets. Appending, which never writes over what another has appended. Without it the
-    /// log is slower and no worse.
-    fn lengthen(&mut self) {
+    /// Makes the write-ahead log's file longer than the log, which takes so much of it, up to what it gets. Appending, which never writes over
+    /// what another has appended. Without it the log is slower and no worse.
+    fn lengthen(&mut self, taken: u64) {
         if !self.has_room {
             return;
         }
-        let wanted = self.wal_bytes_max + ROOM_BYTES;
+        let wanted = taken.min(self.wal_bytes_max) + ROOM_BYTES;
         let longer = || -> std::io::Result<()> {
             // SQLite has no locks on this file that closing it would lose.
             let mut wal = OpenOptions::new().append(true).open(&self.wal)?;
+            let piece = vec![0; PIECE_BYTES];
             for _ in 0..PIECES {
                 if wal.metadata()?.len() >= wanted {
                     break;
                 }
-                wal.write_all(&vec![0; PIECE_BYTES])?;
+                wal.write_all(&piece)?;
                 wal.sync_data()?;
+                std::thread::sleep(PIECE_PAUSE);
             }
             Ok(())
         };
@@ -227,15 +232,18 @@ mod tests {
     #[test]
     fn the_write_ahead_log_of_a_log_in_use_is_made_long_and_begun_anew_and_does_not_grow() {
         let (_folder, file, writer, mut checkpointer) = log();
-        fill(&writer, 5 << 20);
-        while bytes(&wal(&file)) < checkpointer.wal_bytes_max + ROOM_BYTES {
+        let piece = PIECE_BYTES as u64;
+        let mut lengths = vec![];
+        for round in 1..8 {
+            let appended = if round < 4 { 5 << 20 } else { 9 << 20 };
+            fill(&writer, appended);
             checkpointer.look().unwrap();
-        }
-        let long = bytes(&wal(&file));
-        for round in 2..8 {
-            fill(&writer, 5 << 20);
-            checkpointer.look().unwrap();
-            assert_eq!(bytes(&wal(&file)), long);
+            let long = bytes(&wal(&file));
+            lengths.push(long);
+            // Ahead of what was appended, and no longer than it gets.
+            let least = checkpointer.wal_bytes_max.min(appended.into()) + ROOM_BYTES;
+            let most = checkpointer.wal_bytes_max + ROOM_BYTES + piece;
+            assert!((least..=most).contains(&long), "{round}: {long}");
             // As it lies there, with zeros or what was written earlier behind its last frame.
             let copied = tempfile::tempdir().unwrap();
             let copy = copied.path().join("events.db");
@@ -247,6 +255,9 @@ mod tests {
                 .unwrap();
             assert_eq!(rows, round);
         }
+        // Begun anew, it lies where it lay.
+        assert_eq!(lengths[0], lengths[2]);
+        assert_eq!(lengths[4], lengths[6]);
     }
 
     #[test]
