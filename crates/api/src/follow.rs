@@ -1,7 +1,7 @@
 //! Reading the log from its beginning and following it: how each memory of this process is made.
 
-use squareoff_store::codec::{self, DecodeError};
-use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
+use squareoff_store::codec::{self, DecodeError, LogEvent};
+use squareoff_store::{Aggregate, Delivery, EventStore, Position, StoredEvent, Streams};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -55,6 +55,18 @@ pub async fn follow(
             }
         }
     }
+}
+
+/// Has `streams`, whose names begin with `prefix`, take in an event if it is one of theirs.
+pub fn learn<A: Aggregate>(
+    streams: &Streams<A>,
+    prefix: &str,
+    stored: &StoredEvent,
+) -> Result<(), DecodeError> {
+    if stored.stream.starts_with(prefix) {
+        streams.learn(stored, &A::Event::decode(stored)?);
+    }
+    Ok(())
 }
 
 /// Waits until `position` is read and the end was reached once, at most `patience`; says whether it is so.

@@ -5,6 +5,7 @@ use crate::bulk::{Book, SessionClose};
 use crate::connection;
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
+use crate::follow;
 use crate::guard::guard;
 use crate::limits::{self, Limits, Rates};
 use crate::live::access::keep_checking;
@@ -130,12 +131,16 @@ impl App {
         settings: Settings,
     ) -> Self {
         let book = Book::follow(store.clone());
-        let clients = Streams::new(store.clone());
-        let outdated = clients.clone();
-        // Another process may have written to the stream of a client.
-        let seen = move |stored: &StoredEvent| outdated.outdate(&stored.stream, stored.version);
+        let clients: Streams<ClientState> = Streams::new(store.clone());
+        let positions: Streams<Position> = Streams::new(store.clone());
+        // What a decision stands on is known before it is asked for, whichever process wrote it.
+        let (of_clients, of_positions) = (clients.clone(), positions.clone());
+        let seen = move |stored: &StoredEvent| {
+            follow::learn(&of_positions, "position-", stored)?;
+            follow::learn(&of_clients, "client-", stored)
+        };
         App(Arc::new(Parts {
-            positions: Streams::new(store.clone()),
+            positions,
             platform: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
             approvals: Streams::new(store.clone()),

@@ -24,7 +24,7 @@ use squareoff_fix::{
     Application, Endpoint, Inbound, Journal, NotRecorded, PriceE4, Record, Resend, Role,
     SentRecord, SessionConfig, SessionState, Timestamp,
 };
-use squareoff_store::EventStore;
+use squareoff_store::{EventStore, Streams};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,14 +68,15 @@ pub async fn run(
         ..
     } = config;
     let journal = Journal::open(&config.journal, &comp_id, venue.as_str(), Timestamp::now())?;
-    let mut book = Book::new(venue, store);
+    let recorder = Recorder::new(&Streams::new(store.clone()), venue, &comp_id);
+    let mut book = Book::new(venue, store, recorder.clone());
     tokio::select! {
         read = book.read_on() => read.map_err(|error| GatewayError::DropCopy(error.0))?,
         () = stopped(&mut shutdown) => return Ok(()),
     }
     let book = Arc::new(Mutex::new(book));
     let copies = Copies {
-        recorder: Recorder::new(&book.lock().await.store, venue, &comp_id),
+        recorder,
         book: Arc::clone(&book),
         generation: journal.generation(),
     };

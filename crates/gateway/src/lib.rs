@@ -56,7 +56,7 @@ use squareoff_domain::Venue;
 use squareoff_domain::session::{self, SessionReport, Share};
 pub use squareoff_fix::message::Dialect;
 use squareoff_fix::{DriverError, Journal, JournalError, Timestamp};
-use squareoff_store::EventStore;
+use squareoff_store::{EventStore, Streams};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -153,13 +153,14 @@ pub async fn run(
             told.insert(session::stream(venue, comp_id));
         }
     }
+    let positions = Streams::new(store.clone());
     let mut former = Vec::new();
     for session in &config.former {
         let journal = open(&session.journal, &session.comp_id, venue)?;
         if learn(&mut handed, None, &journal)? {
             told.insert(session::stream(venue, &session.comp_id));
         }
-        former.push((Recorder::new(&store, venue, &session.comp_id), journal));
+        former.push((Recorder::new(&positions, venue, &session.comp_id), journal));
     }
 
     let index = Arc::new(Mutex::new(protocol.index()));
@@ -167,7 +168,7 @@ pub async fn run(
     let mut lanes = Vec::new();
     let of = u32::try_from(config.sessions.len()).unwrap_or(u32::MAX);
     for ((number, session), journal) in (0..).zip(config.sessions).zip(journals) {
-        let recorder = Recorder::new(&store, venue, &session.comp_id);
+        let recorder = Recorder::new(&positions, venue, &session.comp_id);
         let share = Share { number, of };
         let fence = recorder.session(SessionReport::Claim { share }).await?;
         tracing::info!(session = %recorder.session_name(), fence, journal.position = journal.last_position(), "the gateway claimed its session");

@@ -49,6 +49,9 @@ const BATCH: usize = 1_024;
 const WAITING_MAX: usize = 262_144;
 /// Positions told at once that their market has closed: they share a commit, and what waits to be sent does not wait long for them.
 const ENDED_AT_ONCE: usize = 128;
+/// What comes within so long of a read comes with the next: a read has its price however little it brings, and most of what comes are
+/// this process's own reports.
+const PACE: Duration = Duration::from_millis(2);
 /// Pause before a failed read or a failed report is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -219,7 +222,9 @@ impl Outbound {
             } else if let Some(key) = PositionKey::of_stream(&stored.stream)
                 && key.venue == self.venue
             {
-                self.learn(stored, &key, &PositionEvent::decode(stored)?, plan);
+                let event = PositionEvent::decode(stored)?;
+                self.recorder.learn(stored, &event);
+                self.learn(stored, &key, &event, plan);
             } else {
                 codec::check(stored)?;
             }
@@ -402,7 +407,7 @@ async fn any_changed(ups: &mut [watch::Receiver<bool>]) -> Result<(), watch::err
 
 /// The log from its beginning, and on; a read that fails is tried again.
 fn follow(store: EventStore) -> impl Stream<Item = Delivery> {
-    let subscription = store.subscribe(Position::START);
+    let subscription = store.subscribe(Position::START).paced(PACE);
     stream::unfold(subscription, |mut subscription| async move {
         loop {
             match subscription.next(BATCH).await {

@@ -8,14 +8,14 @@
 use crate::index::Known;
 use futures::future::join_all;
 use squareoff_domain::platform::{self, Platform, PlatformReport};
-use squareoff_domain::position::{self, Position, Report};
+use squareoff_domain::position::{self, Position, PositionEvent, Report};
 use squareoff_domain::session::{self, Fenced, Session, SessionReport};
 use squareoff_domain::suspense::{
     self, ReportSuspended, SuspendedExecution, Suspense, SuspenseReport,
 };
 use squareoff_domain::{Timestamp, TradingDate, Venue};
 use squareoff_store::{
-    Aggregate, AppendError, Caller, Committed, EventStore, LoadError, Streams, TransactError,
+    Aggregate, AppendError, Caller, Committed, LoadError, StoredEvent, Streams, TransactError,
 };
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -75,12 +75,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(store: &EventStore, venue: Venue, comp_id: &str) -> Self {
+    /// With what is remembered of positions, which the sessions to a venue share.
+    pub fn new(positions: &Streams<Position>, venue: Venue, comp_id: &str) -> Self {
+        let store = positions.store();
         Recorder {
             venue,
             comp_id: comp_id.to_owned(),
             actor: format!("gateway:{venue}-{comp_id}").into(),
-            positions: Streams::new(store.clone()),
+            positions: positions.clone(),
             suspense: Streams::new(store.clone()),
             sessions: Streams::new(store.clone()),
             platform: Streams::new(store.clone()),
@@ -90,6 +92,11 @@ impl Recorder {
     /// `<venue>-<comp id>`, as events name the session.
     pub fn session_name(&self) -> String {
         format!("{}-{}", self.venue, self.comp_id)
+    }
+
+    /// Takes in an event of a position as it comes in the log, which need not be read for it then.
+    pub fn learn(&self, stored: &StoredEvent, event: &PositionEvent) {
+        self.positions.learn(stored, event);
     }
 
     /// Records reports, those about one position in their order.

@@ -11,7 +11,7 @@
 
 use crate::codec::{DecodeError, LogEvent};
 use crate::trace;
-use crate::{AppendError, Appended, EventStore, NewEvent, Position, ReadError};
+use crate::{AppendError, Appended, EventStore, NewEvent, Position, ReadError, StoredEvent};
 use lru::LruCache;
 use squareoff_domain::Timestamp;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -129,19 +129,28 @@ impl<A: Aggregate> Streams<A> {
     }
 
     /// The stream as this process last knew it, without asking the log: as new as what it appended and loaded itself, and otherwise as
-    /// what it was told of by [`Streams::outdate`].
+    /// what it was told of by [`Streams::learn`].
     pub fn recall(&self, stream: &str) -> Option<Loaded<A>> {
         self.lock().get(stream).cloned()
     }
 
-    /// Forgets what is remembered of a stream that has this version by now, unless it is as new.
-    pub fn outdate(&self, stream: &str, version: u64) {
+    /// Takes in an event of the log, for a process that follows it and so need not read its streams: the first of a stream, or the next of
+    /// one that is remembered. One that is behind a gap makes its stream forgotten, one that is known already changes nothing.
+    pub fn learn(&self, stored: &StoredEvent, event: &A::Event) {
         let mut states = self.lock();
-        if states
-            .peek(stream)
-            .is_some_and(|known| known.version < version)
-        {
-            states.pop(stream);
+        let known = match states.get_mut(&stored.stream) {
+            Some(known) => known,
+            None if stored.version == 1 => {
+                states.get_or_insert_mut(stored.stream.clone(), Loaded::default)
+            }
+            None => return,
+        };
+        if stored.version == known.version + 1 {
+            let state = Arc::make_mut(&mut known.state);
+            *state = std::mem::take(state).evolve(event);
+            (known.version, known.position) = (stored.version, Some(stored.position));
+        } else if stored.version > known.version {
+            states.pop(&stored.stream);
         }
     }
 

@@ -6,11 +6,12 @@ use super::cancel_all;
 use super::pace::Pace;
 use super::run::Run;
 use crate::directory::Directory;
+use crate::follow;
 use crate::gathered::Gathered;
 use crate::server::Settings;
 use squareoff_domain::bulk::{Bulk, BulkId};
 use squareoff_domain::{PositionKey, Venue, position};
-use squareoff_store::{AppendError, EventStore, LoadError, ReadError, Streams};
+use squareoff_store::{AppendError, EventStore, LoadError, ReadError, StoredEvent, Streams};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,10 +65,14 @@ pub async fn run(
     let paces = Venue::ALL
         .iter()
         .map(|venue| (*venue, Pace::new(settings.venue_message_rate)));
+    let positions = Streams::new(store.clone());
+    let of_positions = positions.clone();
+    let seen = move |stored: &StoredEvent| follow::learn(&of_positions, "position-", stored);
+    let directory = Directory::follow(store.clone(), seen);
     let shared = Arc::new(Shared {
-        positions: Streams::new(store.clone()),
+        positions,
         bulks: Streams::new(store.clone()),
-        directory: Directory::follow(store.clone(), |_| {}),
+        directory,
         book: Book::follow(store.clone()),
         paces: paces.collect(),
         settings,

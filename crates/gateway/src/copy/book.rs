@@ -19,7 +19,9 @@ const PAGE: usize = 4_096;
 /// What the log says of trades, read on whenever it is asked for.
 pub struct Book {
     pub venue: Venue,
-    pub store: EventStore,
+    store: EventStore,
+    /// What records the drop copy, which is told what the log has of positions.
+    recorder: Recorder,
     read_through: LogPosition,
     pub places: Places,
     /// Trades of the newest day that only the order session told of, and since when they are known here.
@@ -39,10 +41,11 @@ pub struct Unconfirmed {
 }
 
 impl Book {
-    pub fn new(venue: Venue, store: EventStore) -> Book {
+    pub fn new(venue: Venue, store: EventStore, recorder: Recorder) -> Book {
         Book {
             venue,
             store,
+            recorder,
             read_through: LogPosition::START,
             places: Places::default(),
             unconfirmed: BTreeMap::new(),
@@ -81,6 +84,7 @@ impl Book {
         };
         let event = PositionEvent::decode(stored);
         let event = event.map_err(|error| NotRecorded(error.to_string()))?;
+        self.recorder.learn(stored, &event);
         self.places.learn(&stored.stream, key.venue, &event);
         if self.day < Some(key.date) {
             self.day = Some(key.date);

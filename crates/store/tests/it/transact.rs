@@ -4,7 +4,8 @@ use crate::log::{Log, every_adapter, whole_log, whole_stream};
 use squareoff_domain::Timestamp;
 use squareoff_store::codec::{DecodeError, Encoded, LogEvent};
 use squareoff_store::{
-    Aggregate, Caller, Committed, EventStore, LoadError, StoredEvent, Streams, TransactError,
+    Aggregate, Caller, Committed, Delivery, EventStore, LoadError, Position, StoredEvent, Streams,
+    TransactError,
 };
 use uuid::Uuid;
 
@@ -15,7 +16,8 @@ every_adapter! {
     a_request_asked_twice_gets_its_first_answer
     one_request_id_on_two_streams_is_two_requests
     a_refusal_never_stands_on_an_old_state
-    what_is_recalled_is_what_this_handle_knows_until_it_is_told_of_newer
+    what_is_recalled_is_what_this_handle_knows_or_was_told_of
+    what_was_learned_of_the_log_is_the_state_that_a_read_gives
     nothing_to_do_appends_nothing_and_tells_the_version
     a_long_stream_is_folded_whole
     an_event_that_cannot_be_read_stops_the_fold
@@ -133,23 +135,82 @@ async fn concurrent_requests_through_two_handles_take_exactly_what_there_is(log:
     assert_eq!(whole_log(handles[0].store()).await.len() as u64, SEATS);
 }
 
-async fn what_is_recalled_is_what_this_handle_knows_until_it_is_told_of_newer(log: Log) {
+async fn what_is_recalled_is_what_this_handle_knows_or_was_told_of(log: Log) {
     let (one, two) = (streams(&log), streams(&log));
     let recalled = |streams: &Streams<Seats>| streams.recall("hall").map(|known| known.version);
     assert_eq!(recalled(&one), None);
-    one.outdate("hall", 1);
     ask(&one, "hall", 7).await.unwrap();
     ask(&two, "hall", 8).await.unwrap();
     assert_eq!((recalled(&one), recalled(&two)), (Some(1), Some(2)));
-    for version in [1, 2] {
-        two.outdate("hall", version);
-        one.outdate("other", version);
+    let learn = |streams: &Streams<Seats>, stored: &StoredEvent| {
+        streams.learn(stored, &Taken::decode(stored).unwrap());
+    };
+    let events = whole_stream(one.store(), "hall").await;
+    for stored in &events {
+        // It is known already.
+        learn(&two, stored);
+        learn(&one, stored);
     }
-    assert_eq!((recalled(&one), recalled(&two)), (Some(1), Some(2)));
-    one.outdate("hall", 2);
+    assert_eq!((recalled(&one), recalled(&two)), (Some(2), Some(2)));
+    let states = [&one, &two].map(|streams| streams.recall("hall").unwrap());
+    assert_eq!(states[0].state.by, [7, 8]);
+    assert_eq!(states[0].state, states[1].state);
+    assert_eq!(states[0].position, states[1].position);
+    for by in [9, 10] {
+        ask(&two, "hall", by).await.unwrap();
+    }
+    // Something is missing between: nothing is known any more, rather than something wrong.
+    let events = whole_stream(one.store(), "hall").await;
+    learn(&one, &events[3]);
     assert_eq!(recalled(&one), None);
-    assert_eq!(one.load("hall").await.unwrap().version, 2);
-    assert_eq!(recalled(&one), Some(2));
+    // Nor is a stream begun in its middle.
+    learn(&one, &events[3]);
+    assert_eq!(recalled(&one), None);
+    assert_eq!(one.load("hall").await.unwrap().version, 4);
+}
+
+/// A handle that learns while it and others append, each decision of which is one that the log bears out.
+async fn what_was_learned_of_the_log_is_the_state_that_a_read_gives(log: Log) {
+    let (follower, other) = (streams(&log), streams(&log));
+    let learned = follower.clone();
+    let mut subscription = follower.store().subscribe(Position::START);
+    let learning = tokio::spawn(async move {
+        loop {
+            if let Delivery::Events(events) = subscription.next(3).await.unwrap() {
+                for stored in &events {
+                    learned.learn(stored, &Taken::decode(stored).unwrap());
+                }
+            }
+        }
+    });
+    for by in (0..SEATS as u128).step_by(2) {
+        let (one, two) = tokio::join!(ask(&follower, "hall", by), ask(&other, "hall", by + 1));
+        let mut seats = [one.unwrap().value, two.unwrap().value];
+        seats.sort_unstable();
+        assert_eq!(u128::from(seats[0]), by + 1);
+        assert_eq!(seats[1], seats[0] + 1);
+    }
+    // What was appended by the other comes to be known without a read.
+    let all = async {
+        while follower
+            .recall("hall")
+            .is_none_or(|known| known.version < SEATS)
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    let caught_up = tokio::time::timeout(std::time::Duration::from_secs(20), all);
+    caught_up.await.expect("it learns what the log holds");
+    learning.abort();
+    let (known, read) = (
+        follower.recall("hall").unwrap(),
+        streams(&log).load("hall").await.unwrap(),
+    );
+    assert_eq!(known.state, read.state);
+    assert_eq!(
+        (known.version, known.position),
+        (read.version, read.position)
+    );
 }
 
 async fn a_request_asked_twice_gets_its_first_answer(log: Log) {
