@@ -79,7 +79,7 @@ pub async fn api(config: &Config, stop: watch::Receiver<bool>) -> Result<()> {
     tokio::spawn(operator::keep(access));
     tokio::spawn(client::keep(vault, app.clients.clone()));
     let tls = config.api_tls.clone().map(Tls::open).transpose()?;
-    let listener = squareoff_api::listen(config.api_listen, tls.as_ref()).await?;
+    let listener = squareoff_api::listen(config.api_listen, tls.as_ref())?;
     tracing::info!(address = %config.api_listen, tls = tls.is_some(), "the API listens");
     squareoff_api::serve(listener, app, tls, shutdown::requested(stop)).await;
     tracing::info!("the API has finished");

@@ -83,7 +83,7 @@ pub fn serve(args: &[String]) -> Result<()> {
         let mut app = App::start(store, reads, key_of(folder)?, settings);
         app.sample_log_ins = true;
         app.live.begun().await;
-        let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None).await?;
+        let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None)?;
         println!("{}", listener.local_addr()?);
         let ended = tokio::task::spawn_blocking(|| {
             let _ = std::io::stdin().lines().count();

@@ -124,7 +124,7 @@ async fn measure(rounds: usize, per_s: u64) -> Result<()> {
         app.directory.reach(head, Duration::from_secs(600)).await,
         "the log was not read in time"
     );
-    let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None).await?;
+    let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None)?;
     let address = listener.local_addr()?;
     let serving = tokio::spawn(squareoff_api::serve(
         listener,

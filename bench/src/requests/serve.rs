@@ -53,7 +53,7 @@ pub fn run(args: &[String]) -> Result<()> {
         let key = DevelopmentKey::load_or_create(&folder.join("development.key"))?;
         let app = App::start(store, reads, key, settings).with_access(access, false);
         app.live.begun().await;
-        let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None).await?;
+        let listener = squareoff_api::listen("127.0.0.1:0".parse()?, None)?;
         println!("{}", listener.local_addr()?);
         tokens.iter().for_each(|token| println!("{token}"));
         let ended = tokio::task::spawn_blocking(|| {

@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
@@ -234,17 +234,29 @@ pub enum ServeError {
     },
 }
 
+/// Connections that wait to be accepted; the system may allow fewer (`net.core.somaxconn`). After an outage everybody comes at once, and whoever
+/// finds the queue full is not refused but tries again a second later: the usual 128 were full with 256.
+const BACKLOG: u32 = 4_096;
+
 /// Takes the address.
 ///
 /// # Errors
 /// [`ServeError::NotLoopback`] without TLS; [`ServeError::Listen`] when the port is taken.
-pub async fn listen(address: SocketAddr, tls: Option<&Tls>) -> Result<TcpListener, ServeError> {
+pub fn listen(address: SocketAddr, tls: Option<&Tls>) -> Result<TcpListener, ServeError> {
     if tls.is_none() && !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Listen { address, source })
+    let bound = || -> std::io::Result<TcpListener> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // A restart does not wait for the connections of the process before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|source| ServeError::Listen { address, source })
 }
 
 /// Serves until `shutdown` ends, then finishes the requests that are under way, and sends those who listen away.

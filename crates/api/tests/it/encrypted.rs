@@ -57,9 +57,7 @@ async fn served(desk: &Desk, files: TlsFiles) -> Served {
     let app = Node::app(desk, &nowhere());
     let token = app.key.token(ACTOR).unwrap();
     let tls = Tls::open(files).unwrap();
-    let listener = listen("127.0.0.1:0".parse().unwrap(), Some(&tls))
-        .await
-        .unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap(), Some(&tls)).unwrap();
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(serve(listener, app, Some(tls), std::future::pending()));
     Served {
@@ -152,7 +150,7 @@ async fn an_address_that_others_reach_needs_a_certificate() {
     renew(&files);
     let tls = Tls::open(files).unwrap();
     let everywhere: SocketAddr = "0.0.0.0:0".parse().unwrap();
-    let refused = listen(everywhere, None).await.unwrap_err();
+    let refused = listen(everywhere, None).unwrap_err();
     assert!(matches!(refused, ServeError::NotLoopback(_)), "{refused}");
-    listen(everywhere, Some(&tls)).await.unwrap();
+    listen(everywhere, Some(&tls)).unwrap();
 }

@@ -336,9 +336,7 @@ async fn a_reader_hears_from_the_node_when_nothing_changes_for_it() {
 async fn at_the_end_of_a_node_its_readers_are_told_and_it_ends() {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
-    let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap(), None)
-        .await
-        .unwrap();
+    let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = squareoff_api::serve(listener, node.app.clone(), None, async {

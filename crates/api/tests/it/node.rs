@@ -82,9 +82,7 @@ impl Node {
     }
 
     pub async fn serving(desk: &Desk, app: App) -> Self {
-        let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap(), None)
-            .await
-            .unwrap();
+        let listener = squareoff_api::listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let served = squareoff_api::serve(listener, app.clone(), None, std::future::pending());
         let served = tokio::spawn(served);

@@ -1,6 +1,6 @@
 //! The server itself: where it listens, what every answer carries, what it says of its own state.
 
-use crate::desk::{Desk, nifty};
+use crate::desk::{Desk, PATIENCE, nifty};
 use crate::node::{ACTOR, Node, answer, close_all, nowhere};
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -21,18 +21,18 @@ use uuid::Uuid;
 async fn an_address_that_others_reach_is_refused() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0"] {
         let address: SocketAddr = address.parse().unwrap();
-        let error = listen(address, None).await.unwrap_err();
+        let error = listen(address, None).unwrap_err();
         assert!(matches!(error, ServeError::NotLoopback(refused) if refused == address));
         assert!(error.to_string().contains("loopback only"), "{error}");
     }
-    listen("[::1]:0".parse().unwrap(), None).await.unwrap();
+    listen("[::1]:0".parse().unwrap(), None).unwrap();
 }
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    let taken = listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    let taken = listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = taken.local_addr().unwrap();
-    let error = listen(address, None).await.unwrap_err().to_string();
+    let error = listen(address, None).unwrap_err().to_string();
     assert!(
         error.contains(&format!("cannot listen on {address}")),
         "{error}"
@@ -40,10 +40,20 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
+async fn hundreds_who_come_at_once_find_a_place_in_the_queue() {
+    let listener = listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody accepts: whoever finds the queue full is never connected.
+    let coming = (0..400).map(|_| TcpStream::connect(address));
+    let come = tokio::time::timeout(PATIENCE, futures::future::try_join_all(coming));
+    assert_eq!(come.await.expect("nobody waits").unwrap().len(), 400);
+}
+
+#[tokio::test]
 async fn the_server_ends_after_the_requests_under_way() {
     let desk = Desk::open().await;
     let node = Node::start(&desk).await;
-    let listener = listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = squareoff_api::serve(listener, node.app.clone(), None, async {
