@@ -24,6 +24,10 @@ use tokio::task::JoinHandle;
 
 /// Name of the read database in a cluster of our own.
 pub const DATABASE: &str = "squareoff";
+/// What comes behind the log, and so can wait a moment when the processors are full: an order can't. So does Postgres.
+const FOLLOWERS: &[&str] = &["projections", "seal", "witness"];
+/// A third of the weight of those that take and send orders (sched(7)): enough to keep up, as nothing here may fall behind for long.
+const NICENESS: i32 = 5;
 /// For so long the parts may take to find each other: a log of millions of events is read at the start.
 const READY_TIME_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
@@ -178,6 +182,7 @@ impl Stack {
             data_dir: self.folder.postgres(),
             bin_dir: self.config.pg_bin.clone(),
             log_file: self.folder.log_file("postgres"),
+            niceness: NICENESS,
         })
         .await?;
         if let Some(note) = cluster.note() {
@@ -290,6 +295,11 @@ impl Stack {
             file,
             arguments,
             environment,
+            niceness: if FOLLOWERS.contains(&name) {
+                NICENESS
+            } else {
+                0
+            },
             log,
         };
         self.children.push(Supervised::start(program)?);

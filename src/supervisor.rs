@@ -2,7 +2,7 @@
 
 use crate::config::{ACCESS_KEY_VARIABLE, DATABASE_URL_VARIABLE, MASTER_KEY_VARIABLE};
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, setpriority_process};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -32,6 +32,8 @@ pub struct Program {
     pub file: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// nice(2): what has a higher one gives way when the processors are full.
+    pub niceness: i32,
     /// Where it prints to.
     pub log: PathBuf,
 }
@@ -175,6 +177,12 @@ fn spawn(program: &Program) -> Result<Running> {
                 program.file.display()
             )
         })?;
+    // Before it has threads of its own, which begin with what it has.
+    if let Some(Err(error)) =
+        pid_of(&child).map(|pid| setpriority_process(Some(pid), program.niceness))
+    {
+        tracing::warn!(role = program.name, %error, "a role's priority cannot be set");
+    }
     // Taken out, because waiting for the child would close it.
     let stdin = child.stdin.take();
     Ok(Running {
@@ -184,13 +192,13 @@ fn spawn(program: &Program) -> Result<Running> {
 }
 
 fn signal(child: &Child, signal: Signal) {
-    let pid = child
-        .id()
-        .and_then(|pid| i32::try_from(pid).ok())
-        .and_then(Pid::from_raw);
-    if let Some(Err(error)) = pid.map(|pid| kill_process(pid, signal)) {
+    if let Some(Err(error)) = pid_of(child).map(|pid| kill_process(pid, signal)) {
         tracing::debug!(%error, "a role had ended before it was asked to");
     }
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(child.id()?).ok()?)
 }
 
 fn describe(status: ExitStatus) -> String {
@@ -227,6 +235,7 @@ mod tests {
             file: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
             environment: vec![],
+            niceness: 0,
             log: folder.join("script.log"),
         }
     }
@@ -249,6 +258,31 @@ mod tests {
         let second = supervised.pid().unwrap();
         supervised.stop().await;
         assert!(!Path::new(&format!("/proc/{second}")).exists());
+    }
+
+    #[tokio::test]
+    async fn a_program_runs_as_nice_as_it_was_told_to_be_after_a_restart_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program {
+            niceness: 7,
+            // A child, so that it shows that it is inherited.
+            ..program(folder.path(), "sleep 0.1; nice; exit 1")
+        };
+        let log = program.log.clone();
+        let supervised = Supervised::start(program).unwrap();
+        let said = async {
+            loop {
+                let said = fs::read_to_string(&log).unwrap();
+                let lines: Vec<_> = said.lines().collect();
+                if let [first, second, ..] = lines[..] {
+                    return [first.to_owned(), second.to_owned()];
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let said = tokio::time::timeout(Duration::from_secs(20), said).await;
+        assert_eq!(said.unwrap(), ["7", "7"]);
+        supervised.stop().await;
     }
 
     #[tokio::test]

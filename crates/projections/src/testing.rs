@@ -87,6 +87,7 @@ fn config(folder: &Path) -> ClusterConfig {
         data_dir: folder.join("postgres"),
         bin_dir: None,
         log_file: folder.join("postgres.log"),
+        niceness: 0,
     }
 }
 

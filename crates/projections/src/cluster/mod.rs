@@ -22,7 +22,7 @@ pub(crate) use orphan::clear as clear_orphan;
 use crate::rights::Part;
 use place::Place;
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, setpriority_process};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::fs::{self, File};
@@ -77,6 +77,8 @@ pub struct ClusterConfig {
     pub bin_dir: Option<PathBuf>,
     /// What the server says is appended here.
     pub log_file: PathBuf,
+    /// nice(2), of all its processes.
+    pub niceness: i32,
 }
 
 /// A running server. Dropping it stops the server too, and waits for that; [`Cluster::stop`] does it without blocking a thread.
@@ -294,10 +296,20 @@ impl Cluster {
             .stdout(log)
             .stderr(errors)
             .process_group(0);
-        command.spawn().map_err(ClusterError::io(
+        let server = command.spawn().map_err(ClusterError::io(
             "running",
             &self.binaries.program("postgres"),
-        ))
+        ))?;
+        // Before it has children, which begin with what it has.
+        let pid = server
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(Err(error)) =
+            pid.map(|pid| setpriority_process(Some(pid), self.config.niceness))
+        {
+            tracing::warn!(%error, "the priority of Postgres cannot be set");
+        }
+        Ok(server)
     }
 
     /// Waits for the first answer. `Err(None)`: the server ended, its log says why.
