@@ -207,11 +207,19 @@ impl<'a> Rest<'a> {
     }
 
     fn hex_into<const BYTES: usize>(&mut self, out: &mut Vec<u8>) -> Option<()> {
-        for _ in 0..BYTES {
-            let (pair, rest) = self.0.split_first_chunk::<2>()?;
-            out.push(hex_digit(pair[0])? << 4 | hex_digit(pair[1])?);
-            self.0 = rest;
+        let (digits, rest) = self.0.split_at_checked(2 * BYTES)?;
+        let (mut bytes, mut seen) = ([0; BYTES], 0);
+        // Without a branch for each: a quarter of a line is digits of hashes and ids.
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let (high, low) = (HEX[usize::from(pair[0])], HEX[usize::from(pair[1])]);
+            seen |= high | low;
+            *byte = high << 4 | low;
         }
+        if seen > 0xf {
+            return None;
+        }
+        out.extend(bytes);
+        self.0 = rest;
         Some(())
     }
 
@@ -288,12 +296,20 @@ impl<'a> Rest<'a> {
     }
 }
 
-fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+/// What each byte is as a lower-case hexadecimal digit; 255 what is none.
+const HEX: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
     }
+    values
+};
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    let value = HEX[usize::from(byte)];
+    (value < 16).then_some(value)
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ pub fn evolve(mut position: Position, event: &PositionEvent) -> Position {
     position
 }
 
-fn apply(position: &mut Position, event: &PositionEvent) {
+/// [`evolve`] in place, for whoever folds millions of events: a position is large enough for its way there and back to show.
+pub fn apply(position: &mut Position, event: &PositionEvent) {
     match event {
         PositionEvent::BodLoaded(loaded) => {
             position.key = Some(loaded.key.clone());

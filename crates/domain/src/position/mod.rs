@@ -28,7 +28,7 @@ mod tests;
 pub use cancel::MAX_CANCELS_PER_ORDER;
 pub use decide::{Context, MAX_REPLACES_PER_ORDER, MAX_SLICES, Request, decide, price};
 pub use event::*;
-pub use evolve::evolve;
+pub use evolve::{apply, evolve};
 pub use order::{CancelState, Ended, Order, OrderStatus, Origin, Replace, ReplaceState};
 pub use profit::Profit;
 pub use record::{record, record_all};

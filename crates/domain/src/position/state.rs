@@ -188,6 +188,10 @@ impl Position {
     /// An execution as it stands now.
     pub fn trade(&self, key: &ExecutionKey) -> Option<Trade> {
         let booked = self.executions.get(key)?;
+        Some(self.stands(key, booked))
+    }
+
+    fn stands(&self, key: &ExecutionKey, booked: &Booked) -> Trade {
         let mut trade = Trade {
             order: booked.order,
             side: booked.side,
@@ -218,14 +222,14 @@ impl Position {
             link = correction;
         }
         if trade.status == TradeStatus::Busted {
-            return Some(trade);
+            return trade;
         }
         let Some(confirmed) = confirmed else {
-            return Some(trade);
+            return trade;
         };
         if self.copy_voids(key) {
             trade.status = TradeStatus::Contradicted;
-            return Some(trade);
+            return trade;
         }
         let (side, quantity, price) = (trade.side, trade.quantity, trade.price);
         let booked = Confirmation {
@@ -243,7 +247,7 @@ impl Position {
             // Before it tells the correction, the drop copy may still stand at what was corrected.
             trade.status = TradeStatus::Contradicted;
         }
-        Some(trade)
+        trade
     }
 
     /// Whether the drop copy said that the venue took this execution back.
@@ -270,8 +274,8 @@ impl Position {
     pub fn trades(&self) -> Vec<(&ExecutionKey, Trade)> {
         let mut trades: Vec<_> = self
             .executions
-            .keys()
-            .filter_map(|key| Some((key, self.trade(key)?)))
+            .iter()
+            .map(|(key, booked)| (key, self.stands(key, booked)))
             .collect();
         trades.sort_by_key(|(_, trade)| trade.number);
         trades

@@ -6,6 +6,7 @@ use crate::orders::{self, OrderRow};
 use crate::positions::{self, StoredPosition};
 use crate::trades::{self, TradeRow};
 use crate::units::{instant, position as log_position, small, whole};
+use foldhash::fast::RandomState;
 use squareoff_domain::position::{
     self, Executed, OrderPlaced, Position, PositionEvent, TimeInForce,
 };
@@ -27,8 +28,8 @@ pub(crate) struct FoldedPosition {
     pub symbol: Arc<str>,
     pub position: Position,
     /// Looked into several times for each event, and never in an order.
-    placed: HashMap<OrderId, Placed>,
-    told: HashMap<ExecutionKey, Told>,
+    placed: HashMap<OrderId, Placed, RandomState>,
+    told: HashMap<ExecutionKey, Told, RandomState>,
     version: u64,
     updated_position: i64,
     updated_at: OffsetDateTime,
@@ -105,8 +106,8 @@ impl Folded for FoldedPosition {
             symbol: key.symbol.as_str().into(),
             key,
             position: Position::default(),
-            placed: HashMap::new(),
-            told: HashMap::new(),
+            placed: HashMap::default(),
+            told: HashMap::default(),
             version: 0,
             updated_position: log_position(next.position),
             updated_at: instant(next.occurred_at),
@@ -135,7 +136,7 @@ impl Folded for FoldedPosition {
             return Ok(());
         };
         let before = self.summed_anew(event).then(|| self.cumulative());
-        self.position = position::evolve(std::mem::take(&mut self.position), event);
+        position::apply(&mut self.position, event);
         self.updated_position = log_position(stored.position);
         self.updated_at = instant(stored.occurred_at);
         self.recorded_at = instant(stored.recorded_at);
