@@ -136,8 +136,8 @@ enum Book {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The allocator asks for pages of 2 MiB and gives them back: with a dozen processes clearing them took a tenth of all processor time,
-    // and the longest waits came of it. Where it can't be said, all works as well.
+    // The allocator asks for pages of 2 MiB and gives them back. In a dozen processes, clearing them took 6% of all processor time, and the
+    // longest waits came of it (bench/README.md). Where it can't be said, all works as well.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let arguments = Arguments::parse();
     // 1 is a verdict of a reconciliation: that it could not be made is another.
