@@ -2,7 +2,7 @@
 
 use crate::config::{ACCESS_KEY_VARIABLE, DATABASE_URL_VARIABLE, MASTER_KEY_VARIABLE};
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process, setpriority_process};
+use rustix::process::{Pid, Signal, getpriority_process, kill_process, setpriority_process};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -32,7 +32,7 @@ pub struct Program {
     pub file: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
-    /// nice(2): what has a higher one gives way when the processors are full.
+    /// So much nicer than this process, nice(2): it gives way when the processors are full.
     pub niceness: i32,
     /// Where it prints to.
     pub log: PathBuf,
@@ -178,8 +178,9 @@ fn spawn(program: &Program) -> Result<Running> {
             )
         })?;
     // Before it has threads of its own, which begin with what it has.
-    if let Some(Err(error)) =
-        pid_of(&child).map(|pid| setpriority_process(Some(pid), program.niceness))
+    if let (Some(pid), 1..) = (pid_of(&child), program.niceness)
+        && let Err(error) = getpriority_process(None)
+            .and_then(|ours| setpriority_process(Some(pid), ours + program.niceness))
     {
         tracing::warn!(role = program.name, %error, "a role's priority cannot be set");
     }
@@ -281,7 +282,8 @@ mod tests {
             }
         };
         let said = tokio::time::timeout(Duration::from_secs(20), said).await;
-        assert_eq!(said.unwrap(), ["7", "7"]);
+        let wanted = (getpriority_process(None).unwrap() + 7).min(19).to_string();
+        assert_eq!(said.unwrap(), [&*wanted, &*wanted]);
         supervised.stop().await;
     }
 

@@ -22,7 +22,7 @@ pub(crate) use orphan::clear as clear_orphan;
 use crate::rights::Part;
 use place::Place;
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process, setpriority_process};
+use rustix::process::{Pid, Signal, getpriority_process, kill_process, setpriority_process};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::fs::{self, File};
@@ -77,7 +77,7 @@ pub struct ClusterConfig {
     pub bin_dir: Option<PathBuf>,
     /// What the server says is appended here.
     pub log_file: PathBuf,
-    /// nice(2), of all its processes.
+    /// So much nicer than this process are all of its, nice(2).
     pub niceness: i32,
 }
 
@@ -304,8 +304,9 @@ impl Cluster {
         let pid = server
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        if let Some(Err(error)) =
-            pid.map(|pid| setpriority_process(Some(pid), self.config.niceness))
+        if let (Some(pid), 1..) = (pid, self.config.niceness)
+            && let Err(error) = getpriority_process(None)
+                .and_then(|ours| setpriority_process(Some(pid), ours + self.config.niceness))
         {
             tracing::warn!(%error, "the priority of Postgres cannot be set");
         }
