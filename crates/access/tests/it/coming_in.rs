@@ -5,6 +5,7 @@ use crate::door::{
     tokens,
 };
 use secrecy::{ExposeSecret, SecretString};
+use squareoff_access::password::{INVESTOR, STAFF};
 use squareoff_access::{AccessError, Carried, Factor, FirstSecret};
 use squareoff_domain::people::{LogInKind, PersonEvent, Role, SecondFactor};
 
@@ -323,4 +324,27 @@ async fn a_program_comes_in_with_its_password_and_tokens_alone() {
     door.ready("desk-asha", Role::Desk).await;
     let without = door.try_with("desk-asha", PASSWORD, Factor::None, LogInKind::Token, HERE);
     assert_refused(without.await);
+}
+
+#[tokio::test]
+async fn a_password_hashed_at_another_cost_is_hashed_anew_by_coming_in() {
+    let door = Door::open();
+    let asha = door.ready("desk-asha", Role::Desk).await;
+    let file = rusqlite::Connection::open(door.folder().join("access/secrets.db")).unwrap();
+    let stored = || -> String {
+        let sql = "select password from accounts where operator = 'desk-asha'";
+        file.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    // As an earlier release left it.
+    let old = INVESTOR.hash(&SecretString::from(PASSWORD));
+    let sql = "update accounts set password = ?1 where operator = 'desk-asha'";
+    assert_eq!(file.execute(sql, [&old]).unwrap(), 1);
+    assert!(STAFF.differs(&stored()));
+    door.log_in(&asha, LogInKind::Cookie).await;
+    let anew = stored();
+    assert!(!STAFF.differs(&anew), "{anew}");
+    // Which opens as the old one did, and stays as it is.
+    door.pass(60);
+    door.log_in(&asha, LogInKind::Cookie).await;
+    assert_eq!(stored(), anew);
 }

@@ -2,15 +2,24 @@
 
 use crate::desk::Desk;
 use crate::node::{ACTOR, Node, nowhere};
+use axum::http::{Request, StatusCode};
+use futures::future::join_all;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use reqwest::{Certificate, Client, Version};
 use squareoff_api::{ServeError, Tls, TlsFiles, listen, serve};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// Guard against hanging.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -106,6 +115,54 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     }
     // Anew: a session that was resumed would ask for no certificate.
     assert!(ask(&trusting(former)).await.is_err());
+}
+
+#[tokio::test]
+async fn over_http_2_many_ask_at_once_on_one_connection_and_no_head_is_too_long() {
+    let (desk, folder) = (Desk::open().await, tempfile::tempdir().unwrap());
+    let files = files(folder.path());
+    renew(&files);
+    let served = served(&desk, files.clone()).await;
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(&files.certificate).unwrap())
+        .unwrap();
+    let mut config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let socket = TcpStream::connect(served.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(name, socket).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let connected = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (sender, connection) = connected.unwrap();
+    let driven = tokio::spawn(connection);
+    let ask = |longer: usize| {
+        let request = Request::get(served.url())
+            .header("authorization", format!("Bearer {}", served.token))
+            .header("x-filler", "x".repeat(longer));
+        let mut sender = sender.clone();
+        let request = request.body(String::new()).unwrap();
+        async move {
+            sender.ready().await?;
+            sender.send_request(request).await
+        }
+    };
+    let answers = join_all((0..300).map(|_| ask(1))).await;
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert_eq!(
+            (answer.status(), answer.version()),
+            (StatusCode::OK, Version::HTTP_2)
+        );
+    }
+    // More than a head may have: refused, and not with it the connection's others.
+    let long = ask(20 << 10).await.unwrap();
+    assert_eq!(long.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    assert_eq!(ask(1).await.unwrap().status(), StatusCode::OK);
+    driven.abort();
 }
 
 #[tokio::test]

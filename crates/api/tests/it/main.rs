@@ -11,6 +11,7 @@ mod closing_all;
 mod describing;
 mod desk;
 mod encrypted;
+mod hostile;
 mod identity;
 mod judged;
 mod limits;
