@@ -294,7 +294,7 @@ async fn outbox(desk: &Desk, messages: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_client_comes_in_by_pan_and_a_code_that_is_sent() {
+async fn a_client_comes_in_by_pan_or_client_code_and_a_code_that_is_sent() {
     let desk = Desk::open().await;
     recorded(&desk).await;
     let node = Node::start(&desk).await;
@@ -363,6 +363,17 @@ async fn a_client_comes_in_by_pan_and_a_code_that_is_sent() {
         stored.body.windows(8).any(|bytes| bytes == code.as_bytes())
     };
     assert!(!desk.log().await.iter().any(says));
+    let sent = send("C00001").await;
+    let messages = outbox(&desk, 2).await;
+    let body = json!({
+        "challenge": sent.body["challenge"],
+        "code": &messages[1]["text"].as_str().unwrap()[..8],
+        "mode": "cookie",
+    });
+    let request = node.anonymous(Method::POST, "/v1/auth/code/login");
+    let logged_in = answer(request.json(&body)).await;
+    assert_eq!(logged_in.status, 200, "{}", logged_in.text);
+    assert_eq!(logged_in.body["client_code"], "C00001");
 }
 
 #[tokio::test]

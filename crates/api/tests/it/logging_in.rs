@@ -1,6 +1,7 @@
 //! Coming in over HTTP: by cookie and by tokens, and what is refused.
 
 use crate::desk::{Desk, nifty};
+use crate::listening::Listener;
 use crate::node::{Node, answer, close_all, nowhere, secrets};
 use crate::people::{Browser, PASSWORD, Somebody, first_secret, post, tokens};
 use reqwest::Method;
@@ -84,6 +85,24 @@ async fn whoever_is_logged_in_is_the_actor() {
     let stream = nifty().stream();
     let events = desk.store.read_stream(&stream, 1, 100).await.unwrap();
     assert_eq!(&*events.last().unwrap().actor, "desk-asha2");
+}
+
+#[tokio::test]
+async fn a_log_in_that_ends_takes_its_live_stream_with_it_at_whichever_node() {
+    let desk = Desk::open().await;
+    let (node, other) = (Node::start(&desk).await, Node::start(&desk).await);
+    let mut asha = Somebody::ready(&node, "desk-asha2", Role::Desk).await;
+    let (ending, _) = asha.tokens(&node).await;
+    let (staying, _) = asha.tokens(&node).await;
+    let (mut ended, _) = Listener::open_at(&other.url, &ending).await;
+    let (mut stays, _) = Listener::open_at(&other.url, &staying).await;
+    let out = node.anonymous(Method::POST, "/v1/auth/logout");
+    let out = answer(out.bearer_auth(&ending)).await;
+    assert_eq!(out.status, 204, "{}", out.text);
+    assert_eq!(ended.next().await.unwrap().name, "expelled");
+    assert_eq!(ended.next().await, None);
+    let frozen = desk.freezes(&nifty(), 1, 10).await;
+    assert_eq!(stays.change_at(frozen).await.position(), frozen);
 }
 
 #[tokio::test]

@@ -263,6 +263,8 @@ async fn a_disconnect_needs_the_halt_and_another_person_and_a_reconnect_neither(
     let halt = json!({ "scope": "NSE", "reason": "runaway" });
     node.accept(&path("halt"), &halt).await;
     node.accept_as(LEELA, &path("disconnect"), &body).await;
+    let again = answer(node.ask(&path("disconnect"), &body)).await;
+    again.assert_problem(409, "disconnect-pending", LEELA);
     let shown = node.read("/v1/platform").await;
     assert_eq!(shown["disconnect_requests"][0]["scope"], "NSE");
     let venue = json!({ "venue": "NSE" });
@@ -273,6 +275,8 @@ async fn a_disconnect_needs_the_halt_and_another_person_and_a_reconnect_neither(
         .await;
     assert_eq!(done["event"], "VenueDisconnected");
     assert_eq!(done["data"]["approved_by"], RAVI);
+    let again = answer(node.ask(&path("disconnect"), &body)).await;
+    again.assert_problem(409, "already-disconnected", "NSE");
     let shown = node.read("/v1/platform").await;
     assert_eq!(shown["disconnects"][0]["scope"], "NSE");
     let back = node.accept(&path("reconnect"), &body).await;

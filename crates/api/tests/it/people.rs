@@ -295,3 +295,64 @@ async fn sessions_are_listed_and_ended_on_whichever_node() {
     let me = answer(one.get(&other, "/v1/auth/me")).await;
     me.assert_problem(401, "unauthenticated", "ended");
 }
+
+#[tokio::test]
+async fn what_cannot_be_done_to_people_or_with_a_password_is_refused_by_name() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let mut kiran = Somebody::ready(&node, "admin-kiran", Role::Administrator).await;
+    let mut asha = Somebody::ready(&node, "desk-asha", Role::Desk).await;
+    let (admin, own) = (kiran.browser(&node).await, asha.browser(&node).await);
+    let of_people = |path: &str, body: Value| {
+        let path = format!("/v1/operators{path}");
+        answer(admin.ask(&node, Method::POST, &path).json(&body))
+    };
+    let new = |operator: &str, name: &str, role: &str, client: Value| json!({ "operator": operator, "name": name, "role": role, "client_code": client, "reason": "joined" });
+    let (no, why) = (Value::Null, json!({ "reason": "x" }));
+    #[rustfmt::skip]
+    let lines = [
+        ("", new("desk-ravi", "a\u{1b}b", "desk", no.clone()), 422, "operator-name-invalid", "name"),
+        ("", new("investor-c00001", "Asha", "desk", no.clone()), 422, "operator-client-mismatch", "investor"),
+        ("", new("investor-c00001", "Asha", "investor", json!("C00002")), 422, "operator-client-mismatch", "investor"),
+        ("", new("desk-ravi", "Ravi", "desk", json!("C00001")), 422, "operator-client-mismatch", "investor"),
+        ("/desk-asha/role", json!({ "role": "desk", "reason": "x" }), 409, "operator-has-role", "desk already"),
+        ("/desk-asha/reinstate", why.clone(), 409, "operator-not-disabled", "desk-asha"),
+    ];
+    for (path, body, status, code, word) in lines {
+        of_people(path, body)
+            .await
+            .assert_problem(status, code, word);
+    }
+    let with_own = |path: &str, body: Value| {
+        let path = format!("/v1/auth/{path}");
+        answer(own.ask(&node, Method::POST, &path).json(&body))
+    };
+    let change = |old: &str, new: &str| json!({ "password": old, "new_password": new });
+    let app = json!({ "password": PASSWORD });
+    assert_eq!(with_own("second-factor", app).await.status, 200);
+    #[rustfmt::skip]
+    let lines = [
+        ("password", change(PASSWORD, "passwordpassword"), "password-unfit", "tried first"),
+        ("password", change(PASSWORD, "short"), "password-unfit", "characters"),
+        ("password", change("not this one", "four loud herons"), "password-wrong", "not your password"),
+        ("recovery-codes", json!({ "password": "not this one" }), "password-wrong", "not your password"),
+        ("second-factor/confirm", json!({ "code": "000000" }), "code-wrong", "code"),
+    ];
+    for (path, body, code, word) in lines {
+        with_own(path, body).await.assert_problem(422, code, word);
+    }
+    // Nothing of it has changed anything.
+    assert_eq!(
+        answer(own.get(&node, "/v1/auth/me")).await.body["role"],
+        "desk"
+    );
+    assert_eq!(
+        of_people("/desk-asha/disable", why.clone()).await.status,
+        204
+    );
+    of_people("/desk-asha/disable", why).await.assert_problem(
+        409,
+        "operator-disabled",
+        "desk-asha",
+    );
+}
