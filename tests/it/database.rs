@@ -67,11 +67,19 @@ async fn up_starts_the_api_and_the_projections_in_their_own_roles() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("permission denied"), "{error}");
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM read_live.positions")
-        .fetch_one(&mut api)
-        .await
-        .unwrap();
-    assert_eq!(rows, 40);
+    // Ready is not at the log's end yet.
+    let begun = Instant::now();
+    loop {
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM read_live.positions")
+            .fetch_one(&mut api)
+            .await
+            .unwrap();
+        if rows == 40 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{rows}");
+        tokio::time::sleep(POLL).await;
+    }
     api.close().await.unwrap();
     up.stop();
 }
