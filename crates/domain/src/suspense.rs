@@ -314,7 +314,12 @@ pub fn record(suspense: &Suspense, report: SuspenseReport) -> Vec<SuspenseEvent>
             position,
             source,
         } => match suspense.of(&execution) {
-            Some((report_key, held)) if held.settled.is_none() && held.begun.is_none() => {
+            // Another report of the execution may be on its way to a position.
+            Some((report_key, held))
+                if held.settled.is_none()
+                    && held.begun.is_none()
+                    && suspense.check_not_elsewhere(&execution, &position).is_ok() =>
+            {
                 vec![SuspenseEvent::SuspenseMatchBegun(SuspenseMatchBegun {
                     report_key: report_key.clone(),
                     position,
@@ -342,7 +347,7 @@ pub fn record(suspense: &Suspense, report: SuspenseReport) -> Vec<SuspenseEvent>
                 Some(Settled::Dismissed) => held.begun.as_ref() == Some(&position),
                 None => held.begun.as_ref().is_none_or(|begun| *begun == position),
             };
-            if there {
+            if there && suspense.check_not_elsewhere(&execution, &position).is_ok() {
                 vec![SuspenseEvent::SuspenseMatched(SuspenseMatched {
                     report_key,
                     position,

@@ -115,6 +115,18 @@ const SCENARIOS: &[(&str, &str)] = &[
          3 asha match r2 NSE:INFY -> begun
          3 asha booked r2 NSE:INFY -> matched",
     ),
+    (
+        "two reports of one execution: a person has begun with the second, and a row of elsewhere begins nothing with the first",
+        "held r1 E1 INFY -> suspended
+         held r2 E1 TCS -> suspended
+         1 asha match r2 NSE:TCS -> begun
+         row E1 NSE:INFY -> =
+         2 ravi match r1 NSE:INFY -> !match-begun
+         booked-row E1 NSE:INFY -> contradicted
+         booked-row E1 NSE:INFY -> =
+         1 asha booked r2 NSE:TCS -> matched
+         3 ravi match r1 NSE:INFY -> !already-matched",
+    ),
 ];
 
 fn position(text: &str) -> PositionKey {
