@@ -1,7 +1,7 @@
 //! What a thief of the secrets file has: not the seeds. Read and altered here as the thief would, past everything of ours.
 
 use crate::door::{Door, HERE, Ready, code, secrets_in, tokens};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use squareoff_access::password::Hashing;
 use squareoff_access::{Access, AccessError, KeySource, Secrets, SecretsError};
 use squareoff_domain::people::{LogInKind, Role};
@@ -12,10 +12,6 @@ use std::path::Path;
 const SEED: u32 = 20;
 const SIGNING: u32 = 32;
 const SEALING: u32 = 12 + 16;
-
-fn file(folder: &Path) -> Connection {
-    Connection::open(folder.join("access/secrets.db")).unwrap()
-}
 
 /// Every byte of the folder of the secrets file: the file and what SQLite keeps beside it.
 fn bytes(folder: &Path) -> Vec<u8> {
@@ -54,7 +50,7 @@ async fn the_file_holds_no_seed_in_the_clear() {
     let bytes = bytes(door.folder());
     assert!(holds(&bytes, b"desk-asha"), "the file is read");
     assert!(!holds(&bytes, asha.seed()) && !holds(&bytes, &pending));
-    let connection = file(door.folder());
+    let connection = door.file();
     let lengths: (u32, u32) = connection
         .query_row(
             "select length(totp_seed), length(totp_pending) from accounts where operator = 'desk-asha'",
@@ -79,15 +75,13 @@ async fn a_seed_in_anothers_place_opens_nothing() {
     comes_in(&door, &asha).await.unwrap();
     let of = |name: &str| -> Vec<u8> {
         let asked = "select totp_seed from accounts where operator = ?1";
-        file(door.folder())
+        door.file()
             .query_row(asked, [name], |row| row.get(0))
             .unwrap()
     };
     let put = |column: &str, sealed: &[u8]| {
         let asked = format!("update accounts set {column} = ?1 where operator = 'desk-asha'");
-        file(door.folder())
-            .execute(&asked, params![sealed])
-            .unwrap();
+        door.file().execute(&asked, params![sealed]).unwrap();
     };
     let own = of("desk-asha");
     put("totp_seed", &of("desk-mallory"));
@@ -102,7 +96,7 @@ async fn a_seed_in_anothers_place_opens_nothing() {
     put("totp_seed", &own);
     put("totp_pending", &own);
     assert!(comes_in(&door, &asha).await.is_err());
-    file(door.folder())
+    door.file()
         .execute("update accounts set totp_pending = null", [])
         .unwrap();
     comes_in(&door, &asha).await.unwrap();
@@ -148,7 +142,7 @@ async fn a_file_of_an_older_release_is_sealed_when_it_is_opened() {
     let asha = door.ready("desk-asha", Role::Desk).await;
     let granted = door.log_in(&asha, LogInKind::Token).await;
     let signing = [7_u8; SIGNING as usize];
-    let old = file(door.folder());
+    let old = door.file();
     old.execute_batch("drop table sealing; pragma user_version = 1")
         .unwrap();
     old.execute(

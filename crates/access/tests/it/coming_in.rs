@@ -330,7 +330,7 @@ async fn a_program_comes_in_with_its_password_and_tokens_alone() {
 async fn a_password_hashed_at_another_cost_is_hashed_anew_by_coming_in() {
     let door = Door::open();
     let asha = door.ready("desk-asha", Role::Desk).await;
-    let file = rusqlite::Connection::open(door.folder().join("access/secrets.db")).unwrap();
+    let file = door.file();
     let stored = || -> String {
         let sql = "select password from accounts where operator = 'desk-asha'";
         file.query_row(sql, [], |row| row.get(0)).unwrap()

@@ -1,5 +1,6 @@
 //! The rig: one door, people at it, and the clock.
 
+use rusqlite::Connection;
 use secrecy::{ExposeSecret, SecretString};
 use squareoff_access::password::Hashing;
 use squareoff_access::{
@@ -99,6 +100,11 @@ impl Door {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The file of secrets, past all that guards it.
+    pub fn file(&self) -> Connection {
+        Connection::open(self.folder().join("access/secrets.db")).unwrap()
     }
 
     pub fn now(&self) -> Timestamp {

@@ -191,7 +191,7 @@ async fn whoever_knows_the_password_has_few_tries_at_the_code_and_the_victim_a_w
 async fn a_wrong_password_writes_as_much_as_a_wrong_code() {
     let door = Door::open();
     let asha = door.ready("desk-asha", Role::Desk).await;
-    let file = rusqlite::Connection::open(door.folder().join("access/secrets.db")).unwrap();
+    let file = door.file();
     let counted = || -> u32 {
         file.query_row("select count(*) from failures", [], |row| row.get(0))
             .unwrap()

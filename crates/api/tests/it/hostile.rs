@@ -3,10 +3,9 @@
 use crate::desk::{Desk, nifty};
 use crate::node::{ACTOR, Answer, Node, SECOND, answer, close_all, with};
 use crate::readable::Readable;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::fs::{self, File};
 use uuid::Uuid;
 
 /// As they stand in a URL.
@@ -39,11 +38,6 @@ async fn gets(node: &Node, part: &str) -> Vec<(String, Vec<String>)> {
         (filled, names.collect())
     });
     filled.collect()
-}
-
-fn as_supervisor(node: &Node, path: &str) -> RequestBuilder {
-    let request = node.anonymous(Method::GET, path);
-    request.bearer_auth(node.token(SECOND))
 }
 
 fn assert_harmless(answer: &Answer, asked: &str) {
@@ -85,11 +79,11 @@ async fn text_that_would_be_sql_or_a_header_finds_nothing_and_changes_nothing() 
     let mut asked = 0;
     for hostile in HOSTILE {
         for (path, parameters) in gets(node, hostile).await {
-            let whole = answer(as_supervisor(node, &path)).await;
+            let whole = answer(node.request_as(SECOND, Method::GET, &path)).await;
             assert_harmless(&whole, &path);
             for name in parameters {
                 let path = format!("{path}?{name}={hostile}");
-                let answer = answer(as_supervisor(node, &path)).await;
+                let answer = answer(node.request_as(SECOND, Method::GET, &path)).await;
                 assert_harmless(&answer, &path);
                 if answer.status == 200 {
                     assert_eq!(rows(&answer.body), 0, "{path}: {}", answer.text);
@@ -102,29 +96,15 @@ async fn text_that_would_be_sql_or_a_header_finds_nothing_and_changes_nothing() 
     assert_eq!(seen().await, before);
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// In the form that is the default, whatever level is set.
 #[tokio::test]
 async fn text_that_would_be_a_line_of_the_log_is_none() {
-    let log = Log::default();
-    let writer = log.clone();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("api.log");
     let lines = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)
-        .with_writer(move || writer.clone())
+        .with_writer(File::create(&log).unwrap())
         .finish();
     // Of this thread, which is the node's too.
     let _told = tracing::subscriber::set_default(lines);
@@ -155,8 +135,7 @@ async fn text_that_would_be_a_line_of_the_log_is_none() {
     }
     let agent = node.request(Method::GET, "/v1/events");
     answer(agent.header("User-Agent", "x\tERROR forged")).await;
-    let held = log.0.lock().unwrap().clone();
-    let held = String::from_utf8_lossy(&held);
+    let held = fs::read_to_string(&log).unwrap();
     // It is there to be read, and in its place.
     assert!(held.contains("forged"), "{held}");
     for line in held.lines() {

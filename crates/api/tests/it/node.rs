@@ -116,7 +116,11 @@ impl Node {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.anonymous(method, path).bearer_auth(self.token(ACTOR))
+        self.request_as(ACTOR, method, path)
+    }
+
+    pub fn request_as(&self, actor: &str, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(self.token(actor))
     }
 
     pub async fn get(&self, path: &str) -> Answer {

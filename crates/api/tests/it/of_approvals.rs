@@ -393,10 +393,7 @@ async fn an_investor_waits_too_and_sees_what_is_their_own() {
     waiting(node, other, &close(&of_other, json!(100), None)).await;
     readable.caught_up(&desk).await;
     let path = format!("/v1/approvals/{id}");
-    let seen = async |by: &str, path: &str| {
-        let request = node.anonymous(Method::GET, path);
-        answer(request.bearer_auth(node.token(by))).await
-    };
+    let seen = async |by: &str, path: &str| answer(node.request_as(by, Method::GET, path)).await;
     let own = seen(asha, "/v1/approvals?client_code=C00002").await;
     assert_eq!(list(&own.body, "approvals").len(), 0);
     let own = seen(asha, "/v1/approvals").await;
@@ -444,9 +441,8 @@ async fn what_waits_and_its_answer_are_told_live_to_who_may_see_it() {
             assert_eq!(change.data["approvals"], listed["approvals"]);
         }
     }
-    let token = node.token("machine-feed");
-    let machine = node.anonymous(Method::GET, "/v1/live?topics=approvals");
-    let refused = answer(machine.bearer_auth(token)).await;
+    let machine = node.request_as("machine-feed", Method::GET, "/v1/live?topics=approvals");
+    let refused = answer(machine).await;
     refused.assert_problem(403, "not-allowed", "may listen to");
 }
 

@@ -301,10 +301,7 @@ impl Cluster {
             &self.binaries.program("postgres"),
         ))?;
         // Before it has children, which begin with what it has.
-        let pid = server
-            .id()
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        if let (Some(pid), 1..) = (pid, self.config.niceness)
+        if let (Some(pid), 1..) = (pid_of(&server), self.config.niceness)
             && let Err(error) = getpriority_process(None)
                 .and_then(|ours| setpriority_process(Some(pid), ours + self.config.niceness))
         {
@@ -424,13 +421,13 @@ pub async fn check_durable(connection: &mut PgConnection) -> Result<(), ClusterE
 
 /// SIGINT is PostgreSQL's fast shutdown: sessions are ended, not waited for.
 fn interrupt(server: &Child) {
-    let pid = server
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(pid) = pid_of(server) {
         let _ = kill_process(pid, Signal::INT);
     }
+}
+
+fn pid_of(server: &Child) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(server.id()?).ok()?)
 }
 
 fn take_lock(home: &Path) -> Result<File, ClusterError> {

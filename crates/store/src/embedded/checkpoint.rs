@@ -6,7 +6,7 @@
 //!    pages that came in between.
 //! 3. Every commit syncs the log's file. Where that has grown, the sync waits for the file system's journal, and the journal for what a
 //!    checkpoint writes. So the file of a log in use is made longer with zeros, ahead of what is appended, until it is as long as it gets.
-//!    All at once would take the disk for a second.
+//!    All at once, it takes the disk for about a second.
 //!
 //! SQLite takes zeros behind the last frame for the log's end, as it takes frames from before the log was begun anew.
 

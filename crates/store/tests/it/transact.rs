@@ -147,7 +147,7 @@ async fn what_is_recalled_is_what_this_handle_knows_or_was_told_of(log: Log) {
     };
     let events = whole_stream(one.store(), "hall").await;
     for stored in &events {
-        // It is known already.
+        // `two` knows both already, `one` its own.
         learn(&two, stored);
         learn(&one, stored);
     }
