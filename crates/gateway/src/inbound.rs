@@ -2,7 +2,9 @@
 //!
 //! 1. A batch is answered only when every message of it is in the log, as events of a position or in suspense: nothing is dropped.
 //! 2. A message that comes again changes nothing: the position knows its reports, the suspense stream its keys.
-//! 3. What the venue never received is sent again only while it is fresh and still wanted; otherwise it is recorded as not delivered,
+//! 3. That an order was sent is recorded with the venue's answer, or by itself when none comes at once; the journal tells of it after
+//!    a crash, and nothing else is decided about the session before it is recorded.
+//! 4. What the venue never received is sent again only while it is fresh and still wanted; otherwise it is recorded as not delivered,
 //!    before the gap is filled over it.
 
 use crate::index::{Index, Known, Named, Role};
@@ -22,6 +24,10 @@ use squareoff_fix::{Application, Inbound, NotRecorded, Record, Resend, SentRecor
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// How long it may be put off that an order was sent. A venue on the other side of a street answers within a millisecond or two; what
+/// one further away takes longer to say, is then recorded by itself.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(5);
 
 pub struct Inbounds {
     pub venue: Venue,
@@ -44,6 +50,15 @@ pub struct Inbounds {
     pub is_sole: bool,
     /// Of what goes out over this session.
     pub throttle: Arc<Mutex<Throttle>>,
+    pub put_off: PutOff,
+}
+
+/// That orders were sent, not yet recorded: the venue's answer mostly comes within a moment, and goes into the log with it, as one
+/// append instead of two. Until then the journal knows.
+#[derive(Default)]
+pub struct PutOff {
+    facts: Vec<Fact>,
+    until: Option<tokio::time::Instant>,
 }
 
 /// What one message of the venue is.
@@ -117,6 +132,7 @@ impl Application for Inbounds {
     }
 
     async fn resend(&mut self, records: Vec<Record>) -> Result<Vec<Resend>, NotRecorded> {
+        self.take_in(&mut Told::default()).await?;
         let mut decisions = Vec::with_capacity(records.len());
         for record in records {
             decisions.push(self.decide_resend(&record).await?);
@@ -129,7 +145,21 @@ impl Application for Inbounds {
             self.sent.push(record.seq, &record.id);
         }
         let batch = batch.iter().map(|record| (record.id.as_str(), record.seq));
-        Ok(dispatched(&self.recorder, &self.index, batch).await?)
+        let facts = dispatches(&self.recorder, &self.index, batch);
+        if !facts.is_empty() {
+            let until = tokio::time::Instant::now() + ANSWERED_WITHIN;
+            self.put_off.until.get_or_insert(until);
+            self.put_off.facts.extend(facts);
+        }
+        Ok(())
+    }
+
+    fn due_at(&self) -> Option<tokio::time::Instant> {
+        self.put_off.until
+    }
+
+    async fn due(&mut self) -> Result<(), NotRecorded> {
+        Ok(self.take_in(&mut Told::default()).await?)
     }
 
     async fn agreed(&mut self, terms: &Logon) -> Result<(), NotRecorded> {
@@ -149,14 +179,17 @@ impl Application for Inbounds {
                 // First: whatever becomes of the report, nothing more is handed on.
                 self.up.send_replace(false);
                 self.recovery().logged_off();
+                let recorded = self.take_in(&mut Told::default()).await;
                 let fence = self.fence;
-                Ok(self.tell(SessionReport::Down { fence, reason }).await?)
+                self.tell(SessionReport::Down { fence, reason }).await?;
+                Ok(recorded?)
             }
             SessionState::NumbersReset { generation } => {
                 tracing::warn!(
                     generation,
                     "the session's sequence numbers start at 1 again; what the venue had not delivered is lost"
                 );
+                self.take_in(&mut Told::default()).await?;
                 self.generation = generation;
                 self.sent.clear();
                 self.recovery().is_renumbered = true;
@@ -184,8 +217,9 @@ impl Inbounds {
         recorded.map(drop)
     }
 
-    /// Records what was told, the market's phases last: what ends with the market's close has all the reports before it.
-    async fn take_in(&self, told: &mut Told) -> Result<(), RecordError> {
+    /// Records what was put off and then what was told, the market's phases last: what ends with the market's close has all the reports
+    /// before it.
+    async fn take_in(&mut self, told: &mut Told) -> Result<(), RecordError> {
         let Told {
             facts,
             held,
@@ -193,9 +227,13 @@ impl Inbounds {
         } = std::mem::take(told);
         let tells = !facts.is_empty();
         reached(Point::BeforeAppend, tells).await;
+        // What was put off stays so until it is in the log: it does not come again.
+        let facts = self.put_off.facts.iter().cloned().chain(facts);
         // At once, so that they share a commit.
         let recorded = tokio::join!(self.recorder.record(facts), self.recorder.hold(held));
         recorded.0.and(recorded.1)?;
+        let sent = std::mem::take(&mut self.put_off);
+        were_dispatched(&self.recorder, &self.index, &sent.facts);
         reached(Point::AfterAppend, tells).await;
         self.recorder.market(market).await
     }
@@ -429,31 +467,47 @@ fn may_still_be_placed(status: OrderStatus) -> bool {
     }
 }
 
-/// Records that these orders are in the journal, where the log does not know it yet. Cancels and replaces say nothing: their request
-/// is enough.
-pub async fn dispatched<'a>(
+/// Records that orders were sent. The index has it at once: whoever asks which were must not miss what is still to be read of the log.
+///
+/// # Errors
+/// [`RecordError::Fact`] when the log did not take it.
+pub async fn record_dispatches(
+    recorder: &Recorder,
+    index: &Mutex<Index>,
+    facts: Vec<Fact>,
+) -> Result<(), RecordError> {
+    recorder.record(facts.iter().cloned()).await?;
+    were_dispatched(recorder, index, &facts);
+    Ok(())
+}
+
+fn were_dispatched(recorder: &Recorder, index: &Mutex<Index>, facts: &[Fact]) {
+    let session = recorder.session_name();
+    let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    for (order, _) in facts {
+        index.dispatched(order.order_id, &session);
+    }
+}
+
+/// That these orders are in the journal, where the log does not know it yet. Cancels and replaces say nothing: their request is
+/// enough.
+pub fn dispatches<'a>(
     recorder: &Recorder,
     index: &Mutex<Index>,
     batch: impl Iterator<Item = (&'a str, u64)>,
-) -> Result<(), RecordError> {
-    let mut facts: Vec<Fact> = Vec::new();
-    {
-        let index = index.lock().unwrap_or_else(PoisonError::into_inner);
-        for (id, sequence) in batch {
-            let Some(named) = index.find_text(id) else {
-                continue;
-            };
-            if named.is_new_order() && !index.is_dispatched(named.order.order_id) {
-                let report = Report::Dispatched {
-                    cl_ord_id: named.cl_ord_id,
-                    session: recorder.session_name(),
-                    sequence,
-                };
-                facts.push((named.order, report));
-            }
-        }
-    }
-    recorder.record(facts).await
+) -> Vec<Fact> {
+    let index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    let fact = |(id, sequence)| {
+        let named = index.find_text(id)?;
+        let is_new = named.is_new_order() && !index.is_dispatched(named.order.order_id);
+        let report = Report::Dispatched {
+            cl_ord_id: named.cl_ord_id,
+            session: recorder.session_name(),
+            sequence,
+        };
+        is_new.then_some((named.order, report))
+    };
+    batch.filter_map(fact).collect()
 }
 
 /// Where a test may let the gateway die, when what came tells of an order.

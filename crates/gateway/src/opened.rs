@@ -2,7 +2,7 @@
 //! kept connected and said to be ready. Called by [`crate::run`].
 
 use crate::connection::Connection;
-use crate::inbound::{self, Inbounds};
+use crate::inbound::{self, Inbounds, PutOff};
 use crate::index::Index;
 #[cfg(feature = "testing")]
 use crate::packets;
@@ -67,6 +67,7 @@ impl Opened {
             sent,
             generation: self.journal.generation(),
             throttle: self.throttle,
+            put_off: PutOff::default(),
         };
         if is_new(&self.journal) {
             inbound.doubt_unanswered().await?;
@@ -164,7 +165,8 @@ pub async fn backfill(
     let mut sent = Sent::default();
     for batch in journaled.chunks(BACKFILL) {
         let records = || batch.iter().map(|(id, seq)| (id.as_str(), *seq));
-        inbound::dispatched(recorder, index, records()).await?;
+        let facts = inbound::dispatches(recorder, index, records());
+        inbound::record_dispatches(recorder, index, facts).await?;
         records().for_each(|(id, seq)| sent.push(seq, id));
     }
     Ok(sent)

@@ -70,7 +70,10 @@ enum Event {
     Read(std::io::Result<usize>),
     Taken(usize),
     Resend,
+    /// For the session.
     Time,
+    /// For the application.
+    Due,
 }
 
 impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
@@ -137,6 +140,7 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
                 Event::Taken(_) => {}
                 Event::Resend => self.resend().await?,
                 Event::Time => self.endpoint.session.tick(now),
+                Event::Due => self.endpoint.app.due().await?,
             }
             self.settle().await?;
             // Only now: a connection that ends while settling must not have used up messages of the queue.
@@ -152,8 +156,10 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
             outbound,
             taken,
             clock,
+            app,
             ..
         } = &mut *self.endpoint;
+        let due_at = app.due_at();
         let room = self.waiting.len() < WAITING_BYTES_HIGH;
         let sleep = session.deadline().map(|deadline| {
             let nanos = u64::try_from(deadline.since(clock())).unwrap_or(0);
@@ -170,6 +176,7 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
             () = std::future::ready(()), if !self.resends.is_empty() && room => Event::Resend,
             read = self.reader.read_buf(&mut self.decoder.buffer) => Event::Read(read),
             n = outbound.recv_many(taken, OUTBOUND_BATCH_MAX), if takes => Event::Taken(n),
+            () = async { match due_at { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => Event::Due,
             () = async { match sleep { Some(sleep) => sleep.await, None => std::future::pending().await } } => Event::Time,
         }
     }

@@ -23,6 +23,7 @@ use std::future::Future;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::journal::{Journal, JournalError, Record};
 use crate::message::{Logon, OutboundMessage};
@@ -101,6 +102,16 @@ pub trait Application: Send {
         &mut self,
         batch: &[SentRecord],
     ) -> impl Future<Output = Result<(), NotRecorded>> + Send;
+
+    /// When [`Application::due`] is to be called though nothing comes; asked after each callback.
+    fn due_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does what the application put off until now.
+    fn due(&mut self) -> impl Future<Output = Result<(), NotRecorded>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// What both sides agreed on at log-on, told just before [`SessionState::LoggedOn`]: the heartbeat, and whether the
     /// acceptor cancels working orders when the connection is lost.

@@ -1,12 +1,14 @@
 //! Both ends over real sockets, with journals that outlive them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use squareoff_fix::{DriverError, Endpoint, OutboundMessage, Role, SessionState, Timestamp, Why};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::ends::*;
 use crate::support::{config, message, name};
@@ -53,6 +55,20 @@ async fn an_order_is_answered_and_numbers_survive_a_restart_of_both_ends() {
         );
     }
     assert_eq!(place.exchange.lock().unwrap().received.len(), 3);
+}
+
+#[tokio::test]
+async fn what_an_application_put_off_is_done_though_nothing_comes() {
+    let place = Place::new();
+    place.gateway.lock().unwrap().due_at = Some(Instant::now() + Duration::from_millis(20));
+    let (gateway, exchange, _) = place.start().await;
+    gateway
+        .until("what is due", |seen| {
+            seen.dues == 1 && seen.due_at.is_none()
+        })
+        .await;
+    assert!(gateway.stop().await.seen().received.is_empty());
+    exchange.stop().await;
 }
 
 #[tokio::test]

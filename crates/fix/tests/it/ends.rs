@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::support::config;
 
@@ -33,6 +34,8 @@ pub struct Seen {
     pub refuse_records: u32,
     pub refuse_sent: u32,
     pub fill_over: bool,
+    pub due_at: Option<Instant>,
+    pub dues: usize,
 }
 
 #[derive(Clone)]
@@ -92,6 +95,16 @@ impl Application for App {
             return Err(NotRecorded("not now".to_owned()));
         }
         seen.sent.extend_from_slice(batch);
+        Ok(())
+    }
+
+    fn due_at(&self) -> Option<Instant> {
+        self.seen().due_at
+    }
+
+    async fn due(&mut self) -> Result<(), NotRecorded> {
+        let mut seen = self.seen();
+        (seen.due_at, seen.dues) = (None, seen.dues + 1);
         Ok(())
     }
 

@@ -161,9 +161,26 @@ async fn more_or_fewer_sessions_send_nothing_twice_and_lose_nothing() {
         orders.extend(spread.orders(orders.len(), 2).await);
     }
     spread.launch(3);
-    let went = spread.until_sent(orders.len()).await;
-    assert_eq!(went.len(), orders.len());
+    let mut never_came = Vec::new();
     for (key, id) in &orders {
+        until(
+            "the order is there, or is said never to have come",
+            async || {
+                let status = spread.desk.order_status(key, id).await;
+                spread.went().contains_key(id.as_str()) || status == OrderStatus::NotDelivered
+            },
+        )
+        .await;
+        if !spread.went().contains_key(id.as_str()) {
+            never_came.push(id);
+        }
+    }
+    // Killed between journal and socket, and started without that session: nobody here knows, and the venue does not have it. At most
+    // what was under way at each kill.
+    assert!(never_came.len() <= 5 * 3, "{never_came:?}");
+    let went = spread.went();
+    let there = orders.iter().filter(|(_, id)| !never_came.contains(&id));
+    for (key, id) in there {
         let half = |p: &squareoff_domain::position::Position| p.net.0 == 75;
         spread.desk.until(key, "half filled", half).await;
         // The session that the order went over is there: its cancel goes the same way, wherever the client belongs now.
