@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fmt lint unit doc deploy-check advisories fix-conformance bench bench-peers soak mutants events-doc openapi clients fuzz setup test-setup sqlx-prepare
+.PHONY: help run demo test fmt lint unit doc deploy-check advisories fix-conformance bench bench-peers load soak mutants events-doc openapi clients fuzz setup test-setup sqlx-prepare
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -71,6 +71,10 @@ mutants: ## every small change of the position's rules that no test notices; an 
 bench: setup ## append, replay, adapter, projection, rebuild and end to end, as lines of JSON
 	@cargo build --release --locked --workspace --bins
 	@$(RELEASE)/squareoff-bench all
+
+load: setup ## the API under load: 10,000 live connections, ten times what a node takes, square-offs and queries at a fixed rate
+	@cargo build --release --locked --workspace --bins
+	@tests/load/run.sh
 
 bench-peers: ## append and replay beside UmaDB, SierraDB and Postgres, FIX beside hotfix and QuickFIX, installed under target/peers; 10 minutes behind the builds
 	@deploy/setup.sh peers
