@@ -4,8 +4,10 @@
 
 mod auditing;
 mod bad_input;
+mod bounds;
 mod bulk_pricing;
 mod bulk_work;
+mod by_hand;
 mod cancelling;
 mod closing_all;
 mod describing;
