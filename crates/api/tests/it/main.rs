@@ -20,6 +20,7 @@ mod limits;
 mod listening;
 mod listing;
 mod live;
+mod log_outages;
 mod logging_in;
 mod matching;
 mod node;
