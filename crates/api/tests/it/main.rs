@@ -33,6 +33,7 @@ mod outages;
 mod peers;
 mod people;
 mod proving;
+mod provoked;
 mod readable;
 mod reading;
 mod refusing;
