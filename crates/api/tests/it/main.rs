@@ -42,6 +42,7 @@ mod rights;
 mod searching;
 mod serving;
 mod shedding;
+mod smuggling;
 mod squaring_off;
 mod venue;
 mod verifying;
