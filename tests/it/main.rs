@@ -13,5 +13,6 @@ mod database;
 mod killed;
 mod privacy;
 mod reconciled;
+mod stopping;
 mod up;
 mod venues;

@@ -35,7 +35,7 @@ mod verified;
 
 pub use auth::DevelopmentKey;
 pub use directory::Directory;
-pub use limits::{Limits, Rate, Rates};
+pub use limits::{Bounds, Limits, Rate, Rates};
 pub use refusals::RefusalLog;
 pub use server::{App, ServeError, Settings, date_in_india, listen, router, routes, serve};
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -29,10 +29,6 @@ const ALIVE: [&str; 2] = ["/healthz", "/readyz"];
 const ACTS_MAX: usize = 512;
 /// Requests under way that read.
 const READS_MAX: usize = 256;
-/// From the first byte of a body to its last.
-const BODY_MAX: Duration = Duration::from_secs(10);
-/// From a request's whole body to its answer. The longest that a query waits for the read model is five seconds.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Keys of a rate limit are looked through for idle ones when so many requests have come since the last time.
 const SWEEP_EVERY: u32 = 65_536;
 
@@ -75,11 +71,46 @@ impl Default for Rates {
     }
 }
 
+/// How many connections a node holds, and how long each step of one may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// More wait in the system's queue.
+    pub connections_max: usize,
+    /// A peer that does not finish its TLS handshake holds a place for so long.
+    pub handshake_max: Duration,
+    /// From a connection's beginning, or its last answer, until the next request's head is whole.
+    pub head_max: Duration,
+    /// From the first byte of a body to its last.
+    pub body_max: Duration,
+    /// From a request's whole body to its answer.
+    pub answer_max: Duration,
+    /// What requests under way have when the server stops.
+    pub drain_max: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            // 12,000 may hold live updates, the rest ask.
+            connections_max: 16_384,
+            handshake_max: Duration::from_secs(10),
+            head_max: Duration::from_secs(30),
+            body_max: Duration::from_secs(10),
+            // The longest that a query waits for the read model is five seconds.
+            answer_max: Duration::from_secs(30),
+            // Less than the supervisor waits before it kills.
+            drain_max: Duration::from_secs(8),
+        }
+    }
+}
+
 /// Shared by all requests of a node. Cheap to clone.
 #[derive(Clone)]
 pub struct Limits(Arc<Shared>);
 
 struct Shared {
+    rates: Rates,
+    bounds: Bounds,
     acts: Semaphore,
     reads: Semaphore,
     people: Keyed<Arc<str>>,
@@ -88,14 +119,24 @@ struct Shared {
 }
 
 impl Limits {
-    pub fn new(rates: Rates) -> Self {
+    pub fn new(rates: Rates, bounds: Bounds) -> Self {
         Limits(Arc::new(Shared {
+            rates,
+            bounds,
             acts: Semaphore::new(ACTS_MAX),
             reads: Semaphore::new(READS_MAX),
             people: Keyed::new(rates.person),
             addresses: Keyed::new(rates.address),
             clients: Keyed::new(rates.client),
         }))
+    }
+
+    pub(crate) fn rates(&self) -> Rates {
+        self.0.rates
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.0.bounds
     }
 
     /// Counts a request of somebody who is known by name.
@@ -175,7 +216,12 @@ pub(crate) async fn under_way(
     if ALIVE.contains(&request.uri().path()) {
         return Ok(next.run(request).await);
     }
-    let request = in_memory(request).await?;
+    let Bounds {
+        body_max,
+        answer_max,
+        ..
+    } = limits.bounds();
+    let request = in_memory(request, body_max).await?;
     let kind = match *request.method() {
         Method::GET | Method::HEAD | Method::OPTIONS => &limits.0.reads,
         _ => &limits.0.acts,
@@ -188,7 +234,7 @@ pub(crate) async fn under_way(
             "nothing of this one was done",
         ));
     };
-    match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
+    match tokio::time::timeout(answer_max, next.run(request)).await {
         Ok(response) => Ok(response),
         Err(_) => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -196,23 +242,23 @@ pub(crate) async fn under_way(
             "The answer took too long",
             format!(
                 "there was none after {} s; whether it was done is not known here: ask again with the same Idempotency-Key",
-                ANSWER_MAX.as_secs()
+                answer_max.as_secs()
             ),
         )),
     }
 }
 
 /// The same request with its body in memory: no handler waits for its peer.
-async fn in_memory(request: Request) -> Result<Request, Problem> {
+async fn in_memory(request: Request, body_max: Duration) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let whole = extract::whole(Request::from_parts(parts.clone(), body), &());
-    match tokio::time::timeout(BODY_MAX, whole).await {
+    match tokio::time::timeout(body_max, whole).await {
         Ok(body) => Ok(Request::from_parts(parts, Body::from(body?))),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "body-too-slow",
             "The body took too long",
-            format!("it has to be here within {} s", BODY_MAX.as_secs()),
+            format!("it has to be here within {} s", body_max.as_secs()),
         )),
     }
 }

@@ -7,7 +7,7 @@ use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
 use crate::follow;
 use crate::guard::guard;
-use crate::limits::{self, Limits, Rates};
+use crate::limits::{self, Bounds, Limits, Rates};
 use crate::live::access::keep_checking;
 use crate::live::{Limits as LiveLimits, Live};
 use crate::notify::Notifier;
@@ -159,7 +159,7 @@ impl App {
             notifier: None,
             vault: None,
             settings,
-            limits: Limits::new(Rates::default()),
+            limits: Limits::new(Rates::default(), Bounds::default()),
             proofs: None,
             seal: None,
         }))
@@ -183,7 +183,14 @@ impl App {
     /// Takes so many requests of one person, address and client.
     #[must_use]
     pub fn with_rates(mut self, rates: Rates) -> Self {
-        self.limits = Limits::new(rates);
+        self.limits = Limits::new(rates, self.limits.bounds());
+        self
+    }
+
+    /// Holds so many connections, and none of them longer at one step.
+    #[must_use]
+    pub fn with_bounds(mut self, bounds: Bounds) -> Self {
+        self.limits = Limits::new(self.limits.rates(), bounds);
         self
     }
 
@@ -276,6 +283,7 @@ pub async fn serve(
         listener,
         router: router(app.clone()),
         tls,
+        bounds: app.limits.bounds(),
         silence_max: live.limits().silence_max,
     };
     // Who was sent away over WebSocket is no request under way any more.

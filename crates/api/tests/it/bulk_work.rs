@@ -64,7 +64,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    async fn propose(desk: &Desk, mut lines: Vec<Line>) -> Self {
+    async fn propose(desk: &Desk, lines: Vec<Line>) -> Self {
+        let listed = lines.len();
+        Self::cut_off(desk, lines, listed).await
+    }
+
+    /// Proposed, and so many of its items listed: whoever proposed it ended in the middle.
+    pub async fn cut_off(desk: &Desk, mut lines: Vec<Line>, listed: usize) -> Self {
         lines.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
         let plan = Plan {
             id: BulkId(Uuid::new_v4()),
@@ -93,6 +99,7 @@ impl Plan {
             .await;
         let items: Vec<_> = lines
             .into_iter()
+            .take(listed)
             .map(|(key, phase)| BulkItem {
                 key,
                 phase,

@@ -25,14 +25,14 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Writes a certificate for `localhost` and its key; gives the certificate.
-fn renew(files: &TlsFiles) -> Certificate {
+pub fn renew(files: &TlsFiles) -> Certificate {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     fs::write(&files.certificate, made.cert.pem()).unwrap();
     fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()
 }
 
-fn files(folder: &Path) -> TlsFiles {
+pub fn files(folder: &Path) -> TlsFiles {
     TlsFiles {
         certificate: folder.join("api.pem"),
         key: folder.join("api.key"),

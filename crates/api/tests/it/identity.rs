@@ -41,15 +41,27 @@ pub async fn recorded(desk: &Desk) -> Vault {
             identity,
         }
     };
+    record(desk, &vault, &[line("C00001"), line("C00002")]).await;
+    vault
+}
+
+async fn record(desk: &Desk, vault: &Vault, lines: &[Line]) {
     let by = RecordedBy {
         actor: "operator".into(),
         epoch: 1,
         now: Timestamp(1_795_000_000_000_000_000),
         source: "2026-11-20/test".into(),
     };
-    let lines = [line("C00001"), line("C00002")];
-    vault.record(&desk.store, &lines, &by).await.unwrap();
-    vault
+    vault.record(&desk.store, lines, &by).await.unwrap();
+}
+
+/// Of the client the book knew a name and a PAN, and no date of birth.
+pub async fn recorded_in_part(desk: &Desk, vault: &Vault, client: &str) {
+    let mut identity = PlainIdentity::default();
+    identity.set(IdentityField::Name, "Asha Namuna");
+    identity.set(IdentityField::Pan, PAN);
+    let client = client.parse().unwrap();
+    record(desk, vault, &[Line { client, identity }]).await;
 }
 
 pub async fn erase(desk: &Desk, vault: &Vault, client: &str) {

@@ -248,6 +248,32 @@ async fn a_malformed_log_in_repeats_no_secret() {
     }
 }
 
+/// Whoever had put their own seed into the file could come in by it; so nobody does, and those inside stay.
+#[tokio::test]
+async fn a_secrets_file_that_was_altered_lets_nobody_in_and_nobody_out() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let mut asha = Somebody::ready(&node, "desk-asha", Role::Desk).await;
+    let browser = asha.browser(&node).await;
+    let file = desk.folder().join("access/secrets.db");
+    let hand = rusqlite::Connection::open(file).unwrap();
+    let put = "update accounts set totp_seed = zeroblob(64) where operator = 'desk-asha'";
+    assert_eq!(hand.execute(put, []).unwrap(), 1);
+    let before = desk.events_but_refusals().await;
+    let refused = answer(post(&node, LOG_IN, &asha.body("cookie"))).await;
+    refused.assert_problem(503, "log-in-unavailable", "may go on");
+    assert!(!refused.text.contains("secrets.db"), "{}", refused.text);
+    assert_eq!(desk.events_but_refusals().await, before);
+    let me = answer(browser.get(&node, "/v1/auth/me")).await;
+    assert_eq!(me.body["operator"], "desk-asha", "{}", me.text);
+    // A process that has no such file at all.
+    let mut app = Node::app(&desk, &nowhere());
+    app.access = None;
+    let closed = Node::serving(&desk, app).await;
+    let refused = answer(post(&closed, LOG_IN, &asha.body("cookie"))).await;
+    refused.assert_problem(503, "log-in-unavailable", "may go on");
+}
+
 /// A failover: more come than are hashed. Who is told to come again does, and everybody comes in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_of_log_ins_is_answered_and_loses_nobody() {

@@ -1,12 +1,13 @@
 //! Bulk square-offs over HTTP: seen dry, proposed by one, approved by another, followed to the end.
 
-use crate::bulk_work::Worker;
-use crate::desk::{Desk, PATIENCE, key, nifty};
+use crate::bulk_work::{Plan, Worker};
+use crate::desk::{Desk, PATIENCE, key, nifty, reliance};
 use crate::node::{Answer as Said, Node, answer, assert_refused};
 use crate::readable::{Readable, list, text};
 use crate::venue::{Answer, Venue as FakeVenue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use squareoff_domain::bulk::BulkPhase;
 use squareoff_domain::position::{ExternalOrderObserved, Report};
 use squareoff_domain::{OrderId, Price, Product, Quantity, Side, Venue};
 use std::collections::BTreeSet;
@@ -386,4 +387,32 @@ async fn what_cannot_be_asked_of_bulks_is_refused_by_name() {
     let empty = json!({ "reason": " " });
     let said = ask(node, "supervisor-ravi", &format!("/{id}/abort"), &empty).await;
     said.assert_problem(422, "reason-missing", "reason");
+}
+
+/// Whoever approves a list has to have seen all of it.
+#[tokio::test]
+async fn a_list_that_was_cut_off_is_approved_by_nobody_and_can_be_turned_down() {
+    let desk = Desk::open().await;
+    let lines = vec![(reliance(), BulkPhase::Mis), (nifty(), BulkPhase::Nrml)];
+    let plan = Plan::cut_off(&desk, lines, 1).await;
+    let node = Node::start(&desk).await;
+    let path = format!("/{}", plan.id);
+    let approve = post(
+        &node,
+        "supervisor-ravi",
+        &format!("{path}/approve"),
+        &Value::Null,
+    );
+    let word = "1 of 2 items are listed";
+    let line = ("half a list", approve, 409, "list-incomplete", word);
+    assert_refused(&desk, vec![line]).await;
+    let reject = format!("{path}/reject");
+    accepted(
+        &node,
+        "supervisor-ravi",
+        &reject,
+        &json!({ "reason": "cut off" }),
+    )
+    .await;
+    assert!(desk.placed(&nifty()).await.is_empty());
 }

@@ -1,7 +1,7 @@
 //! Who is on the phone: verified before the desk acts for them, for a while, by one operator, and never by guessing.
 
 use crate::desk::{Desk, key, nifty};
-use crate::identity::{PAN, erase, recorded};
+use crate::identity::{PAN, erase, recorded, recorded_in_part};
 use crate::node::{
     ACTOR, Answer, Node, answer, assert_refused, close_all, position_path, settings, with,
 };
@@ -332,6 +332,44 @@ async fn what_cannot_be_verified_is_refused_by_name() {
                 400,
                 "malformed-request",
                 "name",
+            ),
+        ],
+    )
+    .await;
+}
+
+/// Who would be compared with half of what a caller tells could be anybody who knows that half.
+#[tokio::test]
+async fn of_whom_something_is_not_recorded_nobody_is_verified_and_nothing_is_done() {
+    let desk = Desk::open().await;
+    let vault = recorded(&desk).await;
+    recorded_in_part(&desk, &vault, "C00003").await;
+    let node = strict(&desk).await;
+    let body = with(&close_all(&nifty()), &[("client_code", json!("C00003"))]);
+    let cancel = Uuid::new_v4().to_string();
+    assert_refused(
+        &desk,
+        vec![
+            (
+                "who calls",
+                verify(&node, ACTOR, "C00003", &told()),
+                409,
+                "identity-incomplete",
+                "no date-of-birth of C00003",
+            ),
+            (
+                "acting for them",
+                node.square_off(&body),
+                409,
+                "identity-incomplete",
+                "C00003",
+            ),
+            (
+                "cancelling for them",
+                node.ask_as(ACTOR, &cancel, "/v1/clients/C00003/cancel-all", &NOTHING),
+                409,
+                "identity-incomplete",
+                "C00003",
             ),
         ],
     )
