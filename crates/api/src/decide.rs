@@ -13,6 +13,7 @@ use serde::Serialize;
 use squareoff_domain::approval::{self, Worth};
 use squareoff_domain::position::{self, PositionEvent, Request};
 use squareoff_domain::{OrderId, PositionKey, Refusal, RequestId};
+use squareoff_store::codec::DecodeError;
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{LoadError, Position, TransactError};
 use std::sync::Arc;
@@ -371,7 +372,12 @@ pub fn problem<E>(error: TransactError<E>, refused: impl FnOnce(E) -> Problem) -
 pub fn unread(error: LoadError) -> Problem {
     match error {
         LoadError::Read(error) => error.into(),
-        LoadError::Decode(error) => Problem::bug(error),
+        LoadError::Decode(
+            error @ (DecodeError::NewerVersion { .. } | DecodeError::UnknownType { .. }),
+        ) => behind(error.to_string()),
+        LoadError::Decode(error @ (DecodeError::NoUpcast { .. } | DecodeError::Body { .. })) => {
+            Problem::bug(error)
+        }
     }
 }
 
