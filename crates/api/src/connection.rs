@@ -10,14 +10,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -33,6 +35,8 @@ const STREAMS_MAX: u32 = 128;
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_MAX: Duration = Duration::from_secs(20);
+/// What a peer that asks nothing has to take in that its connection ends.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
 /// After an error of the listener (no file descriptors left), a moment in which some may come free.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -100,6 +104,41 @@ impl Accepting {
     }
 }
 
+/// Returns when nothing has been under way for so long. hyper's own limit begins when it knows which HTTP it is, for a peer that says
+/// nothing never, and HTTP/2 has none.
+async fn idle(mut under_way: watch::Receiver<usize>, for_so_long: Duration) {
+    // The count lives as long as the connection.
+    while under_way.wait_for(|count| *count == 0).await.is_ok() {
+        let begun = under_way.wait_for(|count| *count > 0);
+        if tokio::time::timeout(for_so_long, begun).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Counts a request of a connection as long as it lives.
+struct UnderWay(watch::Sender<usize>);
+
+impl UnderWay {
+    fn begin(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        UnderWay(count.clone())
+    }
+
+    fn until_end(self, body: Body) -> impl hyper::body::Body<Data = Bytes, Error = axum::Error> {
+        body.map_err(move |error| {
+            let _ = &self;
+            error
+        })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
 /// What one connection is served with.
 struct Connection {
     peer: SocketAddr,
@@ -129,12 +168,13 @@ impl Connection {
             bounds,
             mut stopping,
         } = self;
-        let has_asked = Arc::new(AtomicBool::new(false));
-        let asks = has_asked.clone();
+        let (under_way, counted) = watch::channel(0);
         let answer = service_fn(move |mut request: Request<Incoming>| {
-            asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request.map(Body::new))
+            let asked = UnderWay::begin(&under_way);
+            let answer = router.clone().oneshot(request.map(Body::new));
+            // It is under way until its answer's last byte is taken: a live stream is one for hours.
+            async move { Ok::<_, Infallible>(answer.await?.map(|body| asked.until_end(body))) }
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -153,13 +193,6 @@ impl Connection {
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), answer);
         let mut connection = pin!(connection);
         let told = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
-        // hyper's own limit begins when it knows which HTTP it is: for a peer that says nothing, or half a preface, never.
-        let says_nothing = async {
-            tokio::time::sleep(bounds.head_max).await;
-            if has_asked.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
             // A request that came at the last moment is seen before its time is up.
             biased;
@@ -168,7 +201,12 @@ impl Connection {
                     tracing::debug!(%error, %peer, "a connection broke");
                 }
             }
-            () = says_nothing => tracing::debug!(%peer, "a peer asked nothing for too long"),
+            () = idle(counted, bounds.head_max) => {
+                tracing::debug!(%peer, "a peer asked nothing for too long");
+                // HTTP/2 says so, so that what is asked at this moment is asked again elsewhere; a head that is half there is cut off.
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(FAREWELL_MAX, connection).await;
+            }
             () = told => {
                 connection.as_mut().graceful_shutdown();
                 if let Err(error) = connection.await {

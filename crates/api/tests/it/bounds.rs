@@ -5,6 +5,9 @@ use crate::by_hand;
 use crate::desk::{Desk, PATIENCE, nifty};
 use crate::encrypted::{files, renew};
 use crate::node::{ACTOR, Node, answer, close_all, nowhere};
+use axum::http::Request;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use squareoff_api::{Bounds, Tls, listen, serve};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -96,6 +99,38 @@ async fn a_head_that_does_not_come_whole_ends_its_connection_however_far_it_came
     let mut peer = served.peer(ALIVE).await;
     answered(&mut peer).await;
     assert_eq!(to_its_end(&mut peer).await, "");
+}
+
+/// HTTP/2 has pings, which a peer answers for ever.
+#[tokio::test]
+async fn an_http2_connection_ends_when_nothing_more_is_asked_and_not_while_an_answer_goes_on() {
+    let desk = Desk::open().await;
+    let node = Node::start(&desk).await;
+    let bounds = Bounds {
+        head_max: MOMENT,
+        ..Bounds::default()
+    };
+    let served = Served::start(&node, bounds, None);
+    let stream = TokioIo::new(TcpStream::connect(served.address).await.unwrap());
+    let connected = http2::handshake(TokioExecutor::new(), stream).await;
+    let (mut peer, connection) = connected.unwrap();
+    let ended = tokio::spawn(connection);
+    let mut ask = async |path: &str| {
+        let request = Request::get(format!("http://{}{path}", served.address))
+            .header("authorization", format!("Bearer {}", node.token(ACTOR)))
+            .body(String::new());
+        let answer = peer.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.into_body()
+    };
+    let live = ask("/v1/live").await;
+    tokio::time::sleep(3 * MOMENT).await;
+    drop(ask("/healthz").await);
+    assert!(!ended.is_finished());
+    drop(live);
+    let ended = tokio::time::timeout(PATIENCE, ended);
+    let ended = ended.await.expect("the connection is held for ever");
+    ended.unwrap().unwrap();
 }
 
 #[tokio::test]
