@@ -1,6 +1,11 @@
 use super::*;
 use uuid::Uuid;
 
+/// Each request is one of its own.
+fn another_id() -> RequestId {
+    RequestId(Uuid::new_v4())
+}
+
 fn code() -> ClientCode {
     "C00042".parse().unwrap()
 }
@@ -37,7 +42,7 @@ fn identity(key_id: KeyId, text: &str) -> ClientReport {
 
 fn asks(ask: ClientAsk, reason: &str) -> ClientRequest {
     ClientRequest {
-        request_id: RequestId(Uuid::nil()),
+        request_id: another_id(),
         by: "desk-asha".into(),
         client: code(),
         reason: reason.into(),
