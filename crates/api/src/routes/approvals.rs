@@ -1,5 +1,6 @@
 //! `/v1/approvals`: orders above the value that one person may place, and what a second one says.
 
+use super::rows::Wanted as Rows;
 use super::{cursor, filter, next, one_of, outage, page_rows, rupees, wait_for, word};
 use crate::approvals::{self, Stands, Waits};
 use crate::auth::Who;
@@ -212,13 +213,14 @@ pub fn waiting(body: &impl Serialize, waits: &Waits) -> Response {
     operation_id = "listApprovals",
     tag = "Approvals",
     params(ListQuery),
-    responses((status = 200, description = "A page of approvals", body = Page)),
+    responses((status = 200, description = "A page of approvals; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
 )]
 async fn list(
     State(app): State<App>,
     who: Who,
+    rows: Rows,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let limit = page_rows(query.limit.as_deref())?;
     let state = query.state.map(|state| {
         let known = ApprovalStatus::ALL.iter().map(|known| known.as_str());
@@ -234,11 +236,19 @@ async fn list(
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = asked(&app.reads, &wanted).await.map_err(outage)?;
     let next = next(&found.value, limit, |row| row.position);
-    Ok(axum::Json(Page {
-        approvals: found.value.into_iter().map(Approval::from).collect(),
+    let approvals: Vec<_> = found.value.into_iter().map(Approval::from).collect();
+    let position = found.position.to_string();
+    rows.page(
+        approvals,
+        "before",
         next,
-        position: found.position.to_string(),
-    }))
+        position,
+        |approvals, next, position| Page {
+            approvals,
+            next,
+            position,
+        },
+    )
 }
 
 /// One approval.

@@ -1,6 +1,7 @@
 //! Who may come in: enrolled, given another role, disabled, reset. An administrator's business.
 
 use super::log_in::{access, not_stored};
+use super::rows::Wanted;
 use super::{parameter, rfc3339};
 use crate::auth::{Actor, At};
 use crate::decide::{is_of_another, marked};
@@ -112,13 +113,13 @@ struct HandOver {
     path = "/v1/operators",
     operation_id = "listOperators",
     tag = "People",
-    responses((status = 200, description = "All of them", body = Operators)),
+    responses((status = 200, description = "All of them; with `Accept: text/csv` their rows", content((Operators = "application/json"), (String = "text/csv")))),
     extensions(("x-problems" = json!(["log-in-unavailable", "event-log-unavailable"]))),
 )]
-async fn list(State(app): State<App>) -> Result<Response, Problem> {
+async fn list(State(app): State<App>, rows: Wanted) -> Result<Response, Problem> {
     let everybody = access(&app)?.everybody(now()).await?;
     let operators: Vec<_> = everybody.into_iter().map(Row::from).collect();
-    Ok(not_stored(&Operators { operators }))
+    rows.all(operators, |operators| Operators { operators })
 }
 
 /// One of them, from the log and the secrets file themselves.
