@@ -219,7 +219,7 @@ impl Access {
         let of_last = person.secret_of == Some(request_id);
         let enrolled = person.enrolled.as_ref().filter(|_| of_last);
         let role = enrolled.ok_or(AccessError::FirstSecretGone)?.role;
-        let salt = self.secrets.look_up(|connection| salt(connection))?;
+        let salt = self.secrets.look_up(salt)?;
         let sealer = self.secrets.sealer();
         let secret = token::first_secret(&sealer, &salt, operator, caller.request_id);
         if role == Role::Machine {
