@@ -1,5 +1,12 @@
 use super::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
+
+/// Each request is one of its own.
+fn another_id() -> RequestId {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    RequestId(Uuid::from_u128(MADE.fetch_add(1, Ordering::Relaxed).into()))
+}
 
 const ASHA: &str = "desk-asha";
 const LEELA: &str = "desk-leela";
@@ -40,7 +47,7 @@ fn known() -> ClientState {
 
 fn ask(by: &str, minute: i64, matched: bool) -> ClientRequest {
     ClientRequest {
-        request_id: RequestId(Uuid::new_v4()),
+        request_id: another_id(),
         by: by.into(),
         client: code(),
         reason: "2026-11-20/118".into(),
