@@ -139,7 +139,7 @@ pub async fn run(
                 .collect();
             println!(
                 "{}",
-                serde_json::json!({ "client_code": client, "identity": fields, "position": revealed.position.to_string() })
+                serde_json::json!({ "client_code": client, "identity": fields, "position": revealed.position.map(|position| position.to_string()) })
             );
         }
         Command::Find => {

@@ -138,9 +138,9 @@ pub async fn run(
                 client,
                 reason,
             };
-            let secret = access.enrol(person, &by).await?;
+            let given = access.enrol(person, &by).await?;
             println!("{operator} is enrolled as {role}");
-            hand_over(config, &operator, &secret);
+            hand_over(config, &operator, &given.secret);
         }
         Command::List => {
             for somebody in access.everybody(now()).await? {
@@ -173,9 +173,9 @@ pub async fn run(
             println!("{operator} may log in again, with what they had");
         }
         Command::Reset { operator, reason } => {
-            let secret = access.reset(&operator, reason, &by).await?;
+            let given = access.reset(&operator, reason, &by).await?;
             println!("{operator} has no password, no app and no recovery codes any more");
-            hand_over(config, &operator, &secret);
+            hand_over(config, &operator, &given.secret);
         }
         Command::RotateKey { distrust } => {
             let kid = access.rotate_signing_key(distrust, now()).await?;

@@ -94,7 +94,8 @@ fn verification(stack: &Stack, client: &ClientCode, token: &str) -> String {
     let clients = stack.folder.book().join("clients.csv");
     format!(
         "Verify who calls, so that the desk may act for them for {minutes} minutes (they tell what is in the book):\n\n\
-         curl -s -X POST -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' {url}/v1/clients/{client}/verifications \
+         curl -s -X POST -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
+         -H \"Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)\" {url}/v1/clients/{client}/verifications \
          -d \"$(awk -F, '$1 == \"{client}\" {{ printf \"{{\\\"call_reference\\\":\\\"sample call\\\",\\\"pan\\\":\\\"%s\\\",\\\"date_of_birth\\\":\\\"%s\\\"}}\", $6, $9 }}' '{clients}')\"\n\n",
         clients = clients.display(),
     )

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// Guard against hanging; nothing waits for it on purpose.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -163,6 +164,7 @@ async fn no_planted_identity_is_in_the_log_the_database_the_logs_or_what_the_api
     };
     let post = async |path: &str, body: Value| {
         let request = http.post(url(path)).bearer_auth(&token).json(&body);
+        let request = request.header("Idempotency-Key", Uuid::new_v4().to_string());
         request.send().await.unwrap().text().await.unwrap()
     };
     let caught_up = async || {

@@ -29,6 +29,19 @@ pub struct Access {
     checked: Checked,
 }
 
+/// Who asks something about somebody, and what they saw of them, with the version of the stream that it was; nothing is compared without.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    pub caller: &'a Caller,
+    pub seen: Option<(&'a Person, u64)>,
+}
+
+impl<'a> From<&'a Caller> for By<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        By { caller, seen: None }
+    }
+}
+
 /// Somebody at the door.
 #[derive(Debug, Clone)]
 pub struct Visit {
@@ -71,14 +84,19 @@ impl Access {
     /// # Errors
     /// [`AccessError`].
     pub async fn settle(&self, now: Timestamp) -> Result<(), AccessError> {
-        let living = self
-            .secrets
-            .write(move |transaction| {
-                LogIn::prune(transaction, now)?;
-                LogIn::living(transaction, None, now)
-            })
+        self.secrets
+            .write(move |transaction| LogIn::prune(transaction, now))
             .await?;
-        for log_in in living {
+        self.end_strays(None, now).await
+    }
+
+    /// Ends the log-ins, of one operator or of all, that their people may not have as what they are now.
+    pub(crate) async fn end_strays(
+        &self,
+        of: Option<&OperatorId>,
+        now: Timestamp,
+    ) -> Result<(), AccessError> {
+        for log_in in self.log_ins(of.cloned(), now).await? {
             let person = self.person(&log_in.operator).await?;
             let stays = person
                 .admitted()
@@ -288,23 +306,34 @@ impl Access {
         Ok(enrolled)
     }
 
+    /// Whether it was asked before: then nothing is appended.
     pub(crate) async fn ask(
         &self,
         operator: &OperatorId,
         ask: PersonAsk,
-        caller: &Caller,
-    ) -> Result<(), AccessError> {
+        by: By<'_>,
+    ) -> Result<bool, AccessError> {
+        let By { caller, seen } = by;
+        let stream = operator_stream(operator);
         let request = PersonRequest {
             request_id: RequestId(caller.request_id),
             by: caller.actor.to_string(),
             operator: operator.clone(),
             ask,
         };
-        let decide = |person: &Person| Ok((people::decide(person, request.clone())?, ()));
-        self.people
-            .transact::<_, PersonRefusal>(&operator_stream(operator), caller, decide)
-            .await?;
-        Ok(())
+        let decide = |person: &Person| {
+            let events = people::decide(person, request.clone());
+            // A repetition gets its first answer, which itself changed what was seen.
+            let repeated = events.as_ref().is_ok_and(Vec::is_empty);
+            let other = seen.filter(|(seen, _)| !repeated && !person.is_as(seen));
+            if let Some((_, version)) = other {
+                let stream = stream.clone();
+                return Err(AccessError::Changed { stream, version });
+            }
+            Ok((events?, ()))
+        };
+        let committed = self.people.transact(&stream, caller, decide).await?;
+        Ok(committed.appended == 0)
     }
 
     pub(crate) async fn tell(

@@ -8,8 +8,7 @@ use crate::{token, totp};
 use rusqlite::Transaction;
 use secrecy::{ExposeSecret, SecretString};
 use squareoff_domain::OperatorId;
-use squareoff_domain::people::{Enrolled, PersonReport, Role};
-use squareoff_store::Caller;
+use squareoff_domain::people::{Enrolled, PersonReport};
 
 impl Access {
     /// Sets a password with the secret that an administrator handed over, and answers with what the authenticator app is set up with.
@@ -248,35 +247,5 @@ impl Access {
         let left =
             |connection: &rusqlite::Connection| Account::recovery_codes_left(connection, operator);
         Ok(self.secrets.look_up(left)?)
-    }
-
-    /// What somebody sets their password with; for a program, its password.
-    pub(crate) async fn new_first_secret(
-        &self,
-        operator: &OperatorId,
-        role: Role,
-        caller: &Caller,
-    ) -> Result<SecretString, AccessError> {
-        let secret = token::new();
-        let now = caller.now;
-        let operator = operator.clone();
-        if role == Role::Machine {
-            let place = self.hashing.place(caller.actor.as_ref())?;
-            let password = secret.clone();
-            let hash = place.run(move || Cost::of(role).hash(&password)).await;
-            let keep = move |transaction: &Transaction<'_>| {
-                Account::invite(transaction, &operator, &token::digest(""), now)?;
-                Account::set_password(transaction, &operator, &hash)
-            };
-            self.secrets.write(keep).await?;
-            return Ok(secret);
-        }
-        let digest = token::digest(secret.expose_secret());
-        let until = crate::people::invitation_end(now);
-        let keep = move |transaction: &Transaction<'_>| {
-            Account::invite(transaction, &operator, &digest, until)
-        };
-        self.secrets.write(keep).await?;
-        Ok(secret)
     }
 }

@@ -28,6 +28,14 @@ pub enum AccessError {
     Password(#[from] PasswordRefusal),
     #[error(transparent)]
     Person(#[from] PersonRefusal),
+    /// It is done, and what the first answer handed over can't be handed over again.
+    #[error(
+        "the secret that this request gave out was used, was replaced, or its day is over: reset the account under a new key"
+    )]
+    FirstSecretGone,
+    /// Not as whoever asks saw them.
+    #[error("{stream} is not as it was at version {version}")]
+    Changed { stream: String, version: u64 },
     #[error("there is no such log-in, or it has ended")]
     NoSuchLogIn,
     #[error(transparent)]
@@ -48,10 +56,10 @@ impl From<Locked> for AccessError {
     }
 }
 
-impl From<TransactError<PersonRefusal>> for AccessError {
-    fn from(error: TransactError<PersonRefusal>) -> Self {
+impl<E: Into<AccessError>> From<TransactError<E>> for AccessError {
+    fn from(error: TransactError<E>) -> Self {
         match error {
-            TransactError::Refused(refusal) => AccessError::Person(refusal),
+            TransactError::Refused(refusal) => refusal.into(),
             TransactError::Load(error) => AccessError::Load(error),
             TransactError::Append(error) => AccessError::Append(error),
             TransactError::Contended { stream, .. } => AccessError::Contended { operator: stream },

@@ -24,11 +24,11 @@ mod sent_code;
 mod token;
 mod totp;
 
-pub use access::{Access, Visit, end_of_day_in_india};
+pub use access::{Access, By, Visit, end_of_day_in_india};
 pub use error::AccessError;
 pub use jwt::{Claims, Jwk, LIFETIME as ACCESS_TOKEN_LIFETIME};
 pub use log_in::{Carried, Credentials, Factor, Granted};
-pub use people::{FirstSecret, NewPerson, Somebody};
+pub use people::{FirstSecret, HandOver, NewPerson, Somebody};
 pub use secrets::{CODE_LIFETIME as SENT_CODE_LIFETIME, KeySource, LogIn, Secrets, SecretsError};
 pub use sent_code::Challenge;
 pub use token::{beside_cookie, is_beside_cookie};

@@ -192,7 +192,7 @@ impl Access {
             address: log_in.address.clone(),
         };
         let caller = visit.caller(log_in.operator.as_str());
-        if let Err(error) = self.ask(&log_in.operator, ask, &caller).await {
+        if let Err(error) = self.ask(&log_in.operator, ask, (&caller).into()).await {
             let (id, now) = (log_in.id, visit.now);
             self.secrets
                 .write(move |transaction| LogIn::end(transaction, id, now))

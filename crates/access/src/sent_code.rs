@@ -115,10 +115,11 @@ impl Access {
             client: Some(client.clone()),
             reason: "came in with a code that was sent to the registered phone and e-mail".into(),
         };
-        match self.ask(&operator, ask, &visit.caller_of_ours()).await {
+        let caller = visit.caller_of_ours();
+        match self.ask(&operator, ask, (&caller).into()).await {
             // Two came at once.
-            Err(AccessError::Person(PersonRefusal::AlreadyEnrolled { .. })) => Ok(()),
-            enrolled => enrolled,
+            Ok(_) | Err(AccessError::Person(PersonRefusal::AlreadyEnrolled { .. })) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

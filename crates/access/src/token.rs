@@ -1,17 +1,22 @@
-//! Random texts that are given out once, and kept as SHA-256 alone: cookies, refresh tokens, invitations, recovery codes.
+//! Texts that are given out once, random save for the first secrets, and kept as SHA-256 alone: cookies, refresh tokens, invitations, recovery codes.
 //!
 //! They have so many bits that nobody finds one by trying, neither here nor from the hashes: a slow hash, or one compared byte by byte in
 //! constant time, would add nothing. A text is looked up by its hash, whose bytes nobody who tries can choose.
 
+use crate::secrets::Sealer;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use squareoff_domain::OperatorId;
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 const TOKEN_BYTES: usize = 32;
+/// Tells first secrets from all else that is made of the access key. Never change it: a repetition would hand over another one.
+const FIRST_SECRETS: &[u8] = b"squareoff first secret v1";
 /// The longest text that is looked at.
 const TEXT_BYTES_MAX: usize = 128;
 /// Of RFC 4648, in small letters: no 0 and 1, which look like letters.
@@ -29,6 +34,19 @@ pub fn new() -> SecretString {
     let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
     getrandom::fill(&mut *bytes).expect("the system has randomness");
     SecretString::from(BASE64.encode(*bytes))
+}
+
+/// The first secret that a request gives out: 256 bits as [`new`] has them, and for the same request always the same, so that whoever lost the
+/// answer gets it again. Made of the access key and of what the secrets file alone holds (`salt`): neither of the two with the event log
+/// tells it.
+pub fn first_secret(
+    sealer: &Sealer,
+    salt: &[u8],
+    operator: &OperatorId,
+    request_id: Uuid,
+) -> SecretString {
+    let request = [operator.as_str().as_bytes(), b"\n", request_id.as_bytes()];
+    SecretString::from(BASE64.encode(*sealer.derive(FIRST_SECRETS, salt, &request.concat())))
 }
 
 /// What is kept of a text.

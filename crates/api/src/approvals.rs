@@ -8,6 +8,7 @@
 use crate::auth::Actor;
 use crate::decide::{Answer, first_answer, problem, refused, unread};
 use crate::gathered::Gathered;
+use crate::if_match::{self, IfMatch};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, now};
@@ -73,7 +74,7 @@ pub async fn begin(
         epoch: app.directory.platform().epoch,
         asked_by: actor.0.to_string(),
     };
-    let ask = |approval: &Approval| approval::ask(approval, asked.clone());
+    let ask = |approval: &Approval| Ok(approval::ask(approval, asked.clone())?);
     let answer = append(app, actor, id, request_id, ask).await?;
     app.directory.accepted(request_id, &answer.stream);
     match answer.events.as_slice() {
@@ -105,7 +106,7 @@ pub async fn answer(
     app: &App,
     actor: &Actor,
     asked: &ApprovalAsked,
-    request_id: RequestId,
+    (request_id, seen): (RequestId, IfMatch),
     ask: ApprovalAsk,
 ) -> Result<Stands, Problem> {
     let what = match ask {
@@ -114,7 +115,7 @@ pub async fn answer(
         ApprovalAsk::Withdraw => "withdraw-order",
     };
     let kept = Asked::of_position(what, request_id, &asked.key);
-    let answered = answered(app, actor, asked, request_id, ask).await;
+    let answered = answered(app, actor, asked, (request_id, seen), ask).await;
     app.keep(actor, &kept, answered)
 }
 
@@ -122,10 +123,14 @@ async fn answered(
     app: &App,
     actor: &Actor,
     asked: &ApprovalAsked,
-    request_id: RequestId,
+    (request_id, IfMatch(version)): (RequestId, IfMatch),
     ask: ApprovalAsk,
 ) -> Result<Stands, Problem> {
     let id = asked.approval_id;
+    let seen = match version {
+        Some(version) => Some((if_match::seen(app, &id.stream(), version).await?, version)),
+        None => None,
+    };
     let request = ApprovalRequest {
         request_id,
         by: actor.0.to_string(),
@@ -133,7 +138,16 @@ async fn answered(
     };
     let decide = |approval: &Approval| {
         let epoch = app.directory.platform().epoch_in_force();
-        approval::decide(approval, request.clone(), epoch)
+        let events = approval::decide(approval, request.clone(), epoch);
+        // A repetition gets its first answer, which itself changed what was seen.
+        let repeated = events.as_ref().is_ok_and(Vec::is_empty);
+        let other = seen
+            .as_ref()
+            .filter(|(seen, _)| !repeated && !if_match::is_approval_as_seen(seen, approval));
+        if let Some((_, version)) = other {
+            return Err(if_match::changed(&id.stream(), *version));
+        }
+        Ok(events?)
     };
     if request.ask == ApprovalAsk::Approve {
         // People hear first what speaks against their answer, then what against the order.
@@ -315,7 +329,7 @@ async fn append(
     actor: &Actor,
     id: ApprovalId,
     request_id: RequestId,
-    mut decide: impl FnMut(&Approval) -> Result<Vec<ApprovalEvent>, ApprovalRefusal>,
+    mut decide: impl FnMut(&Approval) -> Result<Vec<ApprovalEvent>, Problem>,
 ) -> Result<Answer<ApprovalEvent>, Problem> {
     let stream = id.stream();
     let caller = Caller {
@@ -327,10 +341,10 @@ async fn append(
     };
     let decide = |approval: &Approval| {
         let events = decide(approval)?;
-        Ok::<_, ApprovalRefusal>((events.clone(), events))
+        Ok::<_, Problem>((events.clone(), events))
     };
     let committed = app.approvals.transact(&stream, &caller, decide).await;
-    let committed = committed.map_err(|error| problem(error, Problem::from))?;
+    let committed = committed.map_err(|error| problem(error, |problem| problem))?;
     match committed.position {
         Some(position) if committed.appended > 0 => Ok(Answer {
             stream,

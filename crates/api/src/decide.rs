@@ -95,6 +95,11 @@ pub fn accepted(body: &impl Serialize, order: Option<Uuid>, replayed: bool) -> R
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
+    marked(response, replayed)
+}
+
+/// Says of an answer that it is the one that the request got before, if it is.
+pub fn marked(mut response: Response, replayed: bool) -> Response {
     if replayed {
         let yes = HeaderValue::from_static("true");
         response.headers_mut().insert("idempotency-replayed", yes);

@@ -55,14 +55,23 @@ const READ: &[&str] = &[
     "VenueReconnected",
 ];
 
-/// What people ask of a position or have wait for a second person, and nothing else: the request of each stands on that one stream.
+/// What people ask of a position, of a client or of one another, or have wait for a second person, and nothing else: the request of each
+/// stands on that one stream.
 const ASKED: &[&str] = &[
     "ApprovalAsked",
+    "CallerVerificationFailed",
+    "CallerVerified",
     "CancelRequested",
+    "ClientIdentityRevealed",
+    "CredentialsReset",
     "InDoubtResolved",
+    "OperatorDisabled",
+    "OperatorEnrolled",
+    "OperatorReinstated",
     "PositionHandedBack",
     "PositionUnfrozen",
     "ReplaceRequested",
+    "RoleChanged",
     "SquareOffAccepted",
 ];
 

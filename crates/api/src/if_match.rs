@@ -1,5 +1,5 @@
-//! `ETag` and `If-Match`: what was seen of a position, an order, the platform or a bulk, and a change asked for on the condition that it
-//! is still so.
+//! `ETag` and `If-Match`: what was seen of a position, an order, the platform, a bulk, an approval or somebody who may log in, and a change
+//! asked for on the condition that it is still so.
 //!
 //! A tag is the version of the resource's stream. It still matches while what was seen is the same, whatever else came into the stream.
 
@@ -11,6 +11,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode, header};
 use squareoff_domain::RequestId;
+use squareoff_domain::approval::Approval;
 use squareoff_domain::bulk::Bulk;
 use squareoff_domain::platform::Platform;
 use squareoff_domain::position::{Position, Request};
@@ -78,7 +79,7 @@ impl IntoParams for IfMatch {
     }
 }
 
-/// Who asks, under which key, and what they saw: what the requests to the platform and to bulks have alike.
+/// Who asks, under which key, and what they saw: what the requests to the platform, to bulks, approvals and people have alike.
 pub struct Asking {
     pub actor: Actor,
     key: IdempotencyKey,
@@ -145,6 +146,11 @@ pub fn is_platform_as_seen(seen: &Platform, now: &Platform) -> bool {
 pub fn is_bulk_as_seen(seen: &Bulk, now: &Bulk) -> bool {
     let stands = |bulk: &Bulk| (bulk.status, bulk.approved_by.clone(), bulk.counts.listed);
     stands(seen) == stands(now)
+}
+
+/// Whether the approval stands where it was seen.
+pub fn is_approval_as_seen(seen: &Approval, now: &Approval) -> bool {
+    (seen.status, &seen.approved_by) == (now.status, &now.approved_by)
 }
 
 /// Whether what the request is about is as it was seen.

@@ -287,6 +287,10 @@ impl From<PlatformRefusal> for Problem {
 impl From<ClientRefusal> for Problem {
     fn from(refusal: ClientRefusal) -> Self {
         let (status, title) = match &refusal {
+            ClientRefusal::RequestIdReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key was used for another request",
+            ),
             ClientRefusal::ReasonMissing => return Refusal::ReasonMissing.into(),
             ClientRefusal::ReasonHoldsPan => (
                 StatusCode::UNPROCESSABLE_ENTITY,

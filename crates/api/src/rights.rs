@@ -235,6 +235,7 @@ pub const ROUTES: &[Row] = {
         ),
         get("/v1/operators", ManagePeople),
         post("/v1/operators", ManagePeople),
+        get("/v1/operators/{operator}", ManagePeople),
         post("/v1/operators/{operator}/role", ManagePeople),
         post("/v1/operators/{operator}/disable", ManagePeople),
         post("/v1/operators/{operator}/reinstate", ManagePeople),

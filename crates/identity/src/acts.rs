@@ -10,7 +10,8 @@ use crate::plain::PlainIdentity;
 use crate::recording::seconds;
 use crate::vault::{Vault, key, open, seal};
 use squareoff_domain::client::{
-    self, ClientAsk, ClientRefusal, ClientRequest, ClientState, IdentityField, client_stream,
+    self, Answer, ClientAsk, ClientRefusal, ClientRequest, ClientState, IdentityField,
+    client_stream,
 };
 use squareoff_domain::{ClientCode, RequestId, Timestamp};
 use squareoff_store::{Caller, EventStore, Position, Streams};
@@ -22,12 +23,13 @@ use std::path::Path;
 pub struct Revealed {
     pub identity: PlainIdentity,
     pub request_id: RequestId,
-    /// Of the event.
-    pub position: Position,
+    /// Of the event; `None` of a request that was made before, whose event stands where it did.
+    pub position: Option<Position>,
 }
 
 impl Vault {
-    /// The identity in the clear, behind a durable event that says who saw it and why.
+    /// The identity in the clear, behind a durable event that says who saw it and why. The same request again shows the fields that the
+    /// event of the first names, and appends nothing.
     ///
     /// # Errors
     /// [`IdentityError::Refused`], and whatever keeps the identity from being opened: nothing is recorded then.
@@ -44,22 +46,29 @@ impl Vault {
         client::decide(&before.state, request.clone()).map_err(IdentityError::Refused)?;
         let identity = match &before.state.identity {
             Some(identity) => self.plain(client, identity)?,
+            // Behind its repetition too there is nothing left to show.
             None => {
                 let client = client.clone();
-                return Err(IdentityError::Refused(ClientRefusal::IdentityNotRecorded {
-                    client,
+                return Err(IdentityError::Refused(match before.state.erased {
+                    Some(_) => ClientRefusal::Erased { client },
+                    None => ClientRefusal::IdentityNotRecorded { client },
                 }));
             }
         };
         let decide = |state: &ClientState| {
             let events = client::decide(state, request.clone()).map_err(IdentityError::Refused)?;
-            Ok::<_, IdentityError>((events, ()))
+            let first = state.requests.get(&request.request_id);
+            Ok::<_, IdentityError>((events, first.map(|first| first.answer.clone())))
         };
         let committed = streams.transact(&stream, caller, decide).await?;
+        let identity = match committed.value {
+            Some(Answer::Revealed { fields }) => identity.only(&fields),
+            Some(Answer::Verified { .. } | Answer::NotVerified { .. }) | None => identity,
+        };
         Ok(Revealed {
             identity,
             request_id: request.request_id,
-            position: committed.position.unwrap_or(Position::START),
+            position: committed.position.filter(|_| committed.appended > 0),
         })
     }
 

@@ -35,6 +35,13 @@ impl PlainIdentity {
         PlainIdentity(all)
     }
 
+    /// These fields of it, and no other.
+    #[must_use]
+    pub(crate) fn only(mut self, fields: &[IdentityField]) -> PlainIdentity {
+        self.0.retain(|field, _| fields.contains(field));
+        self
+    }
+
     pub(crate) fn says_the_same(&self, other: &PlainIdentity) -> bool {
         self.iter().eq(other.iter())
     }

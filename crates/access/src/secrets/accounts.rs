@@ -18,6 +18,14 @@ pub struct Account {
     pub invitation: Option<[u8; 32]>,
 }
 
+/// What an account was given out to be set up with. The digest stays when it is used: whoever repeats the request is told so.
+pub(crate) struct Invitation {
+    /// SHA-256.
+    pub digest: [u8; 32],
+    /// Zero when it was used, or is a program's password and no invitation at all.
+    pub until: Timestamp,
+}
+
 /// Whether a code of a step counts, which it does once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeTaken {
@@ -54,6 +62,24 @@ impl Account {
             totp_pending: open(pending_place(operator), pending)?,
             invitation,
         }))
+    }
+
+    /// What was given out last, whether or not it counts still.
+    pub(crate) fn invitation(
+        connection: &Connection,
+        operator: &OperatorId,
+    ) -> Result<Option<Invitation>, SecretsError> {
+        let mut statement = connection.prepare_cached(
+            "select invitation, invitation_until from accounts
+             where operator = ?1 and invitation is not null",
+        )?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Invitation {
+                digest: row.get(0)?,
+                until: Timestamp(row.get(1)?),
+            })
+        };
+        Ok(statement.query_row([operator.as_str()], read).optional()?)
     }
 
     /// A new account, or one that loses all it had: it can only be entered by this invitation.
@@ -138,7 +164,7 @@ impl Account {
         }
         let changed = transaction.execute(
             "update accounts set totp_seed = ?2, totp_step = ?3, totp_pending = null,
-                 invitation = null, invitation_until = 0
+                 invitation_until = 0
              where operator = ?1",
             params![
                 operator.as_str(),

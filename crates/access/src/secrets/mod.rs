@@ -11,7 +11,7 @@ mod keys;
 mod log_ins;
 mod sealing;
 
-pub(crate) use accounts::{Account, CodeTaken};
+pub(crate) use accounts::{Account, CodeTaken, Invitation};
 pub(crate) use challenges::Answered;
 pub use challenges::CODE_LIFETIME;
 pub(crate) use failures::{Attempt, Locked, wait};
@@ -20,7 +20,7 @@ pub(crate) use keys::StoredKey;
 pub use log_ins::LogIn;
 pub(crate) use log_ins::{NewLogIn, Refreshed};
 pub use sealing::KeySource;
-pub(crate) use sealing::Sealer;
+pub(crate) use sealing::{Sealer, salt};
 
 use found::Found;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};

@@ -12,8 +12,10 @@ use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rusqlite::{OptionalExtension, Transaction, params};
+use hkdf::Hkdf;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 use squareoff_domain::OperatorId;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -171,6 +173,20 @@ impl Sealer {
         plain.map(Zeroizing::new).map_err(|_| altered())
     }
 
+    /// 256 bits for one use of the key beside sealing, which `label` tells apart, and for one `subject` of it (HKDF-SHA-256, RFC 5869).
+    pub(crate) fn derive(
+        &self,
+        label: &[u8],
+        salt: &[u8],
+        subject: &[u8],
+    ) -> Zeroizing<[u8; KEY_BYTES]> {
+        let mut derived = Zeroizing::new([0; KEY_BYTES]);
+        Hkdf::<Sha256>::new(Some(salt), self.0.as_slice())
+            .expand_multi_info(&[label, b"\n", subject], derived.as_mut())
+            .expect("32 bytes are one block");
+        derived
+    }
+
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(&(**self.0).into())
     }
@@ -196,6 +212,11 @@ pub(super) fn pending_place(operator: &OperatorId) -> String {
 
 pub(super) fn signing_place(kid: &str) -> String {
     format!("signing_keys/{kid}/seed")
+}
+
+/// What this file alone holds and always will: the proof of its key, sealed under a nonce of its own.
+pub(crate) fn salt(connection: &Connection) -> Result<Vec<u8>, SecretsError> {
+    Ok(connection.query_row("select proof from sealing", [], |row| row.get(0))?)
 }
 
 /// Of a file that is being made.

@@ -142,7 +142,8 @@ impl Door {
             client: None,
             reason: "joined".into(),
         };
-        self.access.enrol(person, &self.admin()).await.unwrap()
+        let given = self.access.enrol(person, &self.admin()).await;
+        given.unwrap().secret
     }
 
     /// Enrolled, with password and app set up.

@@ -1,8 +1,10 @@
 //! What administrators do about others.
 
 use crate::door::{ADMIN, Door, HERE, PASSWORD, assert_refused, code, cookie, invitation, tokens};
-use squareoff_access::{AccessError, NewPerson};
+use secrecy::ExposeSecret;
+use squareoff_access::{AccessError, FirstSecret, NewPerson};
 use squareoff_domain::people::{LogInKind, PersonRefusal, Role};
+use squareoff_store::Caller;
 
 #[tokio::test]
 async fn whoever_is_disabled_is_out_at_once_and_comes_back_reinstated() {
@@ -59,7 +61,7 @@ async fn a_reset_throws_everything_away_and_hands_a_new_secret_over() {
     let reset = door
         .access
         .reset(&asha.operator, "lost the phone".into(), &admin);
-    let second = invitation(&reset.await.unwrap());
+    let second = invitation(&reset.await.unwrap().secret);
     assert_eq!(door.of_cookie(&cookie(&granted)), None);
     let tried = door.try_with(
         "desk-asha",
@@ -167,4 +169,119 @@ async fn a_start_ends_what_a_crash_left() {
     assert!(door.of_cookie(&cookie(&granted)).is_some());
     door.another().settle(door.now()).await.unwrap();
     assert_eq!(door.of_cookie(&cookie(&granted)), None);
+}
+
+/// The disk took the event and not the account, as a crash between the two leaves it.
+#[tokio::test]
+async fn what_broke_off_between_log_and_secrets_is_finished_by_its_repetition() {
+    let door = Door::open();
+    let file = door.file();
+    let full = |full: bool| {
+        let statement = if full {
+            "create trigger full before insert on accounts begin select raise(abort, 'disk full'); end"
+        } else {
+            "drop trigger full"
+        };
+        file.execute_batch(statement).unwrap();
+    };
+    for (name, role) in [("desk-asha", Role::Desk), ("machine-recon", Role::Machine)] {
+        let person = || NewPerson {
+            operator: name.parse().unwrap(),
+            name: "Somebody".into(),
+            role,
+            client: None,
+            reason: "joined".into(),
+        };
+        let operator = person().operator;
+        let (enrolling, resetting) = (door.admin(), door.admin());
+        full(true);
+        let broken = door.access.enrol(person(), &enrolling).await;
+        assert!(matches!(broken.err(), Some(AccessError::Secrets(_))));
+        full(false);
+        // By another process too, and a day later: what was never handed over has its day before it.
+        door.pass(24 * 3600);
+        let now = Caller {
+            now: door.now(),
+            ..enrolling
+        };
+        let given = door.another().enrol(person(), &now).await.unwrap();
+        let again = door.access.enrol(person(), &now).await.unwrap();
+        assert!(given.replayed && again.replayed);
+        assert_eq!(told(&given.secret), told(&again.secret));
+        full(true);
+        let broken = door
+            .access
+            .reset(&operator, "lost".into(), &resetting)
+            .await;
+        assert!(matches!(broken.err(), Some(AccessError::Secrets(_))));
+        // What the enrolment gave out is replaced, though nothing came in its place yet.
+        let before = door.access.enrol(person(), &now).await.err();
+        assert!(matches!(before, Some(AccessError::FirstSecretGone)));
+        full(false);
+        let reset = door
+            .access
+            .reset(&operator, "lost".into(), &resetting)
+            .await;
+        assert_ne!(told(&reset.unwrap().secret), told(&given.secret));
+    }
+    let everybody = door.access.everybody(door.now()).await.unwrap();
+    assert_eq!(everybody.len(), 2);
+}
+
+/// The log and the access key alone, or the log and the file alone, are not what first secrets are made of.
+#[tokio::test]
+async fn a_first_secret_is_of_its_file_its_key_and_its_request() {
+    let door = Door::open();
+    let by = door.admin();
+    let person = || NewPerson {
+        operator: "desk-asha".parse().unwrap(),
+        name: "Asha".into(),
+        role: Role::Desk,
+        client: None,
+        reason: "joined".into(),
+    };
+    let first = told(&door.access.enrol(person(), &by).await.unwrap().secret);
+    // Another installation with the same access key, and the same request there.
+    let other = Door::open();
+    std::fs::copy(
+        door.folder().join("access.key"),
+        other.folder().join("access.key"),
+    )
+    .unwrap();
+    std::fs::remove_dir_all(other.folder().join("access")).unwrap();
+    let given = other.another().enrol(person(), &by).await.unwrap();
+    assert_ne!(told(&given.secret), first);
+}
+
+/// An invitation ends with its day, also for who repeats the request, and its use is seen.
+#[tokio::test]
+async fn a_secret_that_was_used_or_is_too_old_is_not_handed_over_again() {
+    let door = Door::open();
+    let (one, two) = (door.admin(), door.admin());
+    let asha = "desk-asha".parse().unwrap();
+    door.enrol("desk-asha", Role::Desk).await;
+    let first = door.access.reset(&asha, "lost".into(), &one).await.unwrap();
+    door.set_up("desk-asha", &invitation(&first.secret)).await;
+    let again = door.access.reset(&asha, "lost".into(), &one).await.err();
+    assert!(matches!(again, Some(AccessError::FirstSecretGone)));
+    door.access.reset(&asha, "lost".into(), &two).await.unwrap();
+    door.pass(24 * 3600 - 31);
+    let again = |now| Caller { now, ..two.clone() };
+    let in_time = again(door.now());
+    door.access
+        .reset(&asha, "lost".into(), &in_time)
+        .await
+        .unwrap();
+    door.pass(31);
+    let late = again(door.now());
+    let late = door.access.reset(&asha, "lost".into(), &late).await.err();
+    assert!(matches!(late, Some(AccessError::FirstSecretGone)));
+}
+
+fn told(secret: &FirstSecret) -> String {
+    match secret {
+        FirstSecret::Invitation { secret, .. } | FirstSecret::Password(secret) => {
+            secret.expose_secret().to_owned()
+        }
+    }
 }

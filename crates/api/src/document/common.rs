@@ -13,7 +13,7 @@ Squareoff closes a broker's open positions while the broker's primary trading pl
 Money is rupees as text. Quantities are whole units, never lots. Times are RFC 3339; answers are in UTC. Positions of the log are digits \
 as text, to be kept and compared.
 
-Every request that asks for something carries an `Idempotency-Key`: with who asks it names the request for ever. The same key with the \
+Every request that asks for something carries an `Idempotency-Key`, save those of coming in: with who asks it names the request for ever. The same key with the \
 same request gets the first answer again, with `Idempotency-Replayed: true`; with another request it is refused. So after a lost answer, a \
 time-out or a 503: send the same again.
 
@@ -108,7 +108,7 @@ fn add_common(operation: &mut Value, met: &mut BTreeSet<&'static str>) {
     let keyed = has_parameter(operation, "Idempotency-Key");
     for (status, response) in responses_mut(operation) {
         let mut headers = json!({ "x-request-id": { "$ref": "#/components/headers/RequestId" } });
-        if keyed && status == "202" {
+        if keyed && status.starts_with('2') {
             headers["Idempotency-Replayed"] = json!({ "$ref": "#/components/headers/Replayed" });
         }
         merge(response, "headers", headers);

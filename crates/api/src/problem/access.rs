@@ -67,6 +67,12 @@ impl From<AccessError> for Problem {
                 "There is no such session",
             ),
             AccessError::Person(refusal) => refusal.into(),
+            AccessError::FirstSecretGone => of(
+                StatusCode::CONFLICT,
+                "first-secret-gone",
+                "What was handed over is of no use any more",
+            ),
+            AccessError::Changed { stream, version } => crate::if_match::changed(&stream, version),
             AccessError::Secrets(error) => {
                 // Paths are the operator's business.
                 tracing::error!(%error, "the secrets file failed");
@@ -86,6 +92,10 @@ impl From<AccessError> for Problem {
 impl From<PersonRefusal> for Problem {
     fn from(refusal: PersonRefusal) -> Self {
         let (status, title) = match &refusal {
+            PersonRefusal::RequestIdReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key was used for another request",
+            ),
             PersonRefusal::ReasonMissing => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "A reason is needed")
             }

@@ -307,6 +307,7 @@ fn suspense_place(refusal: &SuspenseRefusal) -> usize {
 fn client_refusals() -> Vec<ClientRefusal> {
     let client = || "C00042".parse().unwrap();
     vec![
+        ClientRefusal::RequestIdReused,
         ClientRefusal::ReasonMissing,
         ClientRefusal::ReasonHoldsPan,
         ClientRefusal::UnknownClient { client: client() },
@@ -329,20 +330,22 @@ fn client_refusals() -> Vec<ClientRefusal> {
 
 fn client_place(refusal: &ClientRefusal) -> usize {
     match refusal {
-        ClientRefusal::ReasonMissing => 0,
-        ClientRefusal::ReasonHoldsPan => 1,
-        ClientRefusal::UnknownClient { .. } => 2,
-        ClientRefusal::Erased { .. } => 3,
-        ClientRefusal::IdentityNotRecorded { .. } => 4,
-        ClientRefusal::IdentityIncomplete { .. } => 5,
-        ClientRefusal::TooManyVerifications { .. } => 6,
-        ClientRefusal::CallerNotVerified { .. } => 7,
+        ClientRefusal::RequestIdReused => 0,
+        ClientRefusal::ReasonMissing => 1,
+        ClientRefusal::ReasonHoldsPan => 2,
+        ClientRefusal::UnknownClient { .. } => 3,
+        ClientRefusal::Erased { .. } => 4,
+        ClientRefusal::IdentityNotRecorded { .. } => 5,
+        ClientRefusal::IdentityIncomplete { .. } => 6,
+        ClientRefusal::TooManyVerifications { .. } => 7,
+        ClientRefusal::CallerNotVerified { .. } => 8,
     }
 }
 
 fn person_refusals() -> Vec<PersonRefusal> {
     let operator = || "desk-asha".parse().unwrap();
     vec![
+        PersonRefusal::RequestIdReused,
         PersonRefusal::ReasonMissing,
         PersonRefusal::HoldsPan,
         PersonRefusal::NotAName,
@@ -369,16 +372,17 @@ fn person_refusals() -> Vec<PersonRefusal> {
 
 fn person_place(refusal: &PersonRefusal) -> usize {
     match refusal {
-        PersonRefusal::ReasonMissing => 0,
-        PersonRefusal::HoldsPan => 1,
-        PersonRefusal::NotAName => 2,
-        PersonRefusal::OwnRights => 3,
-        PersonRefusal::AlreadyEnrolled { .. } => 4,
-        PersonRefusal::UnknownOperator { .. } => 5,
-        PersonRefusal::ClientMismatch => 6,
-        PersonRefusal::Disabled { .. } => 7,
-        PersonRefusal::NotDisabled { .. } => 8,
-        PersonRefusal::SameRole { .. } => 9,
+        PersonRefusal::RequestIdReused => 0,
+        PersonRefusal::ReasonMissing => 1,
+        PersonRefusal::HoldsPan => 2,
+        PersonRefusal::NotAName => 3,
+        PersonRefusal::OwnRights => 4,
+        PersonRefusal::AlreadyEnrolled { .. } => 5,
+        PersonRefusal::UnknownOperator { .. } => 6,
+        PersonRefusal::ClientMismatch => 7,
+        PersonRefusal::Disabled { .. } => 8,
+        PersonRefusal::NotDisabled { .. } => 9,
+        PersonRefusal::SameRole { .. } => 10,
     }
 }
 
@@ -437,9 +441,9 @@ fn no_refusal_is_missing_from_the_examples() {
     let places: Vec<_> = approval_refusals().iter().map(approval_place).collect();
     assert_eq!(places, (0..6).collect::<Vec<_>>());
     let places: Vec<_> = client_refusals().iter().map(client_place).collect();
-    assert_eq!(places, (0..8).collect::<Vec<_>>());
+    assert_eq!(places, (0..9).collect::<Vec<_>>());
     let places: Vec<_> = person_refusals().iter().map(person_place).collect();
-    assert_eq!(places, (0..10).collect::<Vec<_>>());
+    assert_eq!(places, (0..11).collect::<Vec<_>>());
     let places: Vec<_> = bulk_refusals().iter().filter_map(bulk_place).collect();
     assert_eq!(places, (0..9).collect::<Vec<_>>());
 }

@@ -191,5 +191,6 @@ sections! {
         "operator-disabled" 409 "The account is disabled": "desk-asha is disabled" => "reinstate them first";
         "operator-not-disabled" 409 "The account is not disabled": "desk-asha is not disabled" => "";
         "operator-has-role" 409 "The role is the same": "desk-asha is desk already" => "";
+        "first-secret-gone" 409 "What was handed over is of no use any more": "the secret that this request gave out was used, was replaced, or its day is over: reset the account under a new key" => "the request is done: reset the account under a new key where it has to be set up still";
     }
 }

@@ -1,12 +1,13 @@
 //! `/v1/approvals`: orders above the value that one person may place, and what a second one says.
 
+use super::rows::Wanted as Rows;
 use super::{cursor, filter, next, one_of, outage, page_rows, rupees, wait_for, word};
 use crate::approvals::{self, Stands, Waits};
 use crate::auth::Who;
 use crate::decide::{accepted, check_knowing};
 use crate::document::values;
-use crate::extract::{IdempotencyKey, Json, NoBody, Path, Query, Reason};
-use crate::if_match::etag;
+use crate::extract::{Json, NoBody, Path, Query, Reason};
+use crate::if_match::{Asking, etag};
 use crate::problem::Problem;
 use crate::server::App;
 use axum::extract::State;
@@ -212,13 +213,14 @@ pub fn waiting(body: &impl Serialize, waits: &Waits) -> Response {
     operation_id = "listApprovals",
     tag = "Approvals",
     params(ListQuery),
-    responses((status = 200, description = "A page of approvals", body = Page)),
+    responses((status = 200, description = "A page of approvals; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
 )]
 async fn list(
     State(app): State<App>,
     who: Who,
+    rows: Rows,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let limit = page_rows(query.limit.as_deref())?;
     let state = query.state.map(|state| {
         let known = ApprovalStatus::ALL.iter().map(|known| known.as_str());
@@ -234,11 +236,19 @@ async fn list(
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = asked(&app.reads, &wanted).await.map_err(outage)?;
     let next = next(&found.value, limit, |row| row.position);
-    Ok(axum::Json(Page {
-        approvals: found.value.into_iter().map(Approval::from).collect(),
+    let approvals: Vec<_> = found.value.into_iter().map(Approval::from).collect();
+    let position = found.position.to_string();
+    rows.page(
+        approvals,
+        "before",
         next,
-        position: found.position.to_string(),
-    }))
+        position,
+        |approvals, next, position| Page {
+            approvals,
+            next,
+            position,
+        },
+    )
 }
 
 /// One approval.
@@ -248,7 +258,7 @@ async fn list(
     operation_id = "showApproval",
     tag = "Approvals",
     params(("approval_id" = Uuid, Path, description = "The approval"), Reading),
-    responses((status = 200, description = "The approval", body = Shown, headers(("ETag" = String, description = "The version of its stream")))),
+    responses((status = 200, description = "The approval", body = Shown, headers(("ETag" = String, description = "The version of its stream, for `If-Match`")))),
     extensions(("x-problems" = json!(["unknown-approval"]))),
 )]
 async fn show(
@@ -282,7 +292,7 @@ async fn show(
     path = "/v1/approvals/{approval_id}/approve",
     operation_id = "approveOrder",
     tag = "Approvals",
-    params(("approval_id" = Uuid, Path, description = "The approval"), IdempotencyKey),
+    params(("approval_id" = Uuid, Path, description = "The approval"), Asking),
     responses((status = 202, description = "It is approved, and ordered as `status` says", body = Answered)),
     extensions(("x-problems" = json!([
         "event-log-behind", "unknown-approval", "approval-lapsed", "approval-in-another-status", "own-request",
@@ -297,11 +307,11 @@ async fn show(
 async fn approve(
     State(app): State<App>,
     who: Who,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    ask(&app, &who, &key, &text, ApprovalAsk::Approve).await
+    ask(&app, &who, &asking, &text, ApprovalAsk::Approve).await
 }
 
 /// Turns an order down, as another person than who asked: it is never placed.
@@ -310,7 +320,7 @@ async fn approve(
     path = "/v1/approvals/{approval_id}/refuse",
     operation_id = "refuseOrder",
     tag = "Approvals",
-    params(("approval_id" = Uuid, Path, description = "The approval"), IdempotencyKey),
+    params(("approval_id" = Uuid, Path, description = "The approval"), Asking),
     request_body = Why,
     responses((status = 202, description = "It is turned down", body = Answered)),
     extensions(("x-problems" = json!(["event-log-behind", "reason-missing", "unknown-approval", "approval-lapsed", "approval-in-another-status", "own-request"]))),
@@ -318,12 +328,12 @@ async fn approve(
 async fn refuse(
     State(app): State<App>,
     who: Who,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     Json(body): Json<Why>,
 ) -> Result<Response, Problem> {
     let reason = body.reason.given()?;
-    ask(&app, &who, &key, &text, ApprovalAsk::Refuse { reason }).await
+    ask(&app, &who, &asking, &text, ApprovalAsk::Refuse { reason }).await
 }
 
 /// Takes back what one has asked oneself, before it is answered.
@@ -332,24 +342,24 @@ async fn refuse(
     path = "/v1/approvals/{approval_id}/withdraw",
     operation_id = "withdrawOrder",
     tag = "Approvals",
-    params(("approval_id" = Uuid, Path, description = "The approval"), IdempotencyKey),
+    params(("approval_id" = Uuid, Path, description = "The approval"), Asking),
     responses((status = 202, description = "It is taken back", body = Answered)),
     extensions(("x-problems" = json!(["event-log-behind", "unknown-approval", "approval-lapsed", "approval-in-another-status", "not-the-asker"]))),
 )]
 async fn withdraw(
     State(app): State<App>,
     who: Who,
-    key: IdempotencyKey,
+    asking: Asking,
     Path(text): Path<String>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    ask(&app, &who, &key, &text, ApprovalAsk::Withdraw).await
+    ask(&app, &who, &asking, &text, ApprovalAsk::Withdraw).await
 }
 
 async fn ask(
     app: &App,
     who: &Who,
-    key: &IdempotencyKey,
+    asking: &Asking,
     text: &str,
     wanted: ApprovalAsk,
 ) -> Result<Response, Problem> {
@@ -357,8 +367,7 @@ async fn ask(
     check_knowing(app)?;
     let id = approval_id(text)?;
     let asked = known(app, who, id).await?;
-    let actor = who.actor();
-    let request_id = key.request_id(&actor.0);
+    let request_id = asking.request_id();
     let Stands {
         status,
         orders,
@@ -366,7 +375,14 @@ async fn ask(
         version,
         position,
         replayed,
-    } = approvals::answer(app, &actor, &asked, request_id, wanted).await?;
+    } = approvals::answer(
+        app,
+        &asking.actor,
+        &asked,
+        (request_id, asking.seen),
+        wanted,
+    )
+    .await?;
     let body = Answered {
         request_id: request_id.0,
         approval_id: id.0,

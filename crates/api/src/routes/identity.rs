@@ -4,9 +4,9 @@
 
 use super::parameter;
 use crate::auth::Actor;
-use crate::decide::{check_knowing, unread};
+use crate::decide::{check_knowing, first_answer, is_of_another, marked, unread};
 use crate::document::values;
-use crate::extract::{Json, Path, Reason};
+use crate::extract::{IdempotencyKey, Json, Path, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, now};
@@ -15,10 +15,10 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
-use squareoff_domain::client::{IdentityField, client_stream, is_pan};
+use squareoff_domain::client::{ClientEvent, ClientRefusal, IdentityField, client_stream, is_pan};
 use squareoff_domain::{ClientCode, RequestId};
 use squareoff_identity::{NAME_LETTERS_MIN, PHONE_DIGITS, Shown, Sought, Vault};
-use squareoff_store::Caller;
+use squareoff_store::{Caller, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -138,7 +138,7 @@ struct Revealed {
     position: String,
 }
 
-const fn key(field: IdentityField) -> &'static str {
+const fn word(field: IdentityField) -> &'static str {
     match field {
         IdentityField::Name => "name",
         IdentityField::Pan => "pan",
@@ -178,7 +178,7 @@ pub async fn of_client(app: &App, code: &ClientCode) -> Result<Identity, Problem
             masked: Some(
                 fields
                     .into_iter()
-                    .map(|(field, text)| (key(field), text))
+                    .map(|(field, text)| (word(field), text))
                     .collect(),
             ),
         },
@@ -283,30 +283,31 @@ async fn candidates(app: &App, vault: &Vault, sought: &By) -> Result<Vec<ClientC
 
 /// The identity in the clear, behind a recorded reason.
 ///
-/// Takes no `Idempotency-Key`: each look is an event of its own, durable before the answer leaves. The answer is never cached.
+/// Each look is an event of its own, durable before the answer leaves; the same again under its key shows the same fields and is none. The
+/// answer is never cached.
 #[utoipa::path(
     post,
     path = "/v1/clients/{client_code}/identity/reveal",
     operation_id = "revealIdentity",
     tag = "Clients",
-    params(("client_code" = values::ClientCode, Path, description = "The client")),
+    params(("client_code" = values::ClientCode, Path, description = "The client"), IdempotencyKey),
     request_body = Reveal,
     responses((status = 200, description = "Who the client is", body = Revealed)),
     extensions(("x-problems" = json!([
         "reason-missing", "reason-holds-pan", "unknown-client", "identity-not-recorded", "client-erased",
-        "event-log-behind", "event-log-unavailable", "overloaded", "busy", "outcome-unknown",
-        "identity-keys-unavailable"
+        "event-log-behind", "identity-keys-unavailable"
     ]))),
 )]
 pub async fn reveal(
     State(app): State<App>,
     actor: Actor,
+    key: IdempotencyKey,
     Path(client_code): Path<String>,
     Json(body): Json<Reveal>,
 ) -> Result<Response, Problem> {
     let code: ClientCode = parameter("client_code", &client_code)?;
     check_knowing(&app)?;
-    let request_id = RequestId(Uuid::now_v7());
+    let request_id = key.request_id(&actor.0);
     let asked = Asked {
         client: Some(&code),
         ..Asked::of_desk("reveal-identity", request_id)
@@ -320,19 +321,40 @@ pub async fn reveal(
     };
     let answer = async {
         let reason = body.reason.given()?;
+        let stream = client_stream(&code);
+        if is_of_another(&app, request_id, &stream) {
+            return Err(ClientRefusal::RequestIdReused.into());
+        }
         let vault = vault(&app)?;
         let revealed = vault.reveal(&app.clients, &code, &reason, &caller).await?;
+        app.directory.accepted(request_id, &stream);
+        let position = match revealed.position {
+            Some(position) => position,
+            None => first_position(&app, &stream, request_id).await?,
+        };
         let fields = revealed.identity.iter();
-        Ok(not_stored(&Revealed {
+        let shown = not_stored(&Revealed {
             client_code: code.to_string(),
             identity: fields
-                .map(|(field, text)| (key(field), text.to_owned()))
+                .map(|(field, text)| (word(field), text.to_owned()))
                 .collect(),
             request_id: request_id.0,
-            position: revealed.position.to_string(),
-        }))
+            position: position.to_string(),
+        });
+        Ok(marked(shown, revealed.position.is_none()))
     };
     app.keep(&actor, &asked, answer.await)
+}
+
+/// Where the event stands of a request about a client that was made before.
+pub(super) async fn first_position(
+    app: &App,
+    stream: &str,
+    request_id: RequestId,
+) -> Result<Position, Problem> {
+    let first = first_answer::<ClientEvent>(app, stream, request_id).await?;
+    let lost = || Problem::bug(format!("{stream} knows {request_id} but lacks it"));
+    Ok(first.ok_or_else(lost)?.position)
 }
 
 pub(super) fn vault(app: &App) -> Result<Vault, Problem> {

@@ -1,7 +1,7 @@
 //! `GET /v1/incidents` and `GET /v1/incidents/{trading_date}`: when the outage began and ended, what was done in it and by whom. As JSON,
 //! and as CSV for the regulator's report.
 
-use super::rows::{accepts_csv, plain};
+use super::rows::{Wanted, accepts_csv, plain};
 use super::{cursor, day, next, outage, page_rows, parameter, rupees, trading_day, wait_for};
 use crate::auth::Actor;
 use crate::document::values;
@@ -183,13 +183,14 @@ struct Line {
     operation_id = "listIncidents",
     tag = "Incidents",
     params(ListQuery),
-    responses((status = 200, description = "A page of incidents", body = Page)),
+    responses((status = 200, description = "A page of incidents; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
 )]
 pub async fn list(
     State(app): State<App>,
     _: Actor,
+    rows: Wanted,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let limit = page_rows(query.limit.as_deref())?;
     let wanted = IncidentFilter {
         from_date: day("from", query.from.as_deref())?,
@@ -200,11 +201,19 @@ pub async fn list(
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = incidents(&app.reads, &wanted).await.map_err(outage)?;
     let next = next(&found.value, limit, |row| row.began_position);
-    Ok(Json(Page {
-        incidents: found.value.into_iter().map(Shown::from).collect(),
+    let incidents: Vec<_> = found.value.into_iter().map(Shown::from).collect();
+    let position = found.position.to_string();
+    rows.page(
+        incidents,
+        "before",
         next,
-        position: found.position.to_string(),
-    }))
+        position,
+        |incidents, next, position| Page {
+            incidents,
+            next,
+            position,
+        },
+    )
 }
 
 /// A trading date's incidents, its numbers and its timeline: as JSON, or as CSV for the regulator's report.

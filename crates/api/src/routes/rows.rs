@@ -1,5 +1,6 @@
 //! A page of a list as it was asked for: JSON, or its rows alone as CSV.
 
+use super::log_in::not_stored;
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -49,13 +50,54 @@ impl Wanted {
         position: String,
         page: impl FnOnce(Vec<R>, Option<String>, String) -> P,
     ) -> Result<Response, Problem> {
+        self.page_of(rows, written::<R>, (cursor, next, position), page)
+    }
+
+    /// The same of rows that hold something in themselves: each is a `line` in CSV.
+    ///
+    /// # Errors
+    /// `internal-error`.
+    pub fn page_in_lines<R, L: Serialize, P: Serialize>(
+        &self,
+        rows: Vec<R>,
+        line: impl Fn(&R) -> L,
+        at: (&'static str, Option<String>, String),
+        page: impl FnOnce(Vec<R>, Option<String>, String) -> P,
+    ) -> Result<Response, Problem> {
+        let lines = |rows: &[R]| written(&Vec::from_iter(rows.iter().map(&line)));
+        self.page_of(rows, lines, at, page)
+    }
+
+    /// A list that is no page but all there is, and is kept by no cache.
+    ///
+    /// # Errors
+    /// `internal-error`.
+    pub fn all<R: Serialize, A: Serialize>(
+        &self,
+        rows: Vec<R>,
+        all: impl FnOnce(Vec<R>) -> A,
+    ) -> Result<Response, Problem> {
+        if self.csv {
+            let mut response = of_lines(written(&rows)?);
+            let headers = response.headers_mut();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return Ok(response);
+        }
+        Ok(not_stored(&all(rows)))
+    }
+
+    fn page_of<R, P: Serialize>(
+        &self,
+        rows: Vec<R>,
+        written: impl FnOnce(&[R]) -> Result<Vec<u8>, Problem>,
+        (cursor, next, position): (&'static str, Option<String>, String),
+        page: impl FnOnce(Vec<R>, Option<String>, String) -> P,
+    ) -> Result<Response, Problem> {
         if !self.csv {
             return Ok(axum::Json(page(rows, next, position)).into_response());
         }
-        let mut response = written(&rows)?.into_response();
+        let mut response = of_lines(written(&rows)?);
         let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("text/csv; charset=utf-8");
-        headers.insert(header::CONTENT_TYPE, kind);
         let position = HeaderValue::from_str(&position).map_err(Problem::bug)?;
         headers.insert(POSITION, position);
         if let Some(next) = next {
@@ -78,6 +120,13 @@ impl Wanted {
         let query: Vec<_> = kept.chain([next.as_str()]).collect();
         format!("{}?{}", self.uri.path(), query.join("&"))
     }
+}
+
+fn of_lines(lines: Vec<u8>) -> Response {
+    let mut response = lines.into_response();
+    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// A heading of the fields' names, then a line for each row; nothing of no rows.

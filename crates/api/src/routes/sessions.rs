@@ -1,7 +1,8 @@
 //! The sessions that live: one's own, and for administrators everybody's. Each can be ended.
 
-use super::log_in::{access, not_stored};
+use super::log_in::access;
 use super::rfc3339;
+use super::rows::Wanted;
 use crate::auth::{Asks, At, Own, Who, logged_in};
 use crate::document::values;
 use crate::extract::Path;
@@ -48,10 +49,15 @@ struct Row {
     path = "/v1/sessions",
     operation_id = "listSessions",
     tag = "People",
-    responses((status = 200, description = "The sessions", body = Sessions)),
+    responses((status = 200, description = "The sessions; with `Accept: text/csv` their rows", content((Sessions = "application/json"), (String = "text/csv")))),
     extensions(("x-problems" = json!(["log-in-unavailable", "event-log-unavailable"]))),
 )]
-pub async fn list(State(app): State<App>, who: Who, parts: Parts) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    who: Who,
+    wanted: Wanted,
+    parts: Parts,
+) -> Result<Response, Problem> {
     let access = access(&app)?;
     let own = logged_in::of(&app, &parts, Asks::Still)?;
     let of = match who.role {
@@ -79,9 +85,7 @@ pub async fn list(State(app): State<App>, who: Who, parts: Parts) -> Result<Resp
             operator: log_in.operator.into(),
             address: log_in.address,
         });
-    Ok(not_stored(&Sessions {
-        sessions: rows.collect(),
-    }))
+    wanted.all(rows.collect(), |sessions| Sessions { sessions })
 }
 
 /// Ends a session: the next request in it is refused.

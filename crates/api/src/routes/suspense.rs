@@ -1,6 +1,7 @@
 //! `/v1/suspense`: executions that fit nothing. The desk says where they belong, or that they are no trade of ours.
 
 use super::positions::position_key;
+use super::rows::Wanted;
 use super::{cursor, filter, next, one_of, outage, page_rows, rupees, wait_for};
 use crate::auth::Actor;
 use crate::decide::{accepted, check_knowing, first_answer, problem};
@@ -165,13 +166,14 @@ struct Accepted {
     operation_id = "listSuspense",
     tag = "Suspense",
     params(ListQuery),
-    responses((status = 200, description = "A page of reports", body = Page)),
+    responses((status = 200, description = "A page of reports; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
 )]
 async fn list(
     State(app): State<App>,
     _: Actor,
+    rows: Wanted,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let limit = page_rows(query.limit.as_deref())?;
     let states = &["open", "matched", "dismissed"];
     let state = query.state.map(|state| one_of("state", state, states));
@@ -187,11 +189,19 @@ async fn list(
     wait_for(&app, query.at_least.as_deref()).await?;
     let found = suspended(&app.reads, &wanted).await.map_err(outage)?;
     let next = next(&found.value, limit, |row| row.position);
-    Ok(axum::Json(Page {
-        suspense: found.value.into_iter().map(Suspended::from).collect(),
+    let suspense: Vec<_> = found.value.into_iter().map(Suspended::from).collect();
+    let position = found.position.to_string();
+    rows.page(
+        suspense,
+        "before",
         next,
-        position: found.position.to_string(),
-    }))
+        position,
+        |suspense, next, position| Page {
+            suspense,
+            next,
+            position,
+        },
+    )
 }
 
 /// Says which position an execution belongs to, and books it there.

@@ -1,24 +1,26 @@
 //! `POST /v1/clients/{client_code}/verifications`: whether somebody on the phone is the client, before the desk acts for them.
 //!
 //! What the caller tells comes in a body, is compared, and is kept nowhere; that it was told, by which call, and whether it was right is an
-//! event. Each telling is one of its own, so there is no key.
+//! event. Under the same key nothing is compared again: the first outcome stands, and a lost answer costs no attempt.
 
-use super::identity::{check_pan, not_stored, off_the_runtime, secret, secret_pan, vault};
+use super::identity::{
+    check_pan, first_position, not_stored, off_the_runtime, secret, secret_pan, vault,
+};
 use super::{parameter, rfc3339};
 use crate::auth::Who;
-use crate::decide::{check_knowing, problem, unread};
+use crate::decide::{check_knowing, is_of_another, marked, problem, unread};
 use crate::document::values;
-use crate::extract::{Json, Path};
+use crate::extract::{IdempotencyKey, Json, Path};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, now};
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use squareoff_domain::client::{
-    self, ClientAsk, ClientEvent, ClientRefusal, ClientRequest, ClientState, client_stream,
+    self, Answer, ClientAsk, ClientRefusal, ClientRequest, ClientState, client_stream,
 };
 use squareoff_domain::{ClientCode, RequestId, Timestamp, TradingDate};
 use squareoff_identity::Told;
@@ -82,33 +84,35 @@ struct Verified {
     position: String,
 }
 
-/// What comparing came to.
+/// What comparing came to, now or when it was asked first.
 struct Compared {
-    valid_until: Option<Timestamp>,
-    attempts_left: usize,
+    answer: Answer,
     position: Position,
+    replayed: bool,
 }
 
 /// Compares what somebody who calls tells of themself with what is recorded of the client.
 ///
-/// Until `valid_until` this operator may act for this client. Which of the two was wrong is never said. Each telling is one of its own, so
-/// there is no key; the answer is never cached.
+/// Until `valid_until` this operator may act for this client. Which of the two was wrong is never said. The same call under the same key has
+/// its first outcome, whatever is told then: PAN and date of birth are kept nowhere, so that they can't be compared. The answer is never
+/// cached.
 #[utoipa::path(
     post,
     path = "/v1/clients/{client_code}/verifications",
     operation_id = "verifyCaller",
     tag = "Clients",
-    params(("client_code" = values::ClientCode, Path, description = "Whom the caller says to be")),
+    params(("client_code" = values::ClientCode, Path, description = "Whom the caller says to be"), IdempotencyKey),
     request_body = Body,
     responses((status = 200, description = "It is them", body = Verified)),
     extensions(("x-problems" = json!([
         "reason-holds-pan", "unknown-client", "client-erased", "identity-not-recorded", "identity-incomplete", "too-many-verifications", "caller-mismatch",
-        "identity-keys-unavailable", "event-log-behind", "event-log-unavailable", "overloaded", "busy", "outcome-unknown"
+        "identity-keys-unavailable", "event-log-behind"
     ]))),
 )]
 pub async fn verify(
     State(app): State<App>,
     who: Who,
+    key: IdempotencyKey,
     Path(client_code): Path<String>,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
@@ -121,7 +125,8 @@ pub async fn verify(
         ));
     }
     check_knowing(&app)?;
-    let (actor, request_id) = (who.actor(), RequestId(Uuid::now_v7()));
+    let actor = who.actor();
+    let request_id = key.request_id(&actor.0);
     let asked = Asked {
         client: Some(&code),
         ..Asked::of_desk("verify-caller", request_id)
@@ -138,17 +143,19 @@ pub async fn verify(
         call_reference: call_reference.clone(),
     };
     let compared = app.keep(&actor, &asked, compare(&app, &request, told).await)?;
-    let Some(valid_until) = compared.valid_until else {
-        return Err(mismatch(&code, compared.attempts_left));
+    let said = match compared.answer {
+        Answer::Verified { valid_until } => not_stored(&Verified {
+            request_id: request_id.0,
+            client_code: code.to_string(),
+            call_reference,
+            operator: request.by,
+            valid_until: rfc3339(valid_until),
+            position: compared.position.to_string(),
+        }),
+        Answer::NotVerified { attempts_left } => mismatch(&code, attempts_left).into_response(),
+        Answer::Revealed { .. } => return Err(Problem::bug("a look is no verification")),
     };
-    Ok(not_stored(&Verified {
-        request_id: request_id.0,
-        client_code: code.to_string(),
-        call_reference,
-        operator: request.by,
-        valid_until: rfc3339(valid_until),
-        position: compared.position.to_string(),
-    }))
+    Ok(marked(said, compared.replayed))
 }
 
 /// Which of the two it was is not said: whoever guesses would learn one by one.
@@ -187,13 +194,18 @@ impl Request {
     }
 }
 
-/// Compares what was told, and records whether it was right before anybody hears of it.
+/// Compares what was told, and records whether it was right before anybody hears of it; or finds what it came to when it was asked first.
 async fn compare(app: &App, request: &Request, told: Told) -> Result<Compared, Problem> {
     let (stream, now) = (client_stream(&request.client), now());
+    if is_of_another(app, request.request_id, &stream) {
+        return Err(ClientRefusal::RequestIdReused.into());
+    }
     let minutes = app.settings.caller_verification_minutes;
     let loaded = app.clients.load(&stream).await.map_err(unread)?;
-    // What would be refused anyhow is not compared.
-    client::decide(&loaded.state, request.of(false, now, minutes))?;
+    // What would be refused anyhow is not compared, nor what was.
+    if client::decide(&loaded.state, request.of(false, now, minutes))?.is_empty() {
+        return answered(app, &stream, request.request_id, None).await;
+    }
     let (vault, code) = (vault(app)?, request.client.clone());
     let matched = off_the_runtime(move || match &loaded.state.identity {
         Some(identity) => vault.is_caller(&code, identity, &told),
@@ -209,19 +221,31 @@ async fn compare(app: &App, request: &Request, told: Told) -> Result<Compared, P
     };
     let decide = |state: &ClientState| {
         let events = client::decide(state, request.of(matched, now, minutes))?;
-        let valid_until = events.iter().find_map(|event| match event {
-            ClientEvent::CallerVerified(verified) => Some(verified.valid_until),
-            _ => None,
-        });
-        let left = state.attempts_left(&request.by, now);
-        Ok::<_, ClientRefusal>((events, (valid_until, left.saturating_sub(1))))
+        Ok::<_, ClientRefusal>((events, ()))
     };
     let committed = app.clients.transact(&stream, &caller, decide).await;
     let committed = committed.map_err(|error| problem(error, Problem::from))?;
-    let (valid_until, attempts_left) = committed.value;
+    app.directory.accepted(request.request_id, &stream);
+    let position = committed.position.filter(|_| committed.appended > 0);
+    answered(app, &stream, request.request_id, position).await
+}
+
+/// The outcome as the log has it. Without its `position` it was asked before.
+async fn answered(
+    app: &App,
+    stream: &str,
+    request_id: RequestId,
+    position: Option<Position>,
+) -> Result<Compared, Problem> {
+    let state = app.clients.load(stream).await.map_err(unread)?.state;
+    let lost = || Problem::bug(format!("{stream} lacks {request_id}"));
+    let answered = state.requests.get(&request_id).ok_or_else(lost)?;
     Ok(Compared {
-        valid_until,
-        attempts_left,
-        position: committed.position.unwrap_or(Position::START),
+        answer: answered.answer.clone(),
+        replayed: position.is_none(),
+        position: match position {
+            Some(position) => position,
+            None => first_position(app, stream, request_id).await?,
+        },
     })
 }

@@ -238,10 +238,7 @@ async fn who_is_verified_no_more_hears_the_first_answer_and_closes_nothing_new()
     let node = Node::with(&desk, strict).await;
     let path = "/v1/clients/C00001/verifications";
     let told = json!({ "call_reference": "118", "pan": PAN, "date_of_birth": "1984-02-29" });
-    let verify = async |told: &Value| {
-        let request = node.anonymous(reqwest::Method::POST, path);
-        answer(request.bearer_auth(node.token(ACTOR)).json(told)).await
-    };
+    let verify = async |told: &Value| answer(node.ask(path, told)).await;
     assert_eq!(verify(&told).await.status, 200);
     let of_nifty = json!({ "square_offs": [named(&nifty(), json!(5))] });
     let first = ask(&node, ACTOR, "named", &of_nifty).await;

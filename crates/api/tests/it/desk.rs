@@ -228,6 +228,12 @@ impl Desk {
             .await
     }
 
+    /// What a gateway says again and again while its session is ready.
+    pub async fn keep(&self) -> LogPosition {
+        self.session(Venue::Nse, SessionReport::Keep { fence: 1 })
+            .await
+    }
+
     pub async fn disconnect(&self) -> LogPosition {
         let reason = "connection lost".into();
         self.session(Venue::Nse, SessionReport::Down { fence: 1, reason })

@@ -121,7 +121,7 @@ async fn an_identity_is_masked_found_revealed_and_forgotten() {
     assert_eq!(found(node, "AAAPZ0043Z").await, Vec::<String>::new());
 
     let body = json!({ "reason": "the client cannot log in" });
-    let revealed = answer(node.request(Method::POST, REVEAL).json(&body)).await;
+    let revealed = answer(node.ask(REVEAL, &body)).await;
     assert_eq!(revealed.status, 200, "{}", revealed.text);
     assert_eq!(revealed.header("cache-control"), Some("no-store"));
     let clear = json!({ "name": "Asha Namuna", "pan": PAN, "date_of_birth": "1984-02-29", "email": "asha@example.com", "phone": "+91 00000 00042" });
@@ -145,7 +145,7 @@ async fn an_identity_is_masked_found_revealed_and_forgotten() {
     let shown = node.read("/v1/clients/C00001").await;
     assert_eq!(shown["identity"], json!({ "state": "erased" }));
     assert_eq!(found(node, PAN).await, ["C00002"]);
-    let again = answer(node.request(Method::POST, REVEAL).json(&body)).await;
+    let again = answer(node.ask(REVEAL, &body)).await;
     again.assert_problem(410, "client-erased", "C00001");
     // What was traded stays.
     let positions = node.read("/v1/clients/C00001/positions").await;
@@ -176,7 +176,7 @@ async fn what_cannot_be_revealed_or_searched_is_refused_without_echoing_it() {
     let search = |body: Value| node.request(Method::POST, "/v1/clients/search").json(&body);
     let reveal = |client: &str, body: Value| {
         let path = format!("/v1/clients/{client}/identity/reveal");
-        node.request(Method::POST, &path).json(&body)
+        node.ask(&path, &body)
     };
     let why = || json!({ "reason": "called" });
     assert_refused(
@@ -281,7 +281,7 @@ async fn without_the_keys_identities_stay_sealed_and_everything_else_goes_on() {
     let shown = node.read("/v1/clients/C00001").await;
     assert_eq!(shown["identity"], json!({ "state": "sealed" }));
     let body = json!({ "reason": "called" });
-    let revealed = answer(node.request(Method::POST, REVEAL).json(&body)).await;
+    let revealed = answer(node.ask(REVEAL, &body)).await;
     revealed.assert_problem(503, "identity-keys-unavailable", "the API's log");
     let search = node.request(Method::POST, "/v1/clients/search");
     let search = answer(search.json(&json!({ "pan": PAN }))).await;
@@ -437,4 +437,64 @@ async fn clients_are_found_by_name_and_phone_until_they_are_erased() {
     node.knows(desk.head().await).await;
     assert_eq!(found(json!({ "name": "asha" })).await, ["C00002"]);
     assert_eq!(found(json!({ "phone": "0000000042" })).await, ["C00002"]);
+}
+
+#[tokio::test]
+async fn a_look_asked_again_shows_the_same_and_is_no_second_one() {
+    let desk = Desk::open().await;
+    let vault = recorded(&desk).await;
+    let nodes = [Node::start(&desk).await, Node::start(&desk).await];
+    let why = |reason: &str| json!({ "reason": reason });
+    let reveal = |node: &Node, key: &str, reason: &str| {
+        answer(node.ask_as(ACTOR, key, REVEAL, &why(reason)))
+    };
+    let first = reveal(&nodes[0], "one", "called").await;
+    assert!(
+        first.status == 200 && !first.is_repetition(),
+        "{}",
+        first.text
+    );
+    // Somebody else's look comes between.
+    assert_eq!(reveal(&nodes[0], "two", "called").await.status, 200);
+    let head = desk.head().await;
+    for node in &nodes {
+        node.knows(head).await;
+        let again = reveal(node, "one", "called").await;
+        assert_eq!((again.status, &again.text), (200, &first.text));
+        assert!(again.is_repetition());
+        assert_eq!(again.header("cache-control"), Some("no-store"));
+    }
+    assert_eq!(desk.head().await, head);
+    let node = &nodes[1];
+    let other = "/v1/clients/C00002/identity/reveal";
+    let missing = node.request(Method::POST, REVEAL).json(&why("called"));
+    let told = json!({ "call_reference": "called", "pan": PAN, "date_of_birth": "1984-02-29" });
+    let verify = "/v1/clients/C00001/verifications";
+    let reused = |what, request| (what, request, 422, "idempotency-key-reused", "used before");
+    #[rustfmt::skip]
+    let lines = vec![
+        reused("another reason", node.ask_as(ACTOR, "one", REVEAL, &why("asked"))),
+        reused("another client", node.ask_as(ACTOR, "one", other, &why("called"))),
+        reused("a verification", node.ask_as(ACTOR, "one", verify, &told)),
+        ("no key", missing, 400, "idempotency-key-missing", "Idempotency-Key"),
+    ];
+    assert_refused(&desk, lines).await;
+    let asks = (0..8).map(|number| reveal(&nodes[number % 2], "three", "called"));
+    let answers = futures::future::join_all(asks).await;
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.text), (200, &answers[0].text));
+    }
+    let looks = async || {
+        let log = desk.log().await;
+        let looks = log
+            .iter()
+            .filter(|stored| &*stored.event_type == "ClientIdentityRevealed");
+        looks.count()
+    };
+    assert_eq!(looks().await, 3);
+    // What was erased is not shown once more.
+    erase(&desk, &vault, "C00001").await;
+    let gone = reveal(node, "one", "called").await;
+    gone.assert_problem(410, "client-erased", "C00001");
+    assert_eq!(looks().await, 3);
 }

@@ -1,11 +1,14 @@
 //! Lists of orders and trades: newest first, page by page, with their filters.
 
 use crate::desk::{DATE, Desk, key, nifty, reliance};
-use crate::node::Node;
+use crate::node::{Node, answer, close_all, settings};
+use crate::people::Somebody;
 use crate::readable::{Readable, assert_time, list, text};
+use reqwest::Method;
+use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 use squareoff_domain::position::{Execution, PositionEvent};
-use squareoff_domain::{Product, Venue};
+use squareoff_domain::{Product, Role, Venue};
 use squareoff_store::codec::LogEvent;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -345,5 +348,107 @@ async fn orders_and_trades_are_listed_oldest_first_too_while_more_come() {
             };
             wrong.assert_problem(status, code, word);
         }
+    }
+}
+
+/// Each is in CSV what it is in JSON, row by row, and what a field holds in itself stands beside it.
+#[tokio::test]
+async fn every_list_of_rows_is_one_in_csv_too() {
+    let desk = Desk::open().await;
+    let limited = squareoff_api::Settings {
+        approval_notional: Some(20_000_000),
+        ..settings()
+    };
+    let readable = Readable::under(&desk, limited).await;
+    let node = &readable.node;
+    for (report, execution) in [("NSE-9001", Some(("RELIANCE", 5))), ("NSE-9002", None)] {
+        desk.suspend(report, execution).await;
+    }
+    for _ in 0..2 {
+        let waits = answer(node.square_off(&close_all(&reliance()))).await;
+        assert_eq!(waits.body["status"], "waiting-for-approval");
+    }
+    readable.caught_up(&desk).await;
+    let filter = json!({ "filter": { "client_code": "C00001" }, "reason": "-1+primary" });
+    let bulk = node.accept("/v1/bulk", &filter).await;
+    node.accept("/v1/bulk", &filter).await;
+    let person =
+        json!({ "operator": "desk-leela", "name": "=Leela", "role": "desk", "reason": "joined" });
+    let enrolled = node.ask_as("admin-kiran", "one", "/v1/operators", &person);
+    assert_eq!(answer(enrolled).await.status, 201);
+    let mut kiran = Somebody::ready(node, "admin-meera", Role::Administrator).await;
+    let (access, _) = kiran.tokens(node).await;
+    readable.caught_up(&desk).await;
+    let items = format!("/v1/bulk/{}/items", text(&bulk["bulk_id"]));
+    for (path, name, by_page) in [
+        ("/v1/approvals", "approvals", true),
+        ("/v1/suspense", "suspense", true),
+        ("/v1/bulk", "bulks", true),
+        (&items, "items", true),
+        ("/v1/incidents", "incidents", true),
+        ("/v1/operators", "operators", false),
+        ("/v1/sessions", "sessions", false),
+    ] {
+        let get = async |path: &str, accept: &str| {
+            let request = node.anonymous(Method::GET, path).header(ACCEPT, accept);
+            let by = match by_page {
+                true => node.token("supervisor-ravi"),
+                false => access.clone(),
+            };
+            let answer = answer(request.bearer_auth(by)).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+            answer
+        };
+        let json = get(path, "application/json").await.body;
+        let rows = list(&json, name);
+        assert!(!rows.is_empty(), "{path}");
+        let csv = get(path, "text/csv").await;
+        assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+        assert_eq!(csv.header("cache-control"), Some("no-store"));
+        assert_eq!(csv.header("x-log-position").is_some(), by_page, "{path}");
+        let mut lines = csv::Reader::from_reader(csv.text.as_bytes());
+        let heading = lines.headers().unwrap().clone();
+        let lines: Vec<_> = lines.records().map(Result::unwrap).collect();
+        assert_eq!(lines.len(), rows.len(), "{path}");
+        for (line, row) in lines.iter().zip(rows) {
+            for (field, value) in heading.iter().zip(line) {
+                let held = row.get(field).or_else(|| row["progress"].get(field));
+                let held = held.unwrap_or_else(|| panic!("{path} has no {field}"));
+                let shown = match held {
+                    Value::Null => String::new(),
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                let value = value.strip_prefix('\'').unwrap_or(value);
+                // How fast it goes changes from one look to the next.
+                assert!(
+                    value == shown || field.starts_with("estimated_"),
+                    "{path} {field}: {value}, not {shown}"
+                );
+            }
+            let nested = row
+                .get("progress")
+                .map_or(0, |held| held.as_object().unwrap().len() - 1);
+            assert_eq!(
+                heading.len(),
+                row.as_object().unwrap().len() + nested,
+                "{path}"
+            );
+        }
+        if !by_page || rows.len() < 2 {
+            continue;
+        }
+        // A page goes on where its link leads, and the pages are the list.
+        let (mut next, mut found) = (Some(format!("{path}?limit=1")), 0);
+        while let Some(page) = next {
+            let page = get(&page, "text/csv").await;
+            found += page.text.lines().count().saturating_sub(1);
+            let link = page.header("link").map(|link| {
+                let (path, _) = link.strip_prefix('<').unwrap().split_once('>').unwrap();
+                path.to_owned()
+            });
+            next = link;
+        }
+        assert_eq!(found, rows.len(), "{path}");
     }
 }

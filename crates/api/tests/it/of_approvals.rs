@@ -516,3 +516,49 @@ async fn the_list_is_paged_newest_first_and_told_apart_by_state() {
     let wrong = node.get("/v1/approvals?state=done").await;
     wrong.assert_problem(400, "invalid-parameter", "`state`");
 }
+
+#[tokio::test]
+async fn an_answer_to_what_has_changed_since_it_was_seen_is_refused() {
+    let desk = Desk::open().await;
+    let readable = Readable::under(&desk, limited()).await;
+    let node = &readable.node;
+    let seen = async |id: &str| {
+        readable.caught_up(&desk).await;
+        let shown = node.get(&format!("/v1/approvals/{id}")).await;
+        shown.header("etag").unwrap().to_owned()
+    };
+    let say = |by: &str, id: &str, what: &str, tag: &str| {
+        let body = match what {
+            "refuse" => json!({ "reason": "too much" }),
+            _ => NOTHING,
+        };
+        let path = format!("/v1/approvals/{id}/{what}");
+        let request = node.ask_as(by, what, &path, &body);
+        answer(request.header("If-Match", tag.to_owned()))
+    };
+    let id = waiting(node, ACTOR, &close_all(&reliance())).await;
+    let waits = seen(&id).await;
+    assert_eq!(waits, "\"1\"");
+    let approved = say(SECOND, &id, "approve", &waits).await;
+    assert_eq!(approved.body["status"], "ordered", "{}", approved.text);
+    // Its repetition is answered as before, and says nothing of what it changed itself.
+    let again = say(SECOND, &id, "approve", &waits).await;
+    assert!(again.is_repetition(), "{}", again.text);
+    assert_eq!(again.body, approved.body);
+    for (by, what) in [(SECOND, "refuse"), (ACTOR, "withdraw")] {
+        let late = say(by, &id, what, &waits).await;
+        late.assert_problem(412, "resource-changed", &id);
+        let ordered = seen(&id).await;
+        let late = say(by, &id, what, &ordered).await;
+        late.assert_problem(409, "approval-in-another-status", "ordered");
+    }
+    let id = waiting(node, ACTOR, &close_all(&nifty())).await;
+    let waits = seen(&id).await;
+    let taken = say(ACTOR, &id, "withdraw", &waits).await;
+    assert_eq!(taken.status, 202, "{}", taken.text);
+    let late = say("supervisor-meera", &id, "approve", &waits).await;
+    late.assert_problem(412, "resource-changed", &id);
+    let wrong = say("supervisor-meera", &id, "approve", "one").await;
+    wrong.assert_problem(400, "invalid-parameter", "`If-Match`");
+    assert_eq!(desk.placed(&nifty()).await, [0_u64; 0]);
+}

@@ -46,7 +46,7 @@ pub async fn first_secret(node: &Node, name: &str, role: Role) -> String {
     };
     let access = node.app.access.as_ref().unwrap();
     use secrecy::ExposeSecret;
-    match access.enrol(person, &caller).await.unwrap() {
+    match access.enrol(person, &caller).await.unwrap().secret {
         FirstSecret::Invitation { secret, .. } => secret.expose_secret().to_owned(),
         FirstSecret::Password(password) => password.expose_secret().to_owned(),
     }
@@ -137,6 +137,15 @@ impl Browser {
             .header("X-CSRF-Token", &self.csrf)
             .header("Sec-Fetch-Site", "same-origin")
     }
+
+    pub fn keyed(&self, node: &Node, key: &str, path: &str, body: &Value) -> RequestBuilder {
+        let request = self.ask(node, Method::POST, path);
+        request.header("Idempotency-Key", key).json(body)
+    }
+}
+
+fn another_key() -> String {
+    Uuid::new_v4().to_string()
 }
 
 pub fn post(node: &Node, path: &str, body: &Value) -> RequestBuilder {
@@ -167,7 +176,7 @@ async fn an_administrator_enrols_lists_promotes_and_disables() {
     let node = Node::start(&desk).await;
     let mut kiran = Somebody::ready(&node, "admin-kiran", Role::Administrator).await;
     let admin = kiran.browser(&node).await;
-    let ask = |path: &str, body: Value| answer(admin.ask(&node, Method::POST, path).json(&body));
+    let ask = |path: &str, body: Value| answer(admin.keyed(&node, &another_key(), path, &body));
     let new =
         json!({ "operator": "desk-asha", "name": "Asha", "role": "desk", "reason": "joined" });
     let enrolled = ask("/v1/operators", new.clone()).await;
@@ -305,7 +314,7 @@ async fn what_cannot_be_done_to_people_or_with_a_password_is_refused_by_name() {
     let (admin, own) = (kiran.browser(&node).await, asha.browser(&node).await);
     let of_people = |path: &str, body: Value| {
         let path = format!("/v1/operators{path}");
-        answer(admin.ask(&node, Method::POST, &path).json(&body))
+        answer(admin.keyed(&node, &another_key(), &path, &body))
     };
     let new = |operator: &str, name: &str, role: &str, client: Value| json!({ "operator": operator, "name": name, "role": role, "client_code": client, "reason": "joined" });
     let (no, why) = (Value::Null, json!({ "reason": "x" }));
@@ -355,4 +364,234 @@ async fn what_cannot_be_done_to_people_or_with_a_password_is_refused_by_name() {
         "operator-disabled",
         "desk-asha",
     );
+}
+
+const ADMIN: &str = "admin-kiran";
+
+fn new_person(operator: &str, role: &str) -> Value {
+    json!({ "operator": operator, "name": "Somebody", "role": role, "reason": "joined" })
+}
+
+async fn ask_of(node: &Node, key: &str, path: &str, body: &Value) -> Answer {
+    let path = format!("/v1/operators{path}");
+    answer(node.ask_as(ADMIN, key, &path, body)).await
+}
+
+#[track_caller]
+fn assert_repeats(again: &Answer, first: &Answer) {
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert!(again.is_repetition() && !first.is_repetition());
+}
+
+fn given<'a>(answer: &'a Answer, field: &str) -> &'a str {
+    let text = answer.body[field].as_str();
+    text.unwrap_or_else(|| panic!("{}", answer.text))
+}
+
+#[tokio::test]
+async fn an_enrolment_asked_again_hands_the_same_secret_over_for_as_long_as_it_counts() {
+    let desk = Desk::dormant().await;
+    let (node, other) = (Node::start(&desk).await, Node::start(&desk).await);
+    let asha = new_person("desk-asha", "desk");
+    let first = ask_of(&node, "enrol", "", &asha).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let head = desk.head().await;
+    for node in [&node, &other] {
+        assert_repeats(&ask_of(node, "enrol", "", &asha).await, &first);
+    }
+    assert_eq!(desk.head().await, head);
+    let secret = given(&first, "secret");
+    assert_eq!(secret.len(), 43);
+    // The log holds nothing that it could be made of without the access key.
+    let holds = |stored: &squareoff_store::StoredEvent| {
+        String::from_utf8_lossy(&stored.body).contains(secret)
+    };
+    assert!(!desk.log().await.iter().any(holds));
+
+    Somebody::set_up(&node, "desk-asha", secret).await;
+    let used = ask_of(&node, "enrol", "", &asha).await;
+    used.assert_problem(409, "first-secret-gone", "was used");
+    let why = json!({ "reason": "lost the phone" });
+    let reset = ask_of(&node, "reset", "/desk-asha/reset", &why).await;
+    assert_repeats(
+        &ask_of(&other, "reset", "/desk-asha/reset", &why).await,
+        &reset,
+    );
+    let again = ask_of(&node, "another", "/desk-asha/reset", &why).await;
+    let secrets = [&first, &reset, &again].map(|answer| given(answer, "secret"));
+    assert!(secrets[0] != secrets[1] && secrets[1] != secrets[2] && secrets[0] != secrets[2]);
+    let replaced = ask_of(&node, "reset", "/desk-asha/reset", &why).await;
+    replaced.assert_problem(409, "first-secret-gone", "was replaced");
+    Somebody::set_up(&node, "desk-asha", secrets[2]).await;
+}
+
+#[tokio::test]
+async fn a_program_gets_the_same_password_again_until_it_has_another() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let program = new_person("machine-recon", "machine");
+    let first = ask_of(&node, "enrol", "", &program).await;
+    assert_repeats(&ask_of(&node, "enrol", "", &program).await, &first);
+    let password = given(&first, "password");
+    let body = json!({ "account": "machine-recon", "password": password, "mode": "token" });
+    let (access, _) = tokens(&answer(post(&node, "/v1/auth/login", &body)).await);
+    let body = json!({ "password": password, "new_password": "four loud herons" });
+    let changed = post(&node, "/v1/auth/password", &body).bearer_auth(access);
+    assert_eq!(answer(changed).await.status, 204);
+    let gone = ask_of(&node, "enrol", "", &program).await;
+    gone.assert_problem(409, "first-secret-gone", "was replaced");
+}
+
+#[tokio::test]
+async fn what_is_asked_again_of_people_changes_nothing_and_ends_no_newer_session() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let mut asha = Somebody::ready(&node, "desk-asha", Role::Desk).await;
+    let why = json!({ "reason": "promoted" });
+    let role = json!({ "role": "supervisor", "reason": "promoted" });
+    #[rustfmt::skip]
+    let asks = [("role", &role), ("disable", &why), ("reinstate", &why)];
+    let mut first = Vec::new();
+    for (what, body) in asks {
+        let answer = ask_of(&node, what, &format!("/desk-asha/{what}"), body).await;
+        assert_eq!((answer.status, &*answer.text), (204, ""));
+        first.push(answer);
+    }
+    // Behind all of it they come in again, as what they are now.
+    let (access, _) = asha.tokens(&node).await;
+    let head = desk.head().await;
+    for ((what, body), first) in asks.into_iter().zip(&first) {
+        let again = ask_of(&node, what, &format!("/desk-asha/{what}"), body).await;
+        assert_repeats(&again, first);
+    }
+    assert_eq!(desk.head().await, head);
+    let me = node
+        .anonymous(Method::GET, "/v1/auth/me")
+        .bearer_auth(access);
+    assert_eq!(answer(me).await.body["role"], "supervisor");
+}
+
+#[tokio::test]
+async fn a_key_of_an_administrator_is_of_one_request_and_is_needed() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let other = Node::start(&desk).await;
+    let why = json!({ "reason": "left" });
+    let first = ask_of(&node, "one", "", &new_person("desk-asha", "desk")).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let second = ask_of(&node, "two", "", &new_person("desk-ravi", "desk")).await;
+    assert_eq!(second.status, 201, "{}", second.text);
+    other.knows(desk.head().await).await;
+    let ask = |node: &Node, key: &str, path: &str, body: &Value| {
+        node.ask_as(ADMIN, key, &format!("/v1/operators{path}"), body)
+    };
+    let reused = |what, request| (what, request, 422, "idempotency-key-reused", "used before");
+    let missing = |path: &str| {
+        let request = node.request_as(ADMIN, Method::POST, path).json(&why);
+        (
+            "no key",
+            request,
+            400,
+            "idempotency-key-missing",
+            "Idempotency-Key",
+        )
+    };
+    let renamed =
+        json!({ "operator": "desk-asha", "name": "Asha", "role": "desk", "reason": "joined" });
+    #[rustfmt::skip]
+    let lines = vec![
+        reused("another name", ask(&node, "one", "", &renamed)),
+        reused("another role", ask(&node, "one", "", &new_person("desk-asha", "supervisor"))),
+        reused("another person", ask(&node, "one", "", &new_person("desk-leela", "desk"))),
+        reused("another person, at another node", ask(&other, "one", "", &new_person("desk-leela", "desk"))),
+        reused("something else", ask(&node, "one", "/desk-asha/disable", &why)),
+        reused("something else of somebody else", ask(&node, "one", "/desk-ravi/disable", &why)),
+        missing("/v1/operators/desk-asha/role"),
+        missing("/v1/operators/desk-asha/disable"),
+        missing("/v1/operators/desk-asha/reinstate"),
+        missing("/v1/operators/desk-asha/reset"),
+    ];
+    crate::node::assert_refused(&desk, lines).await;
+    // Another administrator's key of the same text is another request.
+    let leela = node.ask_as(
+        "admin-leela",
+        "one",
+        "/v1/operators/desk-asha/disable",
+        &why,
+    );
+    assert_eq!(answer(leela).await.status, 204);
+}
+
+#[tokio::test]
+async fn the_same_enrolment_at_once_is_one_and_all_get_the_same_secret() {
+    let desk = Desk::dormant().await;
+    let nodes = [Node::start(&desk).await, Node::start(&desk).await];
+    for person in [
+        new_person("desk-asha", "desk"),
+        new_person("machine-recon", "machine"),
+    ] {
+        let name = person["operator"].as_str().unwrap();
+        let asks = (0..8).map(|number| ask_of(&nodes[number % 2], name, "", &person));
+        let answers = futures::future::join_all(asks).await;
+        for answer in &answers {
+            assert_eq!((answer.status, &answer.text), (201, &answers[0].text));
+        }
+        let stream = format!("operator-{name}");
+        let events = desk.store.read_stream(&stream, 1, 10).await.unwrap();
+        assert_eq!(events.len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_on_the_sight_of_somebody_who_has_changed_since_is_refused() {
+    let desk = Desk::dormant().await;
+    let node = Node::start(&desk).await;
+    let mut asha = Somebody::ready(&node, "desk-asha", Role::Desk).await;
+    let shown = async || {
+        let request = node.request_as(ADMIN, Method::GET, "/v1/operators/desk-asha");
+        let shown = answer(request).await;
+        assert_eq!(shown.status, 200, "{}", shown.text);
+        assert_eq!(shown.header("cache-control"), Some("no-store"));
+        let tag = shown.header("etag").unwrap().to_owned();
+        assert_eq!(tag, format!("\"{}\"", shown.body["version"]));
+        (tag, shown.body)
+    };
+    let ask = |key: &str, what: &str, body: &Value, tag: &str| {
+        let path = format!("/v1/operators/desk-asha/{what}");
+        let request = node.ask_as(ADMIN, key, &path, body);
+        answer(request.header("If-Match", tag.to_owned()))
+    };
+    let (seen, body) = shown().await;
+    assert_eq!(
+        (&body["role"], &body["ready"], &body["sessions"]),
+        (&json!("desk"), &json!(true), &json!(0))
+    );
+    // A log-in is a version of the stream, and nothing that administrators decide on.
+    asha.tokens(&node).await;
+    assert_ne!(shown().await.0, seen);
+    let role = json!({ "role": "supervisor", "reason": "promoted" });
+    assert_eq!(ask("role", "role", &role, &seen).await.status, 204);
+    let why = json!({ "reason": "left" });
+    for what in ["disable", "reinstate", "reset"] {
+        let refused = ask(what, what, &why, &seen).await;
+        refused.assert_problem(412, "resource-changed", "operator-desk-asha");
+    }
+    let refused = ask("other", "role", &role, &seen).await;
+    refused.assert_problem(412, "resource-changed", "operator-desk-asha");
+    // What it was asked on changed by itself: its repetition is answered all the same.
+    assert!(ask("role", "role", &role, &seen).await.is_repetition());
+    let (seen, _) = shown().await;
+    assert_eq!(ask("reset", "reset", &why, &seen).await.status, 200);
+    let refused = ask("disable", "disable", &why, &seen).await;
+    refused.assert_problem(412, "resource-changed", "operator-desk-asha");
+    let (seen, body) = shown().await;
+    assert_eq!(
+        (&body["ready"], &body["disabled"]),
+        (&json!(false), &json!(false))
+    );
+    assert_eq!(ask("disable", "disable", &why, &seen).await.status, 204);
+    let unknown = node.request_as(ADMIN, Method::GET, "/v1/operators/desk-nobody");
+    answer(unknown)
+        .await
+        .assert_problem(404, "unknown-operator", "desk-nobody");
 }

@@ -1,7 +1,7 @@
 //! Who may do what: every route with every role, what is somebody else's, and the second person.
 
 use crate::desk::{Desk, key, nifty};
-use crate::node::{ACTOR, Answer, Node, answer, close_all, position_path, with};
+use crate::node::{ACTOR, Answer, Node, answer, close_all, position_path, settings, with};
 use crate::readable::{Readable, list};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -243,11 +243,24 @@ async fn an_investor_sees_and_closes_what_is_their_own() {
     none.assert_problem(409, "nothing-to-cancel", "no order");
 }
 
+/// Routes that an investor may ask and that name something which is of no client: of them there is nothing that is somebody else's.
+/// `/v1/sessions/{session_id}` is of a person: `sessions_are_listed_and_ended_on_whichever_node` asks for another's.
+const OF_NO_CLIENT: &[&str] = &["/v1/sessions/{session_id}"];
+
 /// Two questions, the one about what is somebody else's, the other about what does not exist.
 struct Pair {
     what: &'static str,
+    /// Method and path, as they are asked for the one.
+    asked: (Method, String),
     other: (RequestBuilder, String),
     nobody: (RequestBuilder, String),
+}
+
+/// Whether the path is of this route.
+fn fits(route: &str, path: &str) -> bool {
+    let (route, path): (Vec<_>, Vec<_>) = (route.split('/').collect(), path.split('/').collect());
+    let fits = |(part, asked): (&&str, &&str)| part.starts_with('{') || part == asked;
+    route.len() == path.len() && route.iter().zip(&path).all(fits)
 }
 
 /// Status and body, without what was named and without how far the read models were.
@@ -272,8 +285,16 @@ async fn told((request, named): (RequestBuilder, String)) -> (u16, String) {
 #[tokio::test]
 async fn what_is_somebody_elses_answers_as_what_does_not_exist() {
     let desk = Desk::open().await;
-    let readable = Readable::start(&desk).await;
+    let limited = squareoff_api::Settings {
+        // Twenty units of theirs: what is more waits for a second person.
+        approval_notional: Some(20_000_000),
+        ..settings()
+    };
+    let readable = Readable::under(&desk, limited).await;
     let node = &readable.node;
+    let waits = with(&close_all(&others()), &[("quantity", json!(100))]);
+    let waits = answer(node.square_off(&waits)).await;
+    let approval = waits.body["approval"]["approval_id"].as_str().unwrap();
     let order = node.close(&others(), 20).await.orders[0];
     desk.acknowledge(&others(), order).await;
     desk.fill(&others(), order, "E1", 5, 1_000_000).await;
@@ -295,8 +316,10 @@ async fn what_is_somebody_elses_answers_as_what_does_not_exist() {
     };
     let mut pairs = Vec::new();
     let mut pair = |what, other: &str, nobody: &str, ask: &dyn Fn(&str) -> RequestBuilder| {
+        let request = ask(other).build().unwrap();
         pairs.push(Pair {
             what,
+            asked: (request.method().clone(), request.url().path().to_owned()),
             other: (ask(other), other.to_owned()),
             nobody: (ask(nobody), nobody.to_owned()),
         });
@@ -359,12 +382,32 @@ async fn what_is_somebody_elses_answers_as_what_does_not_exist() {
         get(format!("/v1/audit/proofs/{position}"))
     });
 
+    let approvals = |id: &str, rest: &str| format!("/v1/approvals/{id}{rest}");
+    pair("approval", approval, &unheard, &|id| get(approvals(id, "")));
+    pair("withdrawal", approval, &unheard, &|id| {
+        post(approvals(id, "/withdraw"), NOTHING)
+    });
+
+    // A route that names something, and that nobody thought of here.
+    let unasked = |(method, path, needs): &&(Method, &str, Needs)| {
+        let of_investor =
+            matches!(needs, Needs::Right(action) if action.roles().contains(&Role::Investor));
+        let is_asked = |pair: &Pair| pair.asked.0 == *method && fits(path, &pair.asked.1);
+        of_investor
+            && path.contains('{')
+            && !OF_NO_CLIENT.contains(path)
+            && !pairs.iter().any(is_asked)
+    };
+    let unasked: Vec<_> = ROUTES.iter().filter(unasked).map(|row| row.1).collect();
+    assert_eq!(unasked, [""; 0], "of these nobody asks for somebody else's");
+
     let before = desk.events_but_refusals().await;
     let mut wrong = Vec::new();
     for Pair {
         what,
         other,
         nobody,
+        ..
     } in pairs
     {
         let (one, two) = (told(other).await, told(nobody).await);

@@ -29,8 +29,7 @@ fn told() -> Value {
 
 fn verify(node: &Node, by: &str, client: &str, body: &Value) -> RequestBuilder {
     let path = format!("/v1/clients/{client}/verifications");
-    let request = node.anonymous(reqwest::Method::POST, &path);
-    request.bearer_auth(node.token(by)).json(body)
+    node.ask_as(by, &Uuid::new_v4().to_string(), &path, body)
 }
 
 async fn verified(node: &Node, by: &str) -> Answer {
@@ -386,4 +385,103 @@ async fn without_the_keys_nobody_is_verified() {
     let answered = answer(verify(&node, ACTOR, "C00001", &told())).await;
     answered.assert_problem(503, "identity-keys-unavailable", "the API's log");
     assert_eq!(desk.events_but_refusals().await, before);
+}
+
+fn verify_under(node: &Node, key: &str, body: &Value) -> RequestBuilder {
+    node.ask_as(ACTOR, key, VERIFY, body)
+}
+
+/// A lost answer costs no attempt, and a key is no way to try another date of birth.
+#[tokio::test]
+async fn a_call_verified_again_under_its_key_has_its_first_outcome() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let nodes = [strict(&desk).await, strict(&desk).await];
+    let wrong = with(&told(), &[("date_of_birth", json!("1984-02-28"))]);
+    let first = answer(verify_under(&nodes[0], "one", &wrong)).await;
+    first.assert_problem(422, "caller-mismatch", "2 attempts");
+    let head = desk.head().await;
+    for node in &nodes {
+        for body in [&wrong, &told()] {
+            let again = answer(verify_under(node, "one", body)).await;
+            assert_eq!((again.status, &again.text), (422, &first.text));
+            assert!(again.is_repetition() && !first.is_repetition());
+        }
+    }
+    assert_eq!(desk.head().await, head);
+    let second = answer(verify_under(&nodes[0], "two", &wrong)).await;
+    second.assert_problem(422, "caller-mismatch", "1 attempts");
+
+    let right = answer(verify_under(&nodes[1], "three", &told())).await;
+    assert_eq!(right.status, 200, "{}", right.text);
+    let head = desk.head().await;
+    let again = answer(verify_under(&nodes[0], "three", &wrong)).await;
+    assert_eq!((again.status, &again.text), (200, &right.text));
+    assert!(again.is_repetition());
+    // The first failure's repetition takes nothing back.
+    let again = answer(verify_under(&nodes[0], "one", &wrong)).await;
+    assert_eq!((again.status, &again.text), (422, &first.text));
+    assert_eq!(desk.head().await, head);
+    let order = answer(square_off(&nodes[1], ACTOR, 5)).await;
+    assert_eq!(order.status, 202, "{}", order.text);
+}
+
+#[tokio::test]
+async fn the_key_of_a_verification_is_of_one_call_and_is_needed() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let node = strict(&desk).await;
+    let right = answer(verify_under(&node, "one", &told())).await;
+    assert_eq!(right.status, 200, "{}", right.text);
+    let call = with(&told(), &[("call_reference", json!("2026-11-20/119"))]);
+    let other = "/v1/clients/C00002/verifications";
+    let reveal = "/v1/clients/C00001/identity/reveal";
+    let why = json!({ "reason": "2026-11-20/118" });
+    let close = with(&close_all(&nifty()), &[("quantity", json!(5))]);
+    let missing = node.request(reqwest::Method::POST, VERIFY).json(&told());
+    let reused = |what, request| (what, request, 422, "idempotency-key-reused", "used before");
+    #[rustfmt::skip]
+    let lines = vec![
+        reused("another call", verify_under(&node, "one", &call)),
+        reused("another client", node.ask_as(ACTOR, "one", other, &told())),
+        reused("a look", node.ask_as(ACTOR, "one", reveal, &why)),
+        reused("a square-off", node.square_off_as(ACTOR, "one", &close)),
+        ("no key", missing, 400, "idempotency-key-missing", "Idempotency-Key"),
+    ];
+    assert_refused(&desk, lines).await;
+}
+
+#[tokio::test]
+async fn the_same_call_verified_at_once_is_one_attempt() {
+    let desk = Desk::open().await;
+    recorded(&desk).await;
+    let nodes = [strict(&desk).await, strict(&desk).await];
+    let wrong = with(&told(), &[("date_of_birth", json!("1984-02-28"))]);
+    let asks = (0..8).map(|number| answer(verify_under(&nodes[number % 2], "one", &wrong)));
+    let answers = futures::future::join_all(asks).await;
+    for answer in &answers {
+        answer.assert_problem(422, "caller-mismatch", "2 attempts");
+    }
+    // Right and wrong at once under one key: whichever was first is the outcome of all.
+    let bodies = [&told(), &wrong];
+    let asks = (0..8).map(|number| {
+        let body = bodies[number / 2 % 2];
+        answer(verify_under(&nodes[number % 2], "two", body))
+    });
+    let answers = futures::future::join_all(asks).await;
+    for answer in &answers {
+        assert_eq!(
+            (answer.status, &answer.text),
+            (answers[0].status, &answers[0].text)
+        );
+    }
+    let stream = desk
+        .store
+        .read_stream("client-C00001", 1, 100)
+        .await
+        .unwrap();
+    let calls = stream
+        .iter()
+        .filter(|stored| stored.event_type.starts_with("Caller"));
+    assert_eq!(calls.count(), 2);
 }

@@ -1,5 +1,12 @@
 use super::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
+
+/// Each request is one of its own.
+fn another_id() -> RequestId {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    RequestId(Uuid::from_u128(MADE.fetch_add(1, Ordering::Relaxed).into()))
+}
 
 const ASHA: &str = "desk-asha";
 const LEELA: &str = "desk-leela";
@@ -40,7 +47,7 @@ fn known() -> ClientState {
 
 fn ask(by: &str, minute: i64, matched: bool) -> ClientRequest {
     ClientRequest {
-        request_id: RequestId(Uuid::nil()),
+        request_id: another_id(),
         by: by.into(),
         client: code(),
         reason: "2026-11-20/118".into(),
@@ -171,4 +178,46 @@ fn a_call_is_not_named_by_a_pan() {
         ..ask(ASHA, 0, true)
     };
     assert_eq!(decide(&known(), named), Err(ClientRefusal::ReasonHoldsPan));
+}
+
+/// What was told a second time under the same id is not looked at: the outcome it would have now makes no difference.
+#[test]
+fn a_verification_asked_again_has_its_first_outcome_and_fails_no_second_time() {
+    let (failing, right) = (ask(ASHA, 0, false), ask(ASHA, 1, true));
+    let after = |state: ClientState, request: &ClientRequest| {
+        let events = decide(&state, request.clone()).unwrap();
+        events.iter().fold(state, evolve)
+    };
+    let state = after(after(known(), &failing), &right);
+    let answer = |request: &ClientRequest| state.requests[&request.request_id].answer.clone();
+    assert_eq!(answer(&failing), Answer::NotVerified { attempts_left: 2 });
+    let valid_until = at(16);
+    assert_eq!(answer(&right), Answer::Verified { valid_until });
+    for (first, matched, minute) in [
+        (&failing, true, 2),
+        (&failing, false, 2),
+        (&right, false, 40),
+    ] {
+        let again = ClientRequest {
+            request_id: first.request_id,
+            ..ask(ASHA, minute, matched)
+        };
+        assert_eq!(decide(&state, again), Ok(vec![]));
+    }
+    let call = ClientRequest {
+        reason: "2026-11-20/119".into(),
+        ..right.clone()
+    };
+    let by = ClientRequest {
+        by: LEELA.into(),
+        ..right.clone()
+    };
+    let look = ClientRequest {
+        ask: ClientAsk::Reveal,
+        ..right
+    };
+    for other in [call, by, look] {
+        let refused = decide(&state, other).unwrap_err();
+        assert_eq!(refused, ClientRefusal::RequestIdReused);
+    }
 }

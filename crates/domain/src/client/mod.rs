@@ -8,6 +8,8 @@
 //! 2. Once erased, no identity is recorded for the client again, and none is revealed.
 //! 3. Every look at the plain text is an event with a reason, before the text leaves.
 //! 4. Whether a caller is who they say is an event too, of one operator and for a while; what the caller told is none.
+//! 5. A look or a verification asked again under the same id gives no events: its first answer stands. Of a verification the call is
+//!    compared and not what was told, which is kept nowhere.
 
 mod caller;
 #[cfg(test)]
@@ -69,6 +71,44 @@ pub struct ClientState {
     pub erased: Option<Erasure>,
     /// By operator.
     pub verifications: BTreeMap<String, Verification>,
+    /// The looks and verifications that people asked for, to know a repetition.
+    pub requests: BTreeMap<RequestId, Answered>,
+}
+
+/// What somebody asked, and the answer they got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    pub by: String,
+    /// Of a verification the reference of the call.
+    pub reason: String,
+    pub answer: Answer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Revealed { fields: Vec<IdentityField> },
+    Verified { valid_until: Timestamp },
+    NotVerified { attempts_left: usize },
+}
+
+impl Answered {
+    fn is_of(&self, request: &ClientRequest) -> bool {
+        let same = match (&self.answer, &request.ask) {
+            (Answer::Revealed { .. }, ClientAsk::Reveal)
+            | (
+                Answer::Verified { .. } | Answer::NotVerified { .. },
+                ClientAsk::VerifyCaller { .. },
+            ) => true,
+            (
+                Answer::Revealed { .. } | Answer::Verified { .. } | Answer::NotVerified { .. },
+                ClientAsk::Reveal
+                | ClientAsk::RotateKey { .. }
+                | ClientAsk::Erase
+                | ClientAsk::VerifyCaller { .. },
+            ) => false,
+        };
+        same && self.by == request.by && self.reason == request.reason
+    }
 }
 
 /// What a person may ask.
@@ -115,11 +155,19 @@ pub enum ClientReport {
 }
 
 /// # Errors
-/// [`ClientRefusal`], in its order of precedence. Erasing a client that is erased gives no events.
+/// [`ClientRefusal`], in its order of precedence. Erasing a client that is erased gives no events, nor does a request that is repeated:
+/// its [`Answered`] stands.
 pub fn decide(
     state: &ClientState,
     request: ClientRequest,
 ) -> Result<Vec<ClientEvent>, ClientRefusal> {
+    if let Some(first) = state.requests.get(&request.request_id) {
+        return if first.is_of(&request) {
+            Ok(vec![])
+        } else {
+            Err(ClientRefusal::RequestIdReused)
+        };
+    }
     let ClientRequest {
         request_id,
         by,
@@ -253,9 +301,16 @@ pub fn evolve(mut state: ClientState, event: &ClientEvent) -> ClientState {
         ClientEvent::ClientKeyRotated(rotated) if state.erased.is_none() => {
             state.identity = sealed(rotated.key_id, &rotated.fields);
         }
-        ClientEvent::ClientIdentityRecorded(_)
-        | ClientEvent::ClientKeyRotated(_)
-        | ClientEvent::ClientIdentityRevealed(_) => {}
+        ClientEvent::ClientIdentityRecorded(_) | ClientEvent::ClientKeyRotated(_) => {}
+        ClientEvent::ClientIdentityRevealed(revealed) => {
+            let fields = revealed.fields.clone();
+            let answered = Answered {
+                by: revealed.by.clone(),
+                reason: revealed.reason.clone(),
+                answer: Answer::Revealed { fields },
+            };
+            state.requests.insert(revealed.request_id, answered);
+        }
         ClientEvent::CallerVerified(verified) => {
             let verification = Verification {
                 valid_until: Some(verified.valid_until),
@@ -264,10 +319,24 @@ pub fn evolve(mut state: ClientState, event: &ClientEvent) -> ClientState {
             state
                 .verifications
                 .insert(verified.by.clone(), verification);
+            let valid_until = verified.valid_until;
+            let answered = Answered {
+                by: verified.by.clone(),
+                reason: verified.call_reference.clone(),
+                answer: Answer::Verified { valid_until },
+            };
+            state.requests.insert(verified.request_id, answered);
         }
         ClientEvent::CallerVerificationFailed(failed) => {
             let of = state.verifications.entry(failed.by.clone()).or_default();
             of.fail(failed.at);
+            let attempts_left = state.attempts_left(&failed.by, failed.at);
+            let answered = Answered {
+                by: failed.by.clone(),
+                reason: failed.call_reference.clone(),
+                answer: Answer::NotVerified { attempts_left },
+            };
+            state.requests.insert(failed.request_id, answered);
         }
         ClientEvent::ClientErased(erased) => {
             state.identity = None;

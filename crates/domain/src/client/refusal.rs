@@ -7,6 +7,9 @@ use thiserror::Error;
 /// In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ClientRefusal {
+    /// The id came before with another request, or from another person.
+    #[error("this request id was used before for another request")]
+    RequestIdReused,
     #[error("a reason is needed")]
     ReasonMissing,
     /// The reason is kept in the clear and for ever.
@@ -41,6 +44,7 @@ impl ClientRefusal {
     /// A stable name for programs: the last part of the problem type's URI.
     pub const fn code(&self) -> &'static str {
         match self {
+            ClientRefusal::RequestIdReused => "idempotency-key-reused",
             ClientRefusal::ReasonMissing => "reason-missing",
             ClientRefusal::ReasonHoldsPan => "reason-holds-pan",
             ClientRefusal::UnknownClient { .. } => "unknown-client",

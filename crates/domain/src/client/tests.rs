@@ -1,5 +1,12 @@
 use super::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
+
+/// Each request is one of its own.
+fn another_id() -> RequestId {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    RequestId(Uuid::from_u128(MADE.fetch_add(1, Ordering::Relaxed).into()))
+}
 
 fn code() -> ClientCode {
     "C00042".parse().unwrap()
@@ -37,7 +44,7 @@ fn identity(key_id: KeyId, text: &str) -> ClientReport {
 
 fn asks(ask: ClientAsk, reason: &str) -> ClientRequest {
     ClientRequest {
-        request_id: RequestId(Uuid::nil()),
+        request_id: another_id(),
         by: "desk-asha".into(),
         client: code(),
         reason: reason.into(),

@@ -3,6 +3,7 @@
 //! 1. Nobody changes their own rights, so whoever administers is always left to administer.
 //! 2. A log-in is recorded only for somebody who is enrolled, not disabled, and in the role that they were let in as.
 //! 3. What an administrator does has a reason.
+//! 4. What an administrator asks again under the same id gives no events; its first answer stands.
 
 mod event;
 mod refusal;
@@ -20,6 +21,7 @@ pub use role::Role;
 
 use crate::client::holds_pan;
 use crate::id::{ClientCode, LogInId, OperatorId, RequestId};
+use std::collections::BTreeMap;
 
 /// `operator-<id>`.
 pub fn operator_stream(operator: &OperatorId) -> String {
@@ -53,12 +55,30 @@ pub struct Enrolled {
 pub struct Person {
     pub enrolled: Option<Enrolled>,
     pub disabled: bool,
+    /// The request that gave out a first secret last: what those before it gave out counts no longer.
+    pub secret_of: Option<RequestId>,
+    /// What administrators asked, to know a repetition.
+    pub requests: BTreeMap<RequestId, PersonRequest>,
 }
 
 impl Person {
     /// As what they may come in; `None` when they may not.
     pub fn admitted(&self) -> Option<&Enrolled> {
         self.enrolled.as_ref().filter(|_| !self.disabled)
+    }
+
+    /// Whether what administrators decide on is the same. Log-ins come all the time.
+    pub fn is_as(&self, other: &Person) -> bool {
+        let decided = |person: &Person| {
+            let Person {
+                enrolled,
+                disabled,
+                secret_of,
+                requests: _,
+            } = person;
+            (enrolled.clone(), *disabled, *secret_of)
+        };
+        decided(self) == decided(other)
     }
 }
 
@@ -131,8 +151,15 @@ pub enum PersonReport {
 }
 
 /// # Errors
-/// [`PersonRefusal`], in its order of precedence.
+/// [`PersonRefusal`], in its order of precedence. A request repeated gives no events: its first answer stands.
 pub fn decide(person: &Person, request: PersonRequest) -> Result<Vec<PersonEvent>, PersonRefusal> {
+    if let Some(first) = person.requests.get(&request.request_id) {
+        return if *first == request {
+            Ok(vec![])
+        } else {
+            Err(PersonRefusal::RequestIdReused)
+        };
+    }
     let PersonRequest {
         request_id,
         by,
@@ -348,6 +375,9 @@ pub fn record(
 /// Total: a history that no decision could have made folds to something too.
 #[must_use]
 pub fn evolve(mut person: Person, event: &PersonEvent) -> Person {
+    if let Some(request) = asked(event) {
+        person.requests.insert(request.request_id, request);
+    }
     match event {
         PersonEvent::OperatorEnrolled(event) => {
             person.enrolled = Some(Enrolled {
@@ -355,6 +385,7 @@ pub fn evolve(mut person: Person, event: &PersonEvent) -> Person {
                 role: event.role,
                 client: event.client.clone(),
             });
+            person.secret_of = Some(event.request_id);
         }
         PersonEvent::RoleChanged(event) => {
             if let Some(enrolled) = &mut person.enrolled {
@@ -363,8 +394,8 @@ pub fn evolve(mut person: Person, event: &PersonEvent) -> Person {
         }
         PersonEvent::OperatorDisabled(_) => person.disabled = true,
         PersonEvent::OperatorReinstated(_) => person.disabled = false,
-        PersonEvent::CredentialsReset(_)
-        | PersonEvent::PasswordSet(_)
+        PersonEvent::CredentialsReset(event) => person.secret_of = Some(event.request_id),
+        PersonEvent::PasswordSet(_)
         | PersonEvent::SecondFactorEnrolled(_)
         | PersonEvent::RecoveryCodesMade(_)
         | PersonEvent::LoggedIn(_)
@@ -374,4 +405,53 @@ pub fn evolve(mut person: Person, event: &PersonEvent) -> Person {
         | PersonEvent::LogInLockedOut(_) => {}
     }
     person
+}
+
+/// What an administrator asked, of the event that came of it. A log-in is never asked again.
+fn asked(event: &PersonEvent) -> Option<PersonRequest> {
+    let (request_id, by, operator, ask) = match event {
+        PersonEvent::OperatorEnrolled(event) => {
+            let ask = PersonAsk::Enrol {
+                name: event.name.clone(),
+                role: event.role,
+                client: event.client.clone(),
+                reason: event.reason.clone(),
+            };
+            (event.request_id, &event.by, &event.operator, ask)
+        }
+        PersonEvent::RoleChanged(event) => {
+            let (role, reason) = (event.role, event.reason.clone());
+            let ask = PersonAsk::ChangeRole { role, reason };
+            (event.request_id, &event.by, &event.operator, ask)
+        }
+        PersonEvent::OperatorDisabled(event) => {
+            let reason = event.reason.clone();
+            let ask = PersonAsk::Disable { reason };
+            (event.request_id, &event.by, &event.operator, ask)
+        }
+        PersonEvent::OperatorReinstated(event) => {
+            let reason = event.reason.clone();
+            let ask = PersonAsk::Reinstate { reason };
+            (event.request_id, &event.by, &event.operator, ask)
+        }
+        PersonEvent::CredentialsReset(event) => {
+            let reason = event.reason.clone();
+            let ask = PersonAsk::Reset { reason };
+            (event.request_id, &event.by, &event.operator, ask)
+        }
+        PersonEvent::PasswordSet(_)
+        | PersonEvent::SecondFactorEnrolled(_)
+        | PersonEvent::RecoveryCodesMade(_)
+        | PersonEvent::LoggedIn(_)
+        | PersonEvent::LoggedOut(_)
+        | PersonEvent::LogInRevoked(_)
+        | PersonEvent::RefreshTokenReused(_)
+        | PersonEvent::LogInLockedOut(_) => return None,
+    };
+    Some(PersonRequest {
+        request_id,
+        by: by.clone(),
+        operator: operator.clone(),
+        ask,
+    })
 }

@@ -7,6 +7,9 @@ use thiserror::Error;
 /// In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PersonRefusal {
+    /// The id came before with another request, or from another person.
+    #[error("this request id was used before for another request")]
+    RequestIdReused,
     #[error("a reason is needed")]
     ReasonMissing,
     /// Both stay in the log, in the clear and for ever.
@@ -39,6 +42,7 @@ impl PersonRefusal {
     /// A stable name for programs: the last part of the problem type's URI.
     pub const fn code(&self) -> &'static str {
         match self {
+            PersonRefusal::RequestIdReused => "idempotency-key-reused",
             PersonRefusal::ReasonMissing => "reason-missing",
             PersonRefusal::HoldsPan => "reason-holds-pan",
             PersonRefusal::NotAName => "operator-name-invalid",

@@ -1,5 +1,12 @@
 use super::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
+
+/// Each request is one of its own.
+fn another_id() -> RequestId {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    RequestId(Uuid::from_u128(MADE.fetch_add(1, Ordering::Relaxed).into()))
+}
 
 fn request(by: &str, ask: PersonAsk) -> PersonRequest {
     request_of("asha", by, ask)
@@ -7,7 +14,7 @@ fn request(by: &str, ask: PersonAsk) -> PersonRequest {
 
 fn request_of(operator: &str, by: &str, ask: PersonAsk) -> PersonRequest {
     PersonRequest {
-        request_id: RequestId(Uuid::nil()),
+        request_id: another_id(),
         by: by.into(),
         operator: operator.parse().unwrap(),
         ask,
@@ -211,4 +218,42 @@ fn nothing_is_told_of_somebody_who_is_not_enrolled() {
         (told(&Person::default()), told(&after([enrol(Role::Desk)]))),
         (0, 1)
     );
+}
+
+#[test]
+fn what_is_asked_again_gives_no_events_and_the_id_is_of_no_other_request() {
+    let why = || because("promoted");
+    let asks = [
+        enrol(Role::Desk),
+        PersonAsk::ChangeRole {
+            role: Role::Supervisor,
+            reason: why(),
+        },
+        PersonAsk::Reset { reason: why() },
+        PersonAsk::Disable { reason: why() },
+        PersonAsk::Reinstate { reason: why() },
+    ];
+    let requests = asks.map(|ask| request("admin-ravi", ask));
+    let person = requests.iter().fold(Person::default(), |person, asked| {
+        let events = decide(&person, asked.clone()).unwrap();
+        events.iter().fold(person, evolve)
+    });
+    assert_eq!(person.secret_of, Some(requests[2].request_id));
+    for (number, asked) in requests.iter().enumerate() {
+        // Whatever has become of them since.
+        assert_eq!(decide(&person, asked.clone()), Ok(vec![]));
+        let another = &requests[(number + 1) % requests.len()];
+        let other_ask = PersonRequest {
+            ask: another.ask.clone(),
+            ..asked.clone()
+        };
+        let other_person = PersonRequest {
+            by: "admin-leela".into(),
+            ..asked.clone()
+        };
+        for other in [other_ask, other_person] {
+            let refused = decide(&person, other).unwrap_err();
+            assert_eq!(refused, PersonRefusal::RequestIdReused);
+        }
+    }
 }

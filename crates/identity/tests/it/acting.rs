@@ -129,7 +129,7 @@ async fn a_reveal_is_in_the_log_before_the_text_is_out() {
     assert_eq!(&*last.event_type, "ClientIdentityRevealed");
     assert_eq!(
         (last.position, &*last.actor),
-        (revealed.position, "desk-asha")
+        (revealed.position.unwrap(), "desk-asha")
     );
     assert_eq!(last.request_id, revealed.request_id.0);
     assert!(String::from_utf8_lossy(&last.body).contains(WHY));

@@ -7,6 +7,7 @@ use crate::document::values;
 use crate::extract::{Path, Query};
 use crate::if_match::etag;
 use crate::problem::Problem;
+use crate::routes::rows::Wanted;
 use crate::routes::{
     cursor, next, one_of, outage, page_rows, parameter, rfc3339, rupees, wait_for,
 };
@@ -15,7 +16,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use squareoff_domain::bulk::{BulkId, BulkPhase, BulkRefusal, BulkStatus};
-use squareoff_domain::{ClientCode, Timestamp};
+use squareoff_domain::position::TimeInForce;
+use squareoff_domain::{ClientCode, Timestamp, TradingDate};
 use squareoff_projections::bulks::{
     BulkItemFilter, BulkItemShown, PhaseProgress, bulk_items, bulk_progress,
 };
@@ -234,11 +236,9 @@ struct Item {
     net_quantity_now: Option<i64>,
     #[schema(required = true)]
     working_quantity_now: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = i64, required = false)]
+    #[schema(required = true)]
     outcome_quantity: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
+    #[schema(required = true)]
     outcome_reason: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<values::Instant>, required = true)]
@@ -252,13 +252,14 @@ struct Item {
     operation_id = "listBulks",
     tag = "Bulk",
     params(ListQuery),
-    responses((status = 200, description = "A page of bulks", body = Page)),
+    responses((status = 200, description = "A page of bulks; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Page = "application/json"), (String = "text/csv")))),
 )]
 pub(super) async fn list(
     State(app): State<App>,
     _: Actor,
+    rows: Wanted,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let statuses: Vec<_> = STATUSES.iter().map(|status| status.as_str()).collect();
     let status = query
         .status
@@ -276,16 +277,16 @@ pub(super) async fn list(
     let found = app.book.summaries().into_iter().filter(wanted);
     let found: Vec<_> = found.take(usize::try_from(limit).unwrap_or(0)).collect();
     let next = next(&found, limit, |(_, summary)| place(summary));
-    let bulks = found
+    let bulks: Vec<_> = found
         .iter()
         .map(|(id, summary)| Listed::of(*id, summary))
         .collect();
-    let position = position.to_string();
-    Ok(axum::Json(Page {
+    let at = ("before", next, position.to_string());
+    rows.page_in_lines(bulks, Line::of, at, |bulks, next, position| Page {
         bulks,
         next,
         position,
-    }))
+    })
 }
 
 /// One bulk with its progress, from the log itself.
@@ -348,15 +349,16 @@ pub(super) async fn phases(
     operation_id = "listBulkItems",
     tag = "Bulk",
     params(("bulk_id" = Uuid, Path, description = "The bulk"), ItemsQuery),
-    responses((status = 200, description = "A page of items", body = Items)),
+    responses((status = 200, description = "A page of items; with `Accept: text/csv` its rows, `Link` to the next and `x-log-position`", content((Items = "application/json"), (String = "text/csv")))),
     extensions(("x-problems" = json!(["unknown-bulk"]))),
 )]
 pub(super) async fn items(
     State(app): State<App>,
     _: Actor,
+    rows: Wanted,
     Path(text): Path<String>,
     Query(query): Query<ItemsQuery>,
-) -> Result<axum::Json<Items>, Problem> {
+) -> Result<Response, Problem> {
     let id = known(&app, &text)?;
     let phases: Vec<_> = BulkPhase::ALL.iter().map(|phase| phase.as_str()).collect();
     let limit = page_rows(query.limit.as_deref())?;
@@ -379,12 +381,98 @@ pub(super) async fn items(
         .await
         .map_err(outage)?;
     let next = next(&found.value, limit, |row| i64::from(row.item));
-    Ok(axum::Json(Items {
-        bulk_id: id.0,
-        items: found.value.into_iter().map(Item::from).collect(),
-        next,
-        position: found.position.to_string(),
-    }))
+    let items: Vec<_> = found.value.into_iter().map(Item::from).collect();
+    let position = found.position.to_string();
+    rows.page(items, "after", next, position, |items, next, position| {
+        Items {
+            bulk_id: id.0,
+            items,
+            next,
+            position,
+        }
+    })
+}
+
+/// A bulk in CSV: all of it side by side, and its filter as JSON.
+#[derive(Serialize)]
+struct Line {
+    bulk_id: Uuid,
+    status: &'static str,
+    phase: Option<&'static str>,
+    trading_date: TradingDate,
+    as_of: String,
+    filter: String,
+    time_in_force: TimeInForce,
+    reason: String,
+    proposed_by: String,
+    items: u32,
+    orders_to_cancel: u32,
+    slices: u32,
+    notional: String,
+    messages: u64,
+    message_rate_per_s: u32,
+    estimated_seconds: u64,
+    proposed_at: String,
+    approved_by: Option<String>,
+    approved_at: Option<String>,
+    stopped_by: Option<String>,
+    stopped_because: Option<String>,
+    ended_at: Option<String>,
+    version: u64,
+    planned: u32,
+    sent: u32,
+    closed: u32,
+    nothing_to_do: u32,
+    refused: u32,
+    failed: u32,
+    skipped: u32,
+    cancelled: u32,
+    items_per_s: Option<f64>,
+    estimated_seconds_left: Option<u64>,
+    estimated_end_at: Option<String>,
+}
+
+impl Line {
+    fn of(bulk: &Listed) -> Self {
+        let (what, progress) = (&bulk.what, &bulk.progress);
+        let cost = &what.cost;
+        Line {
+            bulk_id: bulk.bulk_id,
+            status: bulk.status,
+            phase: bulk.phase,
+            trading_date: what.trading_date,
+            as_of: what.as_of.clone(),
+            filter: serde_json::to_string(&what.filter).unwrap_or_default(),
+            time_in_force: what.time_in_force,
+            reason: what.reason.clone(),
+            proposed_by: what.proposed_by.clone(),
+            items: cost.items,
+            orders_to_cancel: cost.orders_to_cancel,
+            slices: cost.slices,
+            notional: cost.notional.clone(),
+            messages: cost.messages,
+            message_rate_per_s: cost.message_rate_per_s,
+            estimated_seconds: cost.estimated_seconds,
+            proposed_at: bulk.proposed_at.clone(),
+            approved_by: bulk.approved_by.clone(),
+            approved_at: bulk.approved_at.clone(),
+            stopped_by: bulk.stopped_by.clone(),
+            stopped_because: bulk.stopped_because.clone(),
+            ended_at: bulk.ended_at.clone(),
+            version: bulk.version,
+            planned: progress.planned,
+            sent: progress.sent,
+            closed: progress.closed,
+            nothing_to_do: progress.nothing_to_do,
+            refused: progress.refused,
+            failed: progress.failed,
+            skipped: progress.skipped,
+            cancelled: progress.cancelled,
+            items_per_s: progress.items_per_s,
+            estimated_seconds_left: progress.estimated_seconds_left,
+            estimated_end_at: progress.estimated_end_at.clone(),
+        }
+    }
 }
 
 /// The cursor of a list: where the proposal stands in the log.
