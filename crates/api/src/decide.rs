@@ -15,7 +15,7 @@ use squareoff_domain::position::{self, PositionEvent, Request};
 use squareoff_domain::{OrderId, PositionKey, Refusal, RequestId};
 use squareoff_store::codec::DecodeError;
 use squareoff_store::codec::LogEvent;
-use squareoff_store::{LoadError, Position, TransactError};
+use squareoff_store::{LoadError, Position, StoredEvent, TransactError};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -328,27 +328,36 @@ pub async fn first_answer<E: LogEvent>(
     stream: &str,
     request_id: RequestId,
 ) -> Result<Option<Answer<E>>, Problem> {
-    let mut answer = Answer {
-        stream: stream.to_owned(),
-        events: vec![],
-        version: 0,
-        position: Position::START,
-        replayed: true,
+    let events = events_of(app, stream, request_id).await?;
+    let Some(last) = events.last() else {
+        return Ok(None);
     };
-    let mut from = 1;
+    let decoded = events.iter().map(E::decode).collect::<Result<_, _>>();
+    Ok(Some(Answer {
+        stream: stream.to_owned(),
+        events: decoded.map_err(Problem::bug)?,
+        version: last.version,
+        position: last.position,
+        replayed: true,
+    }))
+}
+
+/// What a request put into a stream.
+pub async fn events_of(
+    app: &App,
+    stream: &str,
+    request_id: RequestId,
+) -> Result<Vec<StoredEvent>, Problem> {
+    let (mut events, mut from) = (Vec::new(), 1);
     loop {
         let page = app.store.read_stream(stream, from, PAGE).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.last() else {
+            return Ok(events);
+        };
         from = last.version + 1;
-        for stored in page
-            .iter()
-            .filter(|stored| stored.request_id == request_id.0)
-        {
-            answer.events.push(E::decode(stored).map_err(Problem::bug)?);
-            (answer.version, answer.position) = (stored.version, stored.position);
-        }
+        let of_request = |stored: &StoredEvent| stored.request_id == request_id.0;
+        events.extend(page.into_iter().filter(of_request));
     }
-    Ok((!answer.events.is_empty()).then_some(answer))
 }
 
 /// Whether the request was accepted on another stream. The log itself looks for a repetition only where the request would stand, so

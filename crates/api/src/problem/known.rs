@@ -180,6 +180,7 @@ sections! {
         "identity-incomplete" 409 "Of the identity something is not recorded": "no date-of-birth of C00042 is recorded" => "nobody can be verified without it: import the book, or close by a bulk";
         "too-many-verifications" 429 "Too many callers were not verified": "desk-asha has failed to verify a caller as C00042 3 times within 30 minutes: somebody else verifies, or wait" => "";
         "caller-not-verified" 409 "The caller is not verified": "desk-asha has verified nobody who calls as C00042: POST /v1/clients/C00042/verifications with what the caller tells" => "verify the caller";
+        "reveal-over" 409 "This look is over": "the look under this key was more than 5 minutes ago: look anew under a new key, with the reason for that" => "look anew under a new key";
         "caller-mismatch" 422 "What the caller told is not what is recorded": "PAN and date of birth are not both those of C00042; 2 attempts are left" => "ask again, or end the call";
     }
     "Of a request about somebody who may log in, in order of precedence" {

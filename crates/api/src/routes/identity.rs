@@ -4,21 +4,21 @@
 
 use super::parameter;
 use crate::auth::Actor;
-use crate::decide::{check_knowing, first_answer, is_of_another, marked, unread};
+use crate::decide::{check_knowing, events_of, is_of_another, marked, unread};
 use crate::document::values;
 use crate::extract::{IdempotencyKey, Json, Path, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::server::{App, now};
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
-use squareoff_domain::client::{ClientEvent, ClientRefusal, IdentityField, client_stream, is_pan};
+use squareoff_domain::client::{ClientRefusal, IdentityField, client_stream, is_pan};
 use squareoff_domain::{ClientCode, RequestId};
 use squareoff_identity::{NAME_LETTERS_MIN, PHONE_DIGITS, Shown, Sought, Vault};
-use squareoff_store::{Caller, Position};
+use squareoff_store::{Caller, StoredEvent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -53,6 +53,8 @@ pub struct Search {
     phone: Option<SecretString>,
 }
 
+/// Whoever lost the answer asks again at once; a look later than that is another one, with a reason and an event of its own.
+const SHOWN_AGAIN_NS: i64 = 5 * 60 * 1_000_000_000;
 /// Clients of one answer.
 const FOUND_MAX: usize = 50;
 /// Searches by name or phone of this process at a time.
@@ -295,7 +297,7 @@ async fn candidates(app: &App, vault: &Vault, sought: &By) -> Result<Vec<ClientC
     responses((status = 200, description = "Who the client is", body = Revealed)),
     extensions(("x-problems" = json!([
         "reason-missing", "reason-holds-pan", "unknown-client", "identity-not-recorded", "client-erased",
-        "event-log-behind", "identity-keys-unavailable"
+        "reveal-over", "event-log-behind", "identity-keys-unavailable"
     ]))),
 )]
 pub async fn reveal(
@@ -330,7 +332,13 @@ pub async fn reveal(
         app.directory.accepted(request_id, &stream);
         let position = match revealed.position {
             Some(position) => position,
-            None => first_position(&app, &stream, request_id).await?,
+            None => {
+                let first = first_event(&app, &stream, request_id).await?;
+                if caller.now.0.saturating_sub(first.occurred_at.0) > SHOWN_AGAIN_NS {
+                    return Err(reveal_over());
+                }
+                first.position
+            }
         };
         let fields = revealed.identity.iter();
         let shown = not_stored(&Revealed {
@@ -346,15 +354,26 @@ pub async fn reveal(
     app.keep(&actor, &asked, answer.await)
 }
 
-/// Where the event stands of a request about a client that was made before.
-pub(super) async fn first_position(
+fn reveal_over() -> Problem {
+    let minutes = SHOWN_AGAIN_NS / 60_000_000_000;
+    Problem::new(
+        StatusCode::CONFLICT,
+        "reveal-over",
+        "This look is over",
+        format!(
+            "the look under this key was more than {minutes} minutes ago: look anew under a new key, with the reason for that"
+        ),
+    )
+}
+
+/// The event of a request about a client that was made before.
+pub(super) async fn first_event(
     app: &App,
     stream: &str,
     request_id: RequestId,
-) -> Result<Position, Problem> {
-    let first = first_answer::<ClientEvent>(app, stream, request_id).await?;
-    let lost = || Problem::bug(format!("{stream} knows {request_id} but lacks it"));
-    Ok(first.ok_or_else(lost)?.position)
+) -> Result<StoredEvent, Problem> {
+    let first = events_of(app, stream, request_id).await?.pop();
+    first.ok_or_else(|| Problem::bug(format!("{stream} knows {request_id} but lacks it")))
 }
 
 pub(super) fn vault(app: &App) -> Result<Vault, Problem> {

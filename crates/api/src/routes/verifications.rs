@@ -4,7 +4,7 @@
 //! event. Under the same key nothing is compared again: the first outcome stands, and a lost answer costs no attempt.
 
 use super::identity::{
-    check_pan, first_position, not_stored, off_the_runtime, secret, secret_pan, vault,
+    check_pan, first_event, not_stored, off_the_runtime, secret, secret_pan, vault,
 };
 use super::{parameter, rfc3339};
 use crate::auth::Who;
@@ -245,7 +245,7 @@ async fn answered(
         replayed: position.is_none(),
         position: match position {
             Some(position) => position,
-            None => first_position(app, stream, request_id).await?,
+            None => first_event(app, stream, request_id).await?.position,
         },
     })
 }

@@ -10,8 +10,9 @@ use squareoff_domain::client::IdentityField;
 use squareoff_identity::{
     KeyStore, Line, MasterKeySource, PlainIdentity, RecordedBy, Vault, client_streams,
 };
-use squareoff_store::{Caller, Position};
+use squareoff_store::{Caller, Position, Streams};
 use std::path::Path;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 pub const PAN: &str = "AAAPZ0042Z";
@@ -497,4 +498,36 @@ async fn a_look_asked_again_shows_the_same_and_is_no_second_one() {
     let gone = reveal(node, "one", "called").await;
     gone.assert_problem(410, "client-erased", "C00001");
     assert_eq!(looks().await, 3);
+}
+
+/// Under its key a look would otherwise be taken again and again, for ever, and nobody would know.
+#[tokio::test]
+async fn a_look_of_some_minutes_ago_is_not_shown_again() {
+    let (desk, elsewhere) = (Desk::open().await, Desk::open().await);
+    let vault = recorded(&desk).await;
+    recorded(&elsewhere).await;
+    let why = json!({ "reason": "called" });
+    let reveal = async |desk: &Desk| {
+        let node = Node::start(desk).await;
+        answer(node.ask_as(ACTOR, "one", REVEAL, &why)).await
+    };
+    // Actor and key name the same request everywhere.
+    let named = reveal(&elsewhere).await;
+    let request_id = named.body["request_id"].as_str().unwrap();
+    let request_id = request_id.parse().unwrap();
+    let now = OffsetDateTime::now_utc() - Duration::minutes(6);
+    let by = Caller {
+        actor: ACTOR.into(),
+        request_id,
+        correlation_id: request_id,
+        epoch: 1,
+        now: Timestamp(i64::try_from(now.unix_timestamp_nanos()).unwrap()),
+    };
+    let client = "C00001".parse().unwrap();
+    let streams = Streams::new(desk.store.clone());
+    let first = vault.reveal(&streams, &client, "called", &by).await;
+    first.unwrap();
+    let late = reveal(&desk).await;
+    late.assert_problem(409, "reveal-over", "more than 5 minutes ago");
+    assert!(!late.text.contains(PAN), "{}", late.text);
 }
