@@ -1,14 +1,15 @@
 """A desk's day, by the Python client that is generated from docs/openapi.json: every call and every answer is of its types.
 
-usage: desk_day.py URL TOKEN_OF_ONE TOKEN_OF_ANOTHER
+usage: desk_day.py URL FIRST_SECRET_OF_ADMIN_KIRAN
 """
 
+import json
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
+from coming_in import come_in, enrol, key, of
 from squareoff_client import AuthenticatedClient, models
 from squareoff_client.api.audit import search_audit
 from squareoff_client.api.bulk import approve_bulk, propose_bulk, show_bulk
@@ -25,12 +26,6 @@ ENDED = {models.OrderState.FILLED, models.OrderState.CANCELED, models.OrderState
 T = TypeVar("T")
 
 
-def of(kind: type[T], answer: object) -> T:
-    """The answer, which has to be of this type."""
-    assert isinstance(answer, kind), f"{kind.__name__} was expected: {answer}"
-    return answer
-
-
 def until(what: str, look: Callable[[], T | None]) -> T:
     """Looks until there is something; the time is a guard against hanging alone."""
     began = time.monotonic()
@@ -38,10 +33,6 @@ def until(what: str, look: Callable[[], T | None]) -> T:
         assert time.monotonic() - began < PATIENCE_S, f"waited in vain for {what}"
         time.sleep(0.05)
     return found
-
-
-def key() -> str:
-    return str(uuid.uuid4())
 
 
 def day(asha: AuthenticatedClient, ravi: AuthenticatedClient) -> None:
@@ -74,6 +65,7 @@ def day(asha: AuthenticatedClient, ravi: AuthenticatedClient) -> None:
         order = of(models.OrderShown, shown)
         return order if order.status in ENDED else None
 
+    told_live(asha, accepted)
     order = until("the order's end", ended)
     assert order.status is models.OrderState.FILLED, order
     trades = of(models.TradePage, list_trades.sync(client=asha, order_id=order.order_id, at_least=order.position))
@@ -125,6 +117,21 @@ def day(asha: AuthenticatedClient, ravi: AuthenticatedClient) -> None:
     assert [(entry.actor, entry.event_type) for entry in found.audit] == [("desk-asha", "SquareOffAccepted")], found
 
 
+def told_live(asha: AuthenticatedClient, accepted: models.SquareOffAccepted) -> None:
+    """What becomes of the order is told as it happens, from where the answer left off."""
+    asked = {"topics": "orders", "after": accepted.position}
+    with asha.get_httpx_client().stream("GET", "/v1/live", params=asked, timeout=PATIENCE_S) as live:
+        assert live.status_code == 200, live.status_code
+        for line in live.iter_lines():
+            if not line.startswith("data: "):
+                continue
+            orders = json.loads(line.removeprefix("data: ")).get("orders", [])
+            shown = [models.Order.from_dict(order) for order in orders if order["order_id"] == str(accepted.order_ids[0])]
+            if any(order.status in ENDED for order in shown):
+                return
+    raise AssertionError("the live stream ended before the order")
+
+
 def rests(asha: AuthenticatedClient, positions: list[models.Position]) -> None:
     """The first of these positions on which an order can rest: it is cancelled, and the position is as it was."""
     for position in positions:
@@ -157,6 +164,9 @@ def rests(asha: AuthenticatedClient, positions: list[models.Position]) -> None:
 
 
 if __name__ == "__main__":
-    url, one, another = sys.argv[1:]
-    day(AuthenticatedClient(base_url=url, token=one), AuthenticatedClient(base_url=url, token=another))
+    url, secret = sys.argv[1:]
+    admin = come_in(url, "admin-kiran", secret)
+    people = {"desk-asha": models.RoleName.DESK, "supervisor-ravi": models.RoleName.SUPERVISOR}
+    asha, ravi = (come_in(url, account, enrol(admin, account, role)) for account, role in people.items())
+    day(asha, ravi)
     print("the day is over")

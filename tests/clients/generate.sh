@@ -30,7 +30,7 @@ cd "$folder"
 printf 'package_name_override: squareoff_client\n' > generator.yaml
 openapi-python-client generate --path "$document" --output-path squareoff_client --meta none --overwrite --config generator.yaml
 # The generator's own code is not as strict as ours; its types are what ours is checked against.
-MYPYPATH=$folder mypy --strict --follow-imports=silent "$here/desk_day.py"
+MYPYPATH=$folder mypy --strict --follow-imports=silent "$here"/*.py
 npx --no-install openapi-typescript "$document" --output schema.d.ts
 cp "$here/tour.ts" "$here/tsconfig.json" .
 npx --no-install tsc --project .

@@ -533,7 +533,7 @@ fn whatever_two_people_agree_on_can_be_turned_down_from_the_command_line_too() {
 }
 
 /// The secret stands alone on its line, indented.
-fn secret_in(said: &str) -> String {
+pub fn secret_in(said: &str) -> String {
     let mut lines = said.lines().filter_map(|line| line.strip_prefix("  "));
     let secret = lines
         .next()

@@ -194,21 +194,40 @@ impl IdempotencyKey {
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        OptionalIdempotencyKey::from_request_parts(parts, state)
+            .await?
+            .needed()
+    }
+}
+
+impl OptionalIdempotencyKey {
+    /// # Errors
+    /// `idempotency-key-missing`.
+    pub fn needed(self) -> Result<IdempotencyKey, Problem> {
+        let expected = "send an Idempotency-Key header, a new UUID for each new request";
+        self.0
+            .ok_or_else(|| unkeyed("idempotency-key-missing", expected.into()))
+    }
+}
+
+fn unkeyed(code: &'static str, detail: String) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        code,
+        "The idempotency key is missing or unusable",
+        detail,
+    )
+}
+
+/// One that is there has to be usable, whether or not it is needed.
+impl<S: Send + Sync> FromRequestParts<S> for OptionalIdempotencyKey {
+    type Rejection = Problem;
+
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let refuse = |code, detail: String| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                code,
-                "The idempotency key is missing or unusable",
-                detail,
-            )
-        };
         let mut headers = parts.headers.get_all("idempotency-key").iter();
         let Some(header) = headers.next() else {
-            return Err(refuse(
-                "idempotency-key-missing",
-                "send an Idempotency-Key header, a new UUID for each new request".into(),
-            ));
+            return Ok(OptionalIdempotencyKey(None));
         };
         let usable = |key: &&str| {
             (1..=KEY_BYTES_MAX).contains(&key.len())
@@ -220,8 +239,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let expected = || {
             format!("send one Idempotency-Key, of 1 to {KEY_BYTES_MAX} visible ASCII characters")
         };
-        key.map(|key| IdempotencyKey(key.to_owned()))
-            .ok_or_else(|| refuse("idempotency-key-invalid", expected()))
+        key.map(|key| OptionalIdempotencyKey(Some(IdempotencyKey(key.to_owned()))))
+            .ok_or_else(|| unkeyed("idempotency-key-invalid", expected()))
     }
 }
 
@@ -233,7 +252,7 @@ impl IntoParams for IdempotencyKey {
 }
 
 /// Of a request that needs the key only for a part of what can be asked.
-pub struct OptionalIdempotencyKey;
+pub struct OptionalIdempotencyKey(Option<IdempotencyKey>);
 
 impl IntoParams for OptionalIdempotencyKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {

@@ -77,10 +77,14 @@ pub fn complete(described: OpenApi) -> Value {
     let tag =
         |(name, description): &(&str, &str)| json!({ "name": name, "description": description });
     document["tags"] = TAGS.iter().map(tag).collect();
-    document["security"] = json!([{ "token": [] }]);
+    document["security"] = json!([{ "token": [] }, { "cookie": [] }]);
     let mut met = BTreeSet::new();
     for (_, _, operation) in operations_mut(&mut document) {
         add_common(operation, &mut met);
+        // None at all, which is said otherwise than that one is optional: generators make another client of it.
+        if operation.get("security").is_some() {
+            operation["security"] = json!([]);
+        }
     }
     components(&mut document, &met);
     document
@@ -231,7 +235,17 @@ fn components(document: &mut Value, met: &BTreeSet<&'static str>) {
         "RetryAfter": text("Seconds after which another try is worth it"),
     });
     document["components"]["securitySchemes"] = json!({
-        "token": { "type": "http", "scheme": "bearer", "description": "`squareoff token <actor>` prints one" },
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The access token of a log-in; where sample log-ins are allowed also what `squareoff token <actor>` prints",
+        },
+        "cookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-squareoff",
+            "description": "Of a browser's log-in; what changes something carries the log-in's `csrf_token` as `X-CSRF-Token` beside it",
+        },
     });
     let example = |code: &&str| {
         let known = known(code)?;

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 use crate::node::{Node, answer};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use squareoff_api::document::document;
 use std::collections::BTreeSet;
 use std::fs;
@@ -146,6 +146,7 @@ fn an_operation_says_what_it_does_and_its_name_is_its_own() {
             || path == "/v1/openapi.json"
             || coming_in.contains(&path.as_str());
         assert_eq!(secured, !open, "{what}");
+        assert!(secured || operation["security"] == json!([]), "{what}");
         // Whoever asks for something can be answered once: a search leaves nothing behind, and what coming in gives out is never kept.
         let keyed = operation["parameters"].as_array().into_iter().flatten();
         let keyed = keyed

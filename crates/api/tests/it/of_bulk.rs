@@ -128,6 +128,10 @@ async fn a_dry_run_says_what_it_would_be_and_appends_nothing() {
             "left_out": { "frozen": 1, "handed_back": 0, "without_contract": 0 },
         })
     );
+    // One that is sent all the same is looked at.
+    let unusable = node.request(Method::POST, "/v1/bulk").json(&body);
+    let unusable = answer(unusable.header("Idempotency-Key", "two words")).await;
+    unusable.assert_problem(400, "idempotency-key-invalid", "visible ASCII");
     assert_eq!(desk.head().await, head);
 }
 

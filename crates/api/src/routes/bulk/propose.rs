@@ -6,7 +6,7 @@ use crate::bulk::desk;
 use crate::bulk::plan::{Candidate, Close, Plan, plan};
 use crate::decide::{Answer, accepted, check_knowing};
 use crate::document::values;
-use crate::extract::{IdempotencyKey, Json, OptionalIdempotencyKey, Reason};
+use crate::extract::{Json, OptionalIdempotencyKey, Reason};
 use crate::problem::Problem;
 use crate::refusals::Asked;
 use crate::routes::{outage, rfc3339};
@@ -133,7 +133,7 @@ struct Proposed {
 pub(super) async fn propose(
     State(app): State<App>,
     actor: Actor,
-    key: Result<IdempotencyKey, Problem>,
+    key: OptionalIdempotencyKey,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     check_knowing(&app)?;
@@ -147,7 +147,7 @@ pub(super) async fn propose(
             axum::Json(dry_run(&app, date, chosen.as_of, &made, chosen.left_out)).into_response(),
         );
     }
-    let request_id = key?.request_id(&actor.0);
+    let request_id = key.needed()?.request_id(&actor.0);
     let id = BulkId(request_id.0);
     let terms = BulkTerms {
         price: BulkPrice::MarketableLimit,
