@@ -254,7 +254,7 @@ fn is_in_wal(file: &Path, page: u32, number: u64) -> bool {
         .any(|frame| frame[..4] == (number as u32).to_be_bytes())
 }
 
-pub(super) fn wait_for_lock(tries: i32) -> bool {
+fn wait_for_lock(tries: i32) -> bool {
     wait(tries, BUSY_MAX)
 }
 

@@ -4,7 +4,6 @@
 //! |---|---|---|
 //! | [`connection`] | | opens and checks the file |
 //! | [`queue`], [`writer`] | one | group commit: drains the queue, one durable transaction per batch |
-//! | [`turn`] | the writer's | lets the processes that append take turns |
 //! | [`reader`] | the runtime's blocking ones | reads on a bounded pool of connections |
 //! | [`tail`] | one | sees what other processes append, while somebody subscribes |
 //! | [`mod@check`], [`mod@backup`] | the caller's | what an operator asks of a log's file |
@@ -19,7 +18,6 @@ mod connection;
 mod queue;
 mod reader;
 mod tail;
-mod turn;
 mod writer;
 
 pub use backup::{BackupError, MANIFEST_NAME, Manifest, backup, restore};
@@ -34,7 +32,6 @@ use std::path::Path;
 use std::sync::Arc;
 use tail::Tail;
 use tokio::sync::watch;
-use turn::Turn;
 
 /// Name of the log's file in its folder.
 pub const FILE_NAME: &str = "events.db";
@@ -81,7 +78,6 @@ impl Embedded {
         .map_err(io)?;
         let queue = queue::start(
             connection::connect(&file, Role::Writer).map_err(sqlite)?,
-            Turn::open(&file).map_err(io)?,
             head,
         )
         .map_err(io)?;

@@ -4,7 +4,6 @@
 //! later than the first of them: a batch waits that moment for as many as were answered last, and never when that was one.
 
 use super::tail::tell;
-use super::turn::Turn;
 use super::writer::Writer;
 use crate::entry::Draft;
 use crate::{AppendError, Appended, NewEvent, Position};
@@ -96,13 +95,12 @@ impl Queue {
 
 pub(super) fn start(
     connection: Connection,
-    turn: Turn,
     head: Arc<watch::Sender<Position>>,
 ) -> std::io::Result<Queue> {
     let (requests, queue) = mpsc::channel(QUEUE_REQUESTS_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
     let failed = Arc::new(OnceLock::new());
-    let writer = Writer::new(connection, turn, failed.clone());
+    let writer = Writer::new(connection, failed.clone());
     let queued = bytes.clone();
     std::thread::Builder::new()
         .name("store-writer".into())

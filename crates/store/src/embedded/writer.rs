@@ -10,7 +10,6 @@
 use super::connection::is_busy;
 use super::queue::{Answer, Request};
 use super::reader::{self, corrupt, integer, position};
-use super::turn::Turn;
 use crate::entry::{self, Draft, NO_PREVIOUS};
 use crate::{AppendError, Appended, Position, StoredEvent};
 use lru::LruCache;
@@ -29,7 +28,6 @@ const CLOCK_BEHIND_NS: i64 = 1_000_000_000;
 
 pub(super) struct Writer {
     connection: Connection,
-    turn: Turn,
     ends: LruCache<Arc<str>, End>,
     last: Last,
     /// As of our last transaction; `None` when nothing known is to be trusted.
@@ -74,10 +72,9 @@ impl From<rusqlite::Error> for Failure {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, turn: Turn, failed: Arc<OnceLock<String>>) -> Self {
+    pub(super) fn new(connection: Connection, failed: Arc<OnceLock<String>>) -> Self {
         Writer {
             connection,
-            turn,
             ends: LruCache::new(ENDS_MAX),
             last: Last::default(),
             data_version: None,
@@ -122,7 +119,13 @@ impl Writer {
     }
 
     fn transact(&mut self, batch: &mut [Request]) -> Result<Vec<Answer>, Failure> {
-        self.begin()?;
+        self.execute("begin immediate").map_err(|error| {
+            if is_busy(&error) {
+                Failure::Busy
+            } else {
+                error.into()
+            }
+        })?;
         self.refresh()?;
         let recorded_at = self.recorded_at(now());
         let answers = batch
@@ -136,17 +139,6 @@ impl Writer {
                 _ => Failure::Unknown(error.to_string()),
             })?;
         Ok(answers)
-    }
-
-    fn begin(&self) -> Result<(), Failure> {
-        let _turn = self.turn.take().ok_or(Failure::Busy)?;
-        self.execute("begin immediate").map_err(|error| {
-            if is_busy(&error) {
-                Failure::Busy
-            } else {
-                error.into()
-            }
-        })
     }
 
     /// Looks whether somebody else has committed since; then what is known is carried over what came.
@@ -400,8 +392,7 @@ mod tests {
     fn writer(folder: &tempfile::TempDir) -> Writer {
         let file = folder.path().join("events.db");
         prepare(&file).unwrap();
-        let turn = Turn::open(&file).unwrap();
-        Writer::new(connect(&file, Role::Writer).unwrap(), turn, Arc::default())
+        Writer::new(connect(&file, Role::Writer).unwrap(), Arc::default())
     }
 
     fn request(stream: &str, expected: u64, id: u128, bytes: usize) -> Request {
@@ -503,20 +494,6 @@ mod tests {
         assert_eq!(refused, [Err(AppendError::Overloaded)]);
         other.execute("rollback").unwrap();
         assert!(ours.commit(&mut [request("s", 0, 1, 10)])[0].is_ok());
-    }
-
-    #[test]
-    fn whoever_waits_for_the_lock_has_the_next_turn() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut ours, other) = (writer(&folder), writer(&folder));
-        other.execute("begin immediate").unwrap();
-        let waiting = std::thread::spawn(move || ours.commit(&mut [request("s", 0, 1, 10)]));
-        while other.turn.is_free() {
-            std::thread::yield_now();
-        }
-        other.execute("rollback").unwrap();
-        assert!(waiting.join().unwrap()[0].is_ok());
-        assert!(other.turn.is_free());
     }
 
     #[test]
