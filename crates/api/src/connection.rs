@@ -20,6 +20,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -104,25 +105,35 @@ impl Accepting {
     }
 }
 
-/// Returns when nothing has been under way for so long. hyper's own limit begins when it knows which HTTP it is, for a peer that says
-/// nothing never, and HTTP/2 has none.
-async fn idle(mut under_way: watch::Receiver<usize>, for_so_long: Duration) {
-    // The count lives as long as the connection.
-    while under_way.wait_for(|count| *count == 0).await.is_ok() {
-        let begun = under_way.wait_for(|count| *count > 0);
-        if tokio::time::timeout(for_so_long, begun).await.is_err() {
-            return;
+/// The requests of a connection.
+#[derive(Default)]
+struct Asked {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Asked {
+    /// Returns when nothing was under way for so long, at most twice as long. hyper's own limit begins when it knows which HTTP it is, for
+    /// a peer that says nothing never, and HTTP/2 has none. Looked at now and then: a request should not pay for a timer.
+    async fn idle(&self, for_so_long: Duration) {
+        loop {
+            let before = self.begun.load(Ordering::Acquire);
+            tokio::time::sleep(for_so_long).await;
+            let begun = self.begun.load(Ordering::Acquire);
+            if begun == before && self.ended.load(Ordering::Acquire) == begun {
+                return;
+            }
         }
     }
 }
 
-/// Counts a request of a connection as long as it lives.
-struct UnderWay(watch::Sender<usize>);
+/// A request of a connection as long as it lives.
+struct UnderWay(Arc<Asked>);
 
 impl UnderWay {
-    fn begin(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        UnderWay(count.clone())
+    fn begin(asked: &Arc<Asked>) -> Self {
+        asked.begun.fetch_add(1, Ordering::AcqRel);
+        UnderWay(Arc::clone(asked))
     }
 
     fn until_end(self, body: Body) -> impl hyper::body::Body<Data = Bytes, Error = axum::Error> {
@@ -135,7 +146,7 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.ended.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -168,13 +179,14 @@ impl Connection {
             bounds,
             mut stopping,
         } = self;
-        let (under_way, counted) = watch::channel(0);
+        let asked = Arc::<Asked>::default();
+        let counted = Arc::clone(&asked);
         let answer = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
-            let asked = UnderWay::begin(&under_way);
+            let under_way = UnderWay::begin(&counted);
             let answer = router.clone().oneshot(request.map(Body::new));
             // It is under way until its answer's last byte is taken: a live stream is one for hours.
-            async move { Ok::<_, Infallible>(answer.await?.map(|body| asked.until_end(body))) }
+            async move { Ok::<_, Infallible>(answer.await?.map(|body| under_way.until_end(body))) }
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -201,7 +213,7 @@ impl Connection {
                     tracing::debug!(%error, %peer, "a connection broke");
                 }
             }
-            () = idle(counted, bounds.head_max) => {
+            () = asked.idle(bounds.head_max) => {
                 tracing::debug!(%peer, "a peer asked nothing for too long");
                 // HTTP/2 says so, so that what is asked at this moment is asked again elsewhere; a head that is half there is cut off.
                 connection.as_mut().graceful_shutdown();
