@@ -78,7 +78,8 @@ pub struct Bounds {
     pub connections_max: usize,
     /// A peer that does not finish its TLS handshake holds a place for so long.
     pub handshake_max: Duration,
-    /// From a connection's beginning, or its last answer, until the next request's head is whole.
+    /// From a connection's beginning, or its last answer, until the next request's head is whole; with HTTP/2 up to twice as long from the
+    /// latter.
     pub head_max: Duration,
     /// From the first byte of a body to its last.
     pub body_max: Duration,

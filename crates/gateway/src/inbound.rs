@@ -7,6 +7,7 @@
 //! 4. What the venue never received is sent again only while it is fresh and still wanted; otherwise it is recorded as not delivered,
 //!    before the gap is filled over it.
 
+use crate::dispatch::{PutOff, dispatches, were_dispatched};
 use crate::index::{Index, Known, Named, Role};
 use crate::record::{Fact, Held, RecordError, Recorder, now};
 use crate::recovery::{self, Recovery};
@@ -24,10 +25,6 @@ use squareoff_fix::{Application, Inbound, NotRecorded, Record, Resend, SentRecor
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-
-/// How long it may be put off that an order was sent. A venue on the other side of a street answers within a millisecond or two; what
-/// one further away takes longer to say, is then recorded by itself.
-const ANSWERED_WITHIN: Duration = Duration::from_millis(5);
 
 pub struct Inbounds {
     pub venue: Venue,
@@ -51,14 +48,6 @@ pub struct Inbounds {
     /// Of what goes out over this session.
     pub throttle: Arc<Mutex<Throttle>>,
     pub put_off: PutOff,
-}
-
-/// That orders were sent, not yet recorded: the venue's answer mostly comes within a moment, and goes into the log with it, as one
-/// append instead of two. Until then the journal knows.
-#[derive(Default)]
-pub struct PutOff {
-    facts: Vec<Fact>,
-    until: Option<tokio::time::Instant>,
 }
 
 /// What one message of the venue is.
@@ -146,16 +135,12 @@ impl Application for Inbounds {
         }
         let batch = batch.iter().map(|record| (record.id.as_str(), record.seq));
         let facts = dispatches(&self.recorder, &self.index, batch);
-        if !facts.is_empty() {
-            let until = tokio::time::Instant::now() + ANSWERED_WITHIN;
-            self.put_off.until.get_or_insert(until);
-            self.put_off.facts.extend(facts);
-        }
+        self.put_off.put_off(facts);
         Ok(())
     }
 
     fn due_at(&self) -> Option<tokio::time::Instant> {
-        self.put_off.until
+        self.put_off.until()
     }
 
     async fn due(&mut self) -> Result<(), NotRecorded> {
@@ -189,10 +174,10 @@ impl Application for Inbounds {
                     generation,
                     "the session's sequence numbers start at 1 again; what the venue had not delivered is lost"
                 );
-                self.take_in(&mut Told::default()).await?;
                 self.generation = generation;
                 self.sent.clear();
                 self.recovery().is_renumbered = true;
+                self.take_in(&mut Told::default()).await?;
                 Ok(self.doubt_unanswered().await?)
             }
         }
@@ -228,12 +213,12 @@ impl Inbounds {
         let tells = !facts.is_empty();
         reached(Point::BeforeAppend, tells).await;
         // What was put off stays so until it is in the log: it does not come again.
-        let facts = self.put_off.facts.iter().cloned().chain(facts);
+        let facts = self.put_off.facts().iter().cloned().chain(facts);
         // At once, so that they share a commit.
         let recorded = tokio::join!(self.recorder.record(facts), self.recorder.hold(held));
         recorded.0.and(recorded.1)?;
         let sent = std::mem::take(&mut self.put_off);
-        were_dispatched(&self.recorder, &self.index, &sent.facts);
+        were_dispatched(&self.recorder, &self.index, sent.facts());
         reached(Point::AfterAppend, tells).await;
         self.recorder.market(market).await
     }
@@ -465,49 +450,6 @@ fn may_still_be_placed(status: OrderStatus) -> bool {
         | OrderStatus::Rejected
         | OrderStatus::NotDelivered => false,
     }
-}
-
-/// Records that orders were sent. The index has it at once: whoever asks which were must not miss what is still to be read of the log.
-///
-/// # Errors
-/// [`RecordError::Fact`] when the log did not take it.
-pub async fn record_dispatches(
-    recorder: &Recorder,
-    index: &Mutex<Index>,
-    facts: Vec<Fact>,
-) -> Result<(), RecordError> {
-    recorder.record(facts.iter().cloned()).await?;
-    were_dispatched(recorder, index, &facts);
-    Ok(())
-}
-
-fn were_dispatched(recorder: &Recorder, index: &Mutex<Index>, facts: &[Fact]) {
-    let session = recorder.session_name();
-    let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-    for (order, _) in facts {
-        index.dispatched(order.order_id, &session);
-    }
-}
-
-/// That these orders are in the journal, where the log does not know it yet. Cancels and replaces say nothing: their request is
-/// enough.
-pub fn dispatches<'a>(
-    recorder: &Recorder,
-    index: &Mutex<Index>,
-    batch: impl Iterator<Item = (&'a str, u64)>,
-) -> Vec<Fact> {
-    let index = index.lock().unwrap_or_else(PoisonError::into_inner);
-    let fact = |(id, sequence)| {
-        let named = index.find_text(id)?;
-        let is_new = named.is_new_order() && !index.is_dispatched(named.order.order_id);
-        let report = Report::Dispatched {
-            cl_ord_id: named.cl_ord_id,
-            session: recorder.session_name(),
-            sequence,
-        };
-        is_new.then_some((named.order, report))
-    };
-    batch.filter_map(fact).collect()
 }
 
 /// Where a test may let the gateway die, when what came tells of an order.

@@ -21,6 +21,7 @@
 mod connection;
 mod copy;
 mod days;
+mod dispatch;
 mod inbound;
 mod index;
 mod lanes;

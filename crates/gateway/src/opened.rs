@@ -2,7 +2,8 @@
 //! kept connected and said to be ready. Called by [`crate::run`].
 
 use crate::connection::Connection;
-use crate::inbound::{self, Inbounds, PutOff};
+use crate::dispatch::{PutOff, dispatched};
+use crate::inbound::Inbounds;
 use crate::index::Index;
 #[cfg(feature = "testing")]
 use crate::packets;
@@ -165,8 +166,7 @@ pub async fn backfill(
     let mut sent = Sent::default();
     for batch in journaled.chunks(BACKFILL) {
         let records = || batch.iter().map(|(id, seq)| (id.as_str(), *seq));
-        let facts = inbound::dispatches(recorder, index, records());
-        inbound::record_dispatches(recorder, index, facts).await?;
+        dispatched(recorder, index, records()).await?;
         records().for_each(|(id, seq)| sent.push(seq, id));
     }
     Ok(sent)

@@ -12,7 +12,8 @@
 //! 3. The number of the last message is kept after the log has it, and the download begins behind it.
 //! 4. A cancel or a change waits for its order's number.
 
-use crate::inbound::{dispatches, doubt_unanswered, record_dispatches};
+use crate::dispatch::dispatched;
+use crate::inbound::doubt_unanswered;
 use crate::index::{Index, Named};
 use crate::record::{Fact, RecordError, Recorder};
 use squareoff_domain::position::{
@@ -269,8 +270,7 @@ impl Engine {
         let sent = records
             .iter()
             .map(|record| (record.id.as_str(), record.seq));
-        let facts = dispatches(&self.recorder, &self.index, sent);
-        Ok(record_dispatches(&self.recorder, &self.index, facts).await?)
+        Ok(dispatched(&self.recorder, &self.index, sent).await?)
     }
 
     /// `None`: it is about an order whose number is not known yet.

@@ -13,6 +13,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
 use super::faults::{self, Point};
 use super::{
@@ -159,7 +160,7 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
             app,
             ..
         } = &mut *self.endpoint;
-        let due_at = app.due_at();
+        let due = app.due_at().map(tokio::time::sleep_until);
         let room = self.waiting.len() < WAITING_BYTES_HIGH;
         let sleep = session.deadline().map(|deadline| {
             let nanos = u64::try_from(deadline.since(clock())).unwrap_or(0);
@@ -176,8 +177,8 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
             () = std::future::ready(()), if !self.resends.is_empty() && room => Event::Resend,
             read = self.reader.read_buf(&mut self.decoder.buffer) => Event::Read(read),
             n = outbound.recv_many(taken, OUTBOUND_BATCH_MAX), if takes => Event::Taken(n),
-            () = async { match due_at { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => Event::Due,
-            () = async { match sleep { Some(sleep) => sleep.await, None => std::future::pending().await } } => Event::Time,
+            () = over(due) => Event::Due,
+            () = over(sleep) => Event::Time,
         }
     }
 
@@ -387,6 +388,14 @@ impl<'a, A: Application, S: AsyncRead + AsyncWrite + Send> Link<'a, A, S> {
         let mut rest = [0; 4096];
         let drained = async { while matches!(self.reader.read(&mut rest).await, Ok(1..)) {} };
         let _ = tokio::time::timeout(CLOSE_TIME_LIMIT, drained).await;
+    }
+}
+
+/// None never is.
+async fn over(sleep: Option<Sleep>) {
+    match sleep {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -103,7 +103,7 @@ pub trait Application: Send {
         batch: &[SentRecord],
     ) -> impl Future<Output = Result<(), NotRecorded>> + Send;
 
-    /// When [`Application::due`] is to be called though nothing comes; asked after each callback.
+    /// When [`Application::due`] is to be called though nothing comes; asked whenever the connection waits.
     fn due_at(&self) -> Option<Instant> {
         None
     }

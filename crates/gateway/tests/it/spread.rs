@@ -175,9 +175,9 @@ async fn more_or_fewer_sessions_send_nothing_twice_and_lose_nothing() {
             never_came.push(id);
         }
     }
-    // Killed between journal and socket, and started without that session: nobody here knows, and the venue does not have it. At most
-    // what was under way at each kill.
-    assert!(never_came.len() <= 5 * 3, "{never_came:?}");
+    // Killed between journal and socket, and started without that session, which comes twice: nobody here knows, and the venue does not
+    // have it. At most what was under way then.
+    assert!(never_came.len() <= 2 * 3, "{never_came:?}");
     let went = spread.went();
     let there = orders.iter().filter(|(_, id)| !never_came.contains(&id));
     for (key, id) in there {
