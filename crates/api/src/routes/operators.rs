@@ -169,7 +169,7 @@ async fn enrol(
     };
     let request_id = key.request_id(&actor.0);
     // There is nobody yet whom one could have seen.
-    let asked = Asked::of(&app, &actor, request_id, &operator, IfMatch(None), visit).await?;
+    let asked = About::of(&app, &actor, request_id, &operator, IfMatch(None), visit).await?;
     let given = access(&app)?.enrol(person, asked.by()).await;
     let given = asked.done(&app, given)?;
     Ok((StatusCode::CREATED, handed_over(&operator, &given)).into_response())
@@ -194,7 +194,7 @@ async fn change_role(
     Json(body): Json<ChangeRole>,
 ) -> Result<Response, Problem> {
     let operator = parameter("operator", &operator)?;
-    let asked = Asked::about(&app, &asking, &operator, visit).await?;
+    let asked = About::about(&app, &asking, &operator, visit).await?;
     let replayed = access(&app)?
         .change_role(&operator, body.role, body.reason.0, asked.by())
         .await;
@@ -220,7 +220,7 @@ async fn disable(
     Json(body): Json<Because>,
 ) -> Result<Response, Problem> {
     let operator = parameter("operator", &operator)?;
-    let asked = Asked::about(&app, &asking, &operator, visit).await?;
+    let asked = About::about(&app, &asking, &operator, visit).await?;
     let replayed = access(&app)?
         .disable(&operator, body.reason.0, asked.by())
         .await;
@@ -246,7 +246,7 @@ async fn reinstate(
     Json(body): Json<Because>,
 ) -> Result<Response, Problem> {
     let operator = parameter("operator", &operator)?;
-    let asked = Asked::about(&app, &asking, &operator, visit).await?;
+    let asked = About::about(&app, &asking, &operator, visit).await?;
     let replayed = access(&app)?
         .reinstate(&operator, body.reason.0, asked.by())
         .await;
@@ -274,7 +274,7 @@ async fn reset(
     Json(body): Json<Because>,
 ) -> Result<Response, Problem> {
     let operator = parameter("operator", &operator)?;
-    let asked = Asked::about(&app, &asking, &operator, visit).await?;
+    let asked = About::about(&app, &asking, &operator, visit).await?;
     let given = access(&app)?
         .reset(&operator, body.reason.0, asked.by())
         .await;
@@ -302,13 +302,13 @@ fn handed_over(operator: &OperatorId, given: &Given) -> Response {
 }
 
 /// A request about somebody, and what its caller saw of them.
-struct Asked {
+struct About {
     stream: String,
     caller: Caller,
     seen: Option<(Person, u64)>,
 }
 
-impl Asked {
+impl About {
     async fn about(
         app: &App,
         asking: &Asking,
@@ -344,7 +344,7 @@ impl Asked {
             epoch: visit.epoch,
             now: visit.now,
         };
-        Ok(Asked {
+        Ok(About {
             stream,
             caller,
             seen,

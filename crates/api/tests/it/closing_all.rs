@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, key, nifty, reliance};
 use crate::identity::{PAN, recorded};
-use crate::node::{ACTOR, Answer, Node, SECOND, answer, settings, with};
+use crate::node::{ACTOR, Answer, Node, SECOND, answer, limited, settings, with};
 use serde_json::{Value, json};
 use squareoff_domain::{PositionKey, Product, Venue};
 use uuid::Uuid;
@@ -273,12 +273,7 @@ async fn who_is_verified_no_more_hears_the_first_answer_and_closes_nothing_new()
 #[tokio::test]
 async fn what_is_worth_more_than_one_person_may_place_waits_and_the_rest_does_not() {
     let desk = Desk::open().await;
-    let limited = squareoff_api::Settings {
-        // Twenty units at the reference price.
-        approval_notional: Some(20_000_000),
-        ..settings()
-    };
-    let node = Node::with(&desk, limited).await;
+    let node = Node::with(&desk, limited()).await;
     let expected = |dry: bool| {
         let waits = |(stream, outcome, orders): (String, String, Vec<u64>)| {
             let above = orders.iter().sum::<u64>() > 20;

@@ -1,7 +1,7 @@
 //! Lists of orders and trades: newest first, page by page, with their filters.
 
 use crate::desk::{DATE, Desk, key, nifty, reliance};
-use crate::node::{Node, answer, close_all, settings};
+use crate::node::{Node, answer, close_all, limited};
 use crate::people::Somebody;
 use crate::readable::{Readable, assert_time, list, text};
 use reqwest::Method;
@@ -355,11 +355,7 @@ async fn orders_and_trades_are_listed_oldest_first_too_while_more_come() {
 #[tokio::test]
 async fn every_list_of_rows_is_one_in_csv_too() {
     let desk = Desk::open().await;
-    let limited = squareoff_api::Settings {
-        approval_notional: Some(20_000_000),
-        ..settings()
-    };
-    let readable = Readable::under(&desk, limited).await;
+    let readable = Readable::under(&desk, limited()).await;
     let node = &readable.node;
     for (report, execution) in [("NSE-9001", Some(("RELIANCE", 5))), ("NSE-9002", None)] {
         desk.suspend(report, execution).await;

@@ -226,6 +226,14 @@ pub fn settings() -> Settings {
     }
 }
 
+/// Two thousand rupees are what one person may place: twenty units at the reference price.
+pub fn limited() -> Settings {
+    Settings {
+        approval_notional: Some(20_000_000),
+        ..settings()
+    }
+}
+
 /// A read database that is not there.
 pub fn nowhere() -> Database {
     Database::from_url("postgres://nobody@127.0.0.1:1/nothing").unwrap()

@@ -3,7 +3,7 @@
 use crate::bulk_work::Worker;
 use crate::desk::{DATE, Desk, PATIENCE, key, nifty, reliance};
 use crate::listening::Listener;
-use crate::node::{ACTOR, Answer, Node, SECOND, answer, close_all, settings, with};
+use crate::node::{ACTOR, Answer, Node, SECOND, answer, close_all, limited, settings, with};
 use crate::readable::{Readable, list, text};
 use futures::future::join;
 use reqwest::Method;
@@ -14,16 +14,6 @@ use squareoff_store::{Delivery, Position, StoredEvent, Streams};
 use uuid::Uuid;
 
 const NOTHING: Value = Value::Null;
-/// Two thousand rupees: twenty units at the reference price.
-const LIMIT: u64 = 20_000_000;
-
-fn limited() -> squareoff_api::Settings {
-    squareoff_api::Settings {
-        approval_notional: Some(LIMIT),
-        ..settings()
-    }
-}
-
 async fn node(desk: &Desk) -> Node {
     Node::with(desk, limited()).await
 }

@@ -1,7 +1,7 @@
 //! Who may do what: every route with every role, what is somebody else's, and the second person.
 
 use crate::desk::{Desk, key, nifty};
-use crate::node::{ACTOR, Answer, Node, answer, close_all, position_path, settings, with};
+use crate::node::{ACTOR, Answer, Node, answer, close_all, limited, position_path, with};
 use crate::readable::{Readable, list};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -285,12 +285,7 @@ async fn told((request, named): (RequestBuilder, String)) -> (u16, String) {
 #[tokio::test]
 async fn what_is_somebody_elses_answers_as_what_does_not_exist() {
     let desk = Desk::open().await;
-    let limited = squareoff_api::Settings {
-        // Twenty units of theirs: what is more waits for a second person.
-        approval_notional: Some(20_000_000),
-        ..settings()
-    };
-    let readable = Readable::under(&desk, limited).await;
+    let readable = Readable::under(&desk, limited()).await;
     let node = &readable.node;
     let waits = with(&close_all(&others()), &[("quantity", json!(100))]);
     let waits = answer(node.square_off(&waits)).await;
