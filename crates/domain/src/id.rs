@@ -2,7 +2,7 @@
 
 use crate::time::TradingDate;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use thiserror::Error;
 use uuid::Uuid;
@@ -144,7 +144,8 @@ impl OrderId {
     /// The id of slice `index` (from 0) of an accepted request: the same request always names the same orders of a position, and two
     /// positions never share one, even if they were asked under one id.
     pub fn of_slice(position: &PositionKey, request: RequestId, index: u32) -> Self {
-        let name = format!("{}/{index}", position.stream());
+        let mut name = position.stream();
+        write!(name, "/{index}").expect("a string takes all");
         OrderId(Uuid::new_v5(&request.0, name.as_bytes()))
     }
 

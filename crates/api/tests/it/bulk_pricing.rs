@@ -62,7 +62,7 @@ async fn an_order_refused_at_a_price_of_yesterday_is_asked_for_again_at_todays()
     tell_contracts_anew(&desk).await;
     venue.answer("RELIANCE", Answer::Fill);
     let orders = desk.position(&reliance()).await.orders;
-    let (order, _) = orders.first_key_value().unwrap();
+    let (order, _) = orders.iter().next().unwrap();
     let rejected = Execution::Rejected {
         code: 99,
         text: "outside the price band".into(),

@@ -489,7 +489,7 @@ async fn a_pause_stops_new_items_and_an_abort_skips_the_rest() {
         )
     }) {
         let orders = position(&desk, &key).await.orders;
-        let (order, state) = orders.first_key_value().unwrap();
+        let (order, state) = orders.iter().next().unwrap();
         desk.fill(
             &key,
             *order,

@@ -6,7 +6,8 @@ use super::order::{CancelState, Ended, Order, Origin, Replace, ReplaceState};
 use super::record::{bod_contradiction, execution_contradiction};
 use super::state::{Asked, Booked, Confirmation, Corrected, Position};
 use crate::amount::{NetQuantity, Quantity};
-use crate::id::{OrderId, PositionKey};
+use crate::id::{ExecutionKey, OrderId, PositionKey};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[must_use]
@@ -32,15 +33,14 @@ pub fn apply(position: &mut Position, event: &PositionEvent) {
         PositionEvent::PrimaryTradeApplied(trade) => {
             position.key.get_or_insert_with(|| trade.key.clone());
             let (side, quantity, price) = (trade.side, trade.quantity, trade.price);
-            let number = next_number(position);
             let booked = Booked {
                 order: None,
                 side,
                 quantity,
                 price,
-                number,
+                number: next_number(position),
             };
-            position.executions.insert(trade.execution.clone(), booked);
+            keep(position, &trade.execution, booked);
             settle(position);
         }
         PositionEvent::ExternalOrderObserved(observed) => observe(position, observed),
@@ -97,7 +97,7 @@ pub fn apply(position: &mut Position, event: &PositionEvent) {
                 .corrections
                 .entry(told.execution.clone())
                 .or_default();
-            let of_instant = |(key, to): &(&crate::ExecutionKey, &Corrected)| {
+            let of_instant = |(key, to): &(&ExecutionKey, &Corrected)| {
                 to.at == told.at && **key != told.correction
             };
             let corrected = Corrected {
@@ -272,18 +272,16 @@ fn observe(position: &mut Position, observed: &ExternalOrderObserved) {
 }
 
 fn book(position: &mut Position, executed: &Executed) {
-    let key = executed.execution.clone();
-    // A trade that the primary told before keeps its place.
-    let before = position.executions.get(&key).map(|booked| booked.number);
-    let number = before.unwrap_or_else(|| next_number(position));
+    let key = &executed.execution;
     let booked = Booked {
         order: Some(executed.order_id),
         side: executed.side,
         quantity: executed.quantity,
         price: executed.price,
-        number,
+        number: next_number(position),
     };
-    let again = position.executions.insert(key, booked).is_some();
+    let again = keep(position, key, booked);
+    let anew = again || position.busted.contains(key) || position.corrections.contains_key(key);
     on(position, executed.order_id, |order| {
         // A fill before its acknowledgement implies it.
         acknowledge(order);
@@ -294,15 +292,30 @@ fn book(position: &mut Position, executed: &Executed) {
             let at = Quantity::new(executed.venue_cumulative).unwrap_or(Quantity::MAX);
             order.done_at = order.done_at.max(Some(at));
         }
+        if !anew {
+            order.cumulative = order.cumulative.plus(executed.quantity);
+        }
     });
-    let key = &executed.execution;
-    if again || position.busted.contains(key) || position.corrections.contains_key(key) {
-        return settle(position);
+    if anew {
+        settle(position);
+    } else {
+        position.net = position.net.plus(signed(executed.quantity, executed.side));
     }
-    position.net = position.net.plus(signed(executed.quantity, executed.side));
-    on(position, executed.order_id, |order| {
-        order.cumulative = order.cumulative.plus(executed.quantity);
-    });
+}
+
+/// Books an execution; whether it was booked before, in which case it keeps its place among the others.
+fn keep(position: &mut Position, key: &ExecutionKey, mut booked: Booked) -> bool {
+    match position.executions.entry(key.clone()) {
+        Entry::Vacant(entry) => {
+            entry.insert(booked);
+            false
+        }
+        Entry::Occupied(mut entry) => {
+            booked.number = entry.get().number;
+            entry.insert(booked);
+            true
+        }
+    }
 }
 
 /// Sums anew what is live: net and every order's cumulative quantity.
@@ -317,7 +330,7 @@ fn settle(position: &mut Position) {
         }
     }
     position.net = net;
-    for (id, order) in &mut position.orders {
+    for (id, order) in position.orders.iter_mut() {
         let executed = cumulative.get(id).copied().unwrap_or_default();
         order.cumulative = order.prior.plus(executed);
     }

@@ -15,6 +15,7 @@ mod decide;
 mod event;
 mod evolve;
 mod order;
+mod orders;
 mod profit;
 mod record;
 mod refusal;
@@ -30,7 +31,8 @@ pub use decide::{Context, MAX_REPLACES_PER_ORDER, MAX_SLICES, Request, decide, p
 pub use event::*;
 pub use evolve::{apply, evolve};
 pub use order::{CancelState, Ended, Order, OrderStatus, Origin, Replace, ReplaceState};
-pub use profit::Profit;
+pub use orders::Orders;
+pub use profit::{Netting, Profit};
 pub use record::{record, record_all};
 pub use refusal::Refusal;
 pub use report::{Execution, ExecutionReport, Report, UNKNOWN_ORDER};

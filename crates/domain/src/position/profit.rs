@@ -4,7 +4,8 @@
 //! Exact: what is realized and the cost of what is open always add up to the cash that flowed, whatever was rounded between them.
 
 use super::state::Position;
-use crate::amount::{Money, Price};
+use crate::amount::{Money, Price, Quantity};
+use crate::id::Side;
 
 /// In 1/10,000 rupee. Brokerage, taxes and charges are not in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,22 +23,44 @@ pub struct Profit {
 impl Position {
     /// `mark` is the price that the open quantity could be closed at.
     pub fn profit(&self, mark: Option<Price>) -> Profit {
-        let mut book = Book::default();
-        book.trade(self.bod.0, self.bod_average_price);
-        let mut profit = Profit::default();
+        self.netting().profit(mark)
+    }
+
+    /// The position's trades as they stand, netted in the order of booking.
+    pub fn netting(&self) -> Netting {
+        let mut netting = Netting::default();
+        netting.book.trade(self.bod.0, self.bod_average_price);
         for (_, trade) in self.trades() {
-            let quantity = trade.live_quantity();
-            let side = match trade.side {
-                crate::id::Side::Buy => &mut profit.bought,
-                crate::id::Side::Sell => &mut profit.sold,
-            };
-            *side = side.saturating_add(quantity.units());
-            let units = i64::try_from(quantity.units()).unwrap_or(i64::MAX);
-            book.trade(units.saturating_mul(trade.side.sign()), trade.price);
+            netting.add(trade.side, trade.live_quantity(), trade.price);
         }
-        profit.realized = Money::saturating(book.realized);
-        profit.average_price = book.average_price();
-        profit.unrealized = match mark {
+        netting
+    }
+}
+
+/// What profit is made of. Who keeps it while trades are booked need not look at all of them again for each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Netting {
+    book: Book,
+    bought: u64,
+    sold: u64,
+}
+
+impl Netting {
+    /// Takes in a trade that is booked behind the others.
+    pub fn add(&mut self, side: Side, quantity: Quantity, price: Price) {
+        let turnover = match side {
+            Side::Buy => &mut self.bought,
+            Side::Sell => &mut self.sold,
+        };
+        *turnover = turnover.saturating_add(quantity.units());
+        let units = i64::try_from(quantity.units()).unwrap_or(i64::MAX);
+        self.book.trade(units.saturating_mul(side.sign()), price);
+    }
+
+    /// As [`Position::profit`].
+    pub fn profit(&self, mark: Option<Price>) -> Profit {
+        let Netting { book, bought, sold } = self;
+        let unrealized = match mark {
             Some(mark) => Some(Money::saturating(
                 i128::from(mark.0)
                     .saturating_mul(book.open)
@@ -46,12 +69,18 @@ impl Position {
             None if book.open == 0 => Some(Money::default()),
             None => None,
         };
-        profit
+        Profit {
+            average_price: book.average_price(),
+            realized: Money::saturating(book.realized),
+            unrealized,
+            bought: *bought,
+            sold: *sold,
+        }
     }
 }
 
 /// Signed: a short position has a negative quantity and a negative cost.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Book {
     open: i128,
     /// Cash that the open quantity cost.

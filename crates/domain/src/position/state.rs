@@ -2,6 +2,7 @@
 
 use super::event::{Change, Outcome, SquareOffTerms};
 use super::order::Order;
+use super::orders::Orders;
 use crate::amount::{NetQuantity, Price, Quantity};
 use crate::id::{ClOrdId, ExecutionKey, OrderId, PositionKey, RequestId, Side};
 use crate::time::Timestamp;
@@ -17,7 +18,7 @@ pub struct Position {
     pub bod_loaded: bool,
     /// N: BOD and every live execution, ours and others'.
     pub net: NetQuantity,
-    pub orders: BTreeMap<OrderId, Order>,
+    pub orders: Orders,
     pub executions: BTreeMap<ExecutionKey, Booked>,
     /// Executions and corrections that the venue took back, whether they came yet or not.
     pub busted: BTreeSet<ExecutionKey>,

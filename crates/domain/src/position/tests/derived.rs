@@ -51,6 +51,40 @@ fn trades_come_in_the_order_of_booking_whatever_their_ids() {
 }
 
 #[test]
+fn a_trade_that_the_primary_tells_again_keeps_its_place() {
+    let told = |id, price: &str| {
+        PositionEvent::PrimaryTradeApplied(PrimaryTradeApplied {
+            key: sample::key(),
+            execution: execution_key(id),
+            side: Side::Buy,
+            quantity: Quantity::new(10).unwrap(),
+            price: price.parse().unwrap(),
+            traded_at: sample::now(),
+            source: "primary".into(),
+        })
+    };
+    let history = [
+        told("E9", "100"),
+        told("E5", "110"),
+        told("E9", "105"),
+        told("E1", "120"),
+    ];
+    let position = history.iter().fold(Position::default(), evolve);
+    let trades = position.trades();
+    let places: Vec<_> = trades
+        .iter()
+        .map(|(key, trade)| (key.as_str(), trade.number, trade.price))
+        .collect();
+    let expected = [("E9", 1, "105"), ("E5", 2, "110"), ("E1", 3, "120")]
+        .map(|(id, number, price)| (execution_key(id), number, price.parse().unwrap()));
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(key, number, price)| (key.as_str(), *number, *price))
+        .collect();
+    assert_eq!(places, expected);
+}
+
+#[test]
 fn profit_is_that_of_the_live_trades_against_the_mark() {
     // The BOD line's 40 stand at 99.00.
     let mut position = traded(
