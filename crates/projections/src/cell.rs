@@ -1,7 +1,7 @@
 //! A table's row, said once: the struct, the columns of its upsert, and its binary COPY all come from one list of fields, so that no
 //! column can be forgotten in one of the ways into the table.
 
-use crate::copy::CopyRows;
+use crate::copy::CopyBytes;
 use std::borrow::Cow;
 use std::sync::Arc;
 use time::{Date, OffsetDateTime};
@@ -16,7 +16,7 @@ pub(crate) trait Cell {
 
     fn element(&self) -> Self::Element<'_>;
 
-    fn copy(&self, rows: &mut CopyRows);
+    fn copy(&self, rows: &mut CopyBytes);
 }
 
 macro_rules! cell {
@@ -28,7 +28,7 @@ macro_rules! cell {
                 *self
             }
 
-            fn copy(&self, rows: &mut CopyRows) {
+            fn copy(&self, rows: &mut CopyBytes) {
                 rows.$copy(*self);
             }
         })+
@@ -51,7 +51,7 @@ impl Cell for String {
         self
     }
 
-    fn copy(&self, rows: &mut CopyRows) {
+    fn copy(&self, rows: &mut CopyBytes) {
         rows.text(self);
     }
 }
@@ -63,7 +63,7 @@ impl Cell for &'static str {
         self
     }
 
-    fn copy(&self, rows: &mut CopyRows) {
+    fn copy(&self, rows: &mut CopyBytes) {
         rows.text(self);
     }
 }
@@ -79,7 +79,7 @@ impl Cell for Word {
         self
     }
 
-    fn copy(&self, rows: &mut CopyRows) {
+    fn copy(&self, rows: &mut CopyBytes) {
         rows.text(self);
     }
 }
@@ -91,7 +91,7 @@ impl Cell for Arc<str> {
         self
     }
 
-    fn copy(&self, rows: &mut CopyRows) {
+    fn copy(&self, rows: &mut CopyBytes) {
         rows.text(self);
     }
 }
@@ -106,7 +106,7 @@ impl<C: Cell> Cell for Option<C> {
         self.as_ref().map(C::element)
     }
 
-    fn copy(&self, rows: &mut CopyRows) {
+    fn copy(&self, rows: &mut CopyBytes) {
         match self {
             Some(cell) => cell.copy(rows),
             None => rows.null(),
@@ -133,16 +133,16 @@ macro_rules! table_row {
             $($(#[$field_doc])* pub $field: $kind,)+
         }
 
-        impl $Row {
-            pub(crate) const COPY: &'static str = concat!(
+        impl $crate::copy::CopyRow for $Row {
+            const COPY: &'static str = concat!(
                 "COPY ", $table, " (", stringify!($first), $(", ", stringify!($field),)+ ") FROM STDIN (FORMAT binary)"
             );
 
-            pub(crate) fn copy(row: &Self, rows: &mut $crate::copy::CopyRows) {
+            fn copy(&self, rows: &mut $crate::copy::CopyBytes) {
                 use $crate::cell::Cell;
                 rows.row([stringify!($first), $(stringify!($field)),+].len());
-                row.$first.copy(rows);
-                $(row.$field.copy(rows);)+
+                self.$first.copy(rows);
+                $(self.$field.copy(rows);)+
             }
         }
 

@@ -3,10 +3,12 @@
 //! Source: PostgreSQL documentation, COPY, "Binary Format"; values are as the types' `*_send` functions write them.
 
 use sqlx::PgConnection;
+use std::fmt;
+use std::marker::PhantomData;
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 use uuid::Uuid;
 
-/// Sent to the server when this much is there: large enough to be few messages, small enough to stay in a processor's cache.
+/// Sent to the server in pieces of this size: large enough to be few messages, small enough that none is copied a second time as a whole.
 const CHUNK_BYTES: usize = 256 << 10;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
@@ -22,13 +24,74 @@ const EPOCH_DATE: Date = match Date::from_calendar_date(2000, Month::January, 1)
     Err(_) => panic!("2000-01-01 is a date"),
 };
 
-/// Rows on their way into one table.
-pub(crate) struct CopyRows {
+/// A row of a table that COPY fills.
+pub(crate) trait CopyRow {
+    /// `COPY <table> (<columns>) FROM STDIN (FORMAT binary)`
+    const COPY: &'static str;
+
+    /// Writes the columns down, in the statement's order.
+    fn copy(&self, rows: &mut CopyBytes);
+}
+
+/// Rows of one table, as COPY takes them.
+pub(crate) struct CopyRows<R> {
+    bytes: CopyBytes,
+    row: PhantomData<fn(R)>,
+}
+
+impl<R> Default for CopyRows<R> {
+    fn default() -> Self {
+        CopyRows {
+            bytes: CopyBytes::default(),
+            row: PhantomData,
+        }
+    }
+}
+
+impl<R> fmt::Debug for CopyRows<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CopyRows")
+            .field("bytes", &self.bytes.bytes.len())
+            .finish()
+    }
+}
+
+impl<R: CopyRow> CopyRows<R> {
+    pub(crate) fn encode(&mut self, row: &R) {
+        row.copy(&mut self.bytes);
+    }
+
+    /// Copies the rows into their table, if there are any, and keeps their memory for others.
+    pub(crate) async fn copy_into(
+        &mut self,
+        connection: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        let bytes = &mut self.bytes.bytes;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        bytes.extend(TRAILER);
+        let mut copy = connection.copy_in_raw(R::COPY).await?;
+        for chunk in bytes.chunks(CHUNK_BYTES) {
+            copy.send(chunk).await?;
+        }
+        copy.finish().await?;
+        bytes.clear();
+        Ok(())
+    }
+}
+
+/// Rows written down, behind the format's signature.
+#[derive(Default)]
+pub(crate) struct CopyBytes {
     bytes: Vec<u8>,
 }
 
-impl CopyRows {
+impl CopyBytes {
     pub(crate) fn row(&mut self, columns: usize) {
+        if self.bytes.is_empty() {
+            self.bytes.extend(SIGNATURE);
+        }
         let columns = i16::try_from(columns).expect("a table has at most 1,600 columns");
         self.bytes.extend(columns.to_be_bytes());
     }
@@ -80,8 +143,8 @@ impl CopyRows {
     }
 
     pub(crate) fn instant(&mut self, value: OffsetDateTime) {
-        let micros = (value - EPOCH).whole_microseconds();
-        self.big(i64::try_from(micros).expect("an instant of the log is within 300 years"));
+        let seconds = value.unix_timestamp() - EPOCH.unix_timestamp();
+        self.big(seconds * 1_000_000 + i64::from(value.microsecond()));
     }
 
     fn field(&mut self, bytes: &[u8]) {
@@ -92,34 +155,6 @@ impl CopyRows {
     fn int(&mut self, value: i32) {
         self.bytes.extend(value.to_be_bytes());
     }
-}
-
-/// Copies `rows` by `statement`, a `COPY <table> (<columns>) FROM STDIN (FORMAT binary)`, which is not asked when there are none.
-pub(crate) async fn copy<R>(
-    connection: &mut PgConnection,
-    statement: &'static str,
-    rows: &[R],
-    write: impl Fn(&R, &mut CopyRows),
-) -> Result<(), sqlx::Error> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut copy = connection.copy_in_raw(statement).await?;
-    let mut buffer = CopyRows {
-        bytes: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4),
-    };
-    buffer.bytes.extend(SIGNATURE);
-    for row in rows {
-        write(row, &mut buffer);
-        if buffer.bytes.len() >= CHUNK_BYTES {
-            copy.send(buffer.bytes.as_slice()).await?;
-            buffer.bytes.clear();
-        }
-    }
-    buffer.bytes.extend(TRAILER);
-    copy.send(buffer.bytes.as_slice()).await?;
-    copy.finish().await?;
-    Ok(())
 }
 
 fn len(length: usize) -> i32 {

@@ -9,7 +9,7 @@
 //! It appends nothing and decides nothing.
 
 use crate::database::{Database, DatabaseError, LIVE};
-use crate::fold::{Fold, FoldError, Rows, STREAMS_MAX};
+use crate::fold::{Fold, FoldError, Listed, Rows, STREAMS_MAX};
 use crate::origin::{OriginError, OtherLog, checkpoint_in};
 use crate::write::{LOCK_RUNNER, Target, WriteError, try_lock_session, write};
 use sqlx::Executor;
@@ -144,7 +144,7 @@ async fn session(
 struct Folding {
     /// Position of its last event.
     to: Position,
-    task: JoinHandle<(Fold, Result<Rows, FoldError>)>,
+    task: JoinHandle<(Fold, Result<Rows<Listed>, FoldError>)>,
 }
 
 impl Folding {

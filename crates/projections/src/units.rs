@@ -25,8 +25,12 @@ pub(crate) fn stored_position(number: i64) -> Position {
 
 /// Postgres keeps microseconds: cut here, once, so that every way into a table gives the same row.
 pub(crate) fn instant(timestamp: Timestamp) -> OffsetDateTime {
-    let micros = i128::from(timestamp.0.div_euclid(1_000)) * 1_000;
-    OffsetDateTime::from_unix_timestamp_nanos(micros)
+    const NANOS_PER_S: i64 = 1_000_000_000;
+    let second = timestamp.0.div_euclid(NANOS_PER_S);
+    let micros = timestamp.0.rem_euclid(NANOS_PER_S) / 1_000;
+    let micros = u32::try_from(micros).expect("less than a second");
+    OffsetDateTime::from_unix_timestamp(second)
+        .and_then(|second| second.replace_microsecond(micros))
         .expect("64 bits of nanoseconds reach from 1677 to 2262")
 }
 

@@ -1,12 +1,11 @@
 //! One batch, one transaction: the rows and the checkpoint that says they are there.
 
 use crate::approvals::ApprovalRow;
-use crate::audit::Entry;
 use crate::bulks::{BulkItemRow, BulkRow};
 use crate::clients;
 use crate::contracts::ContractRow;
-use crate::copy::copy;
-use crate::fold::Rows;
+use crate::copy::CopyRows;
+use crate::fold::{Listed, Rows};
 use crate::incidents::IncidentRow;
 use crate::orders::OrderRow;
 use crate::platform::{CancelAllRow, HaltRow, MarketPhaseRow, PlatformRow};
@@ -56,7 +55,7 @@ pub(crate) enum WriteError {
 pub(crate) async fn write(
     connection: &mut PgConnection,
     target: Target,
-    rows: &Rows,
+    rows: &Rows<Listed>,
     (from, to): (Position, Position),
 ) -> Result<(), WriteError> {
     let mut transaction = connection.begin().await?;
@@ -84,8 +83,8 @@ pub(crate) async fn write(
     Ok(transaction.commit().await?)
 }
 
-/// Every read model has its line here, as in `rebuild/fill.rs`.
-async fn write_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sqlx::Error> {
+/// Every read model has its line here, as in `fold/rows.rs`.
+async fn write_rows(connection: &mut PgConnection, rows: &Rows<Listed>) -> Result<(), sqlx::Error> {
     macro_rules! upsert {
         ($($rows:expr => $upsert:path,)+) => {
             $(if !$rows.is_empty() {
@@ -110,7 +109,9 @@ async fn write_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sq
         rows.approvals => ApprovalRow::upsert,
     }
     // Only ever added to, and the checkpoint lets no event come twice: so it is copied, which costs less.
-    copy(connection, Entry::COPY, &rows.audit, Entry::copy).await
+    let mut audit = CopyRows::default();
+    rows.audit.iter().for_each(|entry| audit.encode(entry));
+    audit.copy_into(connection).await
 }
 
 /// Waits for the lock; it ends with the transaction.

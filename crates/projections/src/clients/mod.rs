@@ -1,6 +1,6 @@
 //! The clients of the broker as the client master last named them. Identity is not here: it is in the log alone, encrypted.
 
-use crate::copy::CopyRows;
+use crate::copy::{CopyBytes, CopyRow};
 use crate::query::{Reflecting, reflecting};
 use crate::units::position;
 use crate::write::column;
@@ -56,16 +56,18 @@ pub(crate) async fn upsert(
     Ok(())
 }
 
-pub(crate) const COPY: &str = "COPY clients (client_code, category, branch, segments, version, updated_position) FROM STDIN (FORMAT binary)";
+impl CopyRow for ClientRow {
+    const COPY: &'static str = "COPY clients (client_code, category, branch, segments, version, updated_position) FROM STDIN (FORMAT binary)";
 
-pub(crate) fn copy(row: &ClientRow, rows: &mut CopyRows) {
-    rows.row(6);
-    rows.text(&row.client_code);
-    rows.text(&row.category);
-    rows.text(&row.branch);
-    rows.texts(&row.segments);
-    rows.big(row.version);
-    rows.big(row.updated_position);
+    fn copy(&self, rows: &mut CopyBytes) {
+        rows.row(6);
+        rows.text(&self.client_code);
+        rows.text(&self.category);
+        rows.text(&self.branch);
+        rows.texts(&self.segments);
+        rows.big(self.version);
+        rows.big(self.updated_position);
+    }
 }
 
 /// The client of this code.

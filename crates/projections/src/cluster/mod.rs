@@ -56,7 +56,7 @@ const SETTINGS: &[&str] = &[
     "synchronous_commit=on",
     "recovery_init_sync_method=syncfs",
     "max_connections=60",
-    "shared_buffers=128MB",
+    "shared_buffers=256MB",
     "wal_compression=on",
     "max_wal_size=2GB",
     // No standby reads this log: what can be rebuilt has none. Indexes are then written once, not twice.

@@ -10,23 +10,21 @@
 mod listings;
 mod live;
 mod position;
+mod rows;
 mod streams;
 
 pub use live::{LiveChange, LiveFold, LivePlatform};
 pub(crate) use position::{FoldedPosition, Placed, Told};
+pub(crate) use rows::{Encoded, Form, Listed, Rows, Table};
 pub(crate) use streams::{Folded, next_version};
 
-use crate::approvals::{ApprovalRow, FoldedApproval};
-use crate::audit::{self, Entry};
-use crate::bulks::{BulkItemRow, BulkRow, FoldedBulk};
+use crate::approvals::FoldedApproval;
+use crate::audit;
+use crate::bulks::FoldedBulk;
 use crate::clients::{self, ClientRow};
 use crate::contracts::{self, ContractRow};
-use crate::incidents::IncidentRow;
-use crate::orders::OrderRow;
-use crate::platform::{CancelAllRow, FoldedPlatform, HaltRow, MarketPhaseRow, PlatformRow};
-use crate::positions::StoredPosition;
-use crate::suspense::{FoldedSuspense, SuspenseRow};
-use crate::trades::TradeRow;
+use crate::platform::FoldedPlatform;
+use crate::suspense::FoldedSuspense;
 use squareoff_domain::Event;
 use squareoff_domain::client::ClientEvent;
 use squareoff_store::codec::{self, DecodeError};
@@ -81,68 +79,9 @@ pub enum FoldError {
     Read(#[from] ReadError),
 }
 
-/// Rows that a batch of events changed, one each, as they are after it.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    pub approvals: Vec<ApprovalRow>,
-    pub audit: Vec<Entry>,
-    pub bulk_items: Vec<BulkItemRow>,
-    pub bulks: Vec<BulkRow>,
-    pub cancel_alls: Vec<CancelAllRow>,
-    pub clients: Vec<ClientRow>,
-    pub contracts: Vec<ContractRow>,
-    pub halts: Vec<HaltRow>,
-    pub incidents: Vec<IncidentRow>,
-    pub market_phases: Vec<MarketPhaseRow>,
-    pub orders: Vec<OrderRow>,
-    pub platform: Vec<PlatformRow>,
-    pub positions: Vec<StoredPosition>,
-    pub suspense: Vec<SuspenseRow>,
-    pub trades: Vec<TradeRow>,
-}
-
-impl Rows {
-    /// None, in the memory of those there were: a segment's are a hundred megabytes, which the system would have to clear anew.
-    pub(crate) fn emptied(mut self) -> Self {
-        let Rows {
-            approvals,
-            audit,
-            bulk_items,
-            bulks,
-            cancel_alls,
-            clients,
-            contracts,
-            halts,
-            incidents,
-            market_phases,
-            orders,
-            platform,
-            positions,
-            suspense,
-            trades,
-        } = &mut self;
-        approvals.clear();
-        audit.clear();
-        bulk_items.clear();
-        bulks.clear();
-        cancel_alls.clear();
-        clients.clear();
-        contracts.clear();
-        halts.clear();
-        incidents.clear();
-        market_phases.clear();
-        orders.clear();
-        platform.clear();
-        positions.clear();
-        suspense.clear();
-        trades.clear();
-        self
-    }
-}
-
 /// What a batch changed; rows are made of it when they are wanted.
-#[derive(Debug, Default)]
-pub(crate) struct Touched {
+#[derive(Debug)]
+pub(crate) struct Touched<F: Form> {
     approvals: BTreeSet<Arc<str>>,
     bulks: BTreeSet<Arc<str>>,
     clients: BTreeMap<String, ClientRow>,
@@ -150,16 +89,22 @@ pub(crate) struct Touched {
     platform: BTreeSet<Arc<str>>,
     positions: Vec<Arc<str>>,
     /// The audit trail's are there already.
-    rows: Rows,
+    rows: Rows<F>,
     suspense: BTreeSet<Arc<str>>,
 }
 
-impl Touched {
+impl<F: Form> Touched<F> {
     /// Nothing yet; the rows will be `into`, which is empty.
-    pub(crate) fn begin(into: Rows) -> Self {
+    pub(crate) fn begin(into: Rows<F>) -> Self {
         Touched {
+            approvals: BTreeSet::new(),
+            bulks: BTreeSet::new(),
+            clients: BTreeMap::new(),
+            contracts: BTreeMap::new(),
+            platform: BTreeSet::new(),
+            positions: vec![],
             rows: into,
-            ..Touched::default()
+            suspense: BTreeSet::new(),
         }
     }
 }
@@ -190,18 +135,35 @@ impl Fold {
         &mut self,
         store: &EventStore,
         events: Vec<StoredEvent>,
-    ) -> Result<Rows, FoldError> {
-        let mut touched = Touched::default();
+    ) -> Result<Rows<Listed>, FoldError> {
+        let mut touched = Touched::begin(Rows::default());
         self.take_in(store, &decode(events)?, &mut touched).await?;
         Ok(self.rows(touched))
     }
 
     /// Folds a part of a batch, whose rows are asked for at its end.
-    pub(crate) async fn take_in(
+    pub(crate) async fn take_in<F: Form>(
         &mut self,
         store: &EventStore,
         decoded: &[(StoredEvent, Event)],
-        touched: &mut Touched,
+        touched: &mut Touched<F>,
+    ) -> Result<(), FoldError> {
+        let mut rest = decoded;
+        while let Some((stored, event)) = rest.first() {
+            if self.apply(stored, event, touched)? {
+                rest = &rest[1..];
+            } else {
+                self.load(store, rest).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the streams that `decoded` goes on with and that are not remembered.
+    async fn load(
+        &mut self,
+        store: &EventStore,
+        decoded: &[(StoredEvent, Event)],
     ) -> Result<(), FoldError> {
         let Fold {
             approvals,
@@ -219,43 +181,51 @@ impl Fold {
         let is_platform = |event: &Event| matches!(event, Event::Platform(_));
         platform.load(store, decoded, is_platform).await?;
         let is_suspense = |event: &Event| matches!(event, Event::Suspense(_));
-        suspense.load(store, decoded, is_suspense).await?;
-        for (stored, event) in decoded {
-            self.apply(stored, event, touched)?;
-        }
-        Ok(())
+        suspense.load(store, decoded, is_suspense).await
     }
 
-    fn apply(
+    /// Whether it could: false changes nothing, and the event's stream has to be read first.
+    fn apply<F: Form>(
         &mut self,
         stored: &StoredEvent,
         event: &Event,
-        touched: &mut Touched,
-    ) -> Result<(), FoldError> {
+        touched: &mut Touched<F>,
+    ) -> Result<bool, FoldError> {
         let stream = || stored.stream.clone();
         let (mut position, mut approval) = (None, None);
         match event {
             Event::Approval(_) => {
-                approval = Some(&*self.approvals.apply(stored, event)?);
+                let Some(folded) = self.approvals.apply_ready(stored, event)? else {
+                    return Ok(false);
+                };
                 touched.approvals.insert(stream());
+                approval = Some(&*folded);
             }
             Event::Position(_) => {
-                let folded = self.positions.apply(stored, event)?;
+                let Some(folded) = self.positions.apply_ready(stored, event)? else {
+                    return Ok(false);
+                };
                 if !std::mem::replace(&mut folded.touched, true) {
                     touched.positions.push(stream());
                 }
                 position = Some(&*folded);
             }
             Event::Bulk(_) => {
-                self.bulks.apply(stored, event)?;
+                if self.bulks.apply_ready(stored, event)?.is_none() {
+                    return Ok(false);
+                }
                 touched.bulks.insert(stream());
             }
             Event::Platform(_) => {
-                self.platform.apply(stored, event)?;
+                if self.platform.apply_ready(stored, event)?.is_none() {
+                    return Ok(false);
+                }
                 touched.platform.insert(stream());
             }
             Event::Suspense(_) => {
-                self.suspense.apply(stored, event)?;
+                if self.suspense.apply_ready(stored, event)?.is_none() {
+                    return Ok(false);
+                }
                 touched.suspense.insert(stream());
             }
             Event::Client(_)
@@ -266,7 +236,7 @@ impl Fold {
             | Event::Session(_) => {}
         }
         let entry = audit::entry(stored, event, position, approval);
-        touched.rows.audit.extend(entry);
+        touched.rows.audit.add(entry);
         match event {
             Event::Client(ClientEvent::ClientRegistered(event)) => {
                 let row = clients::row(stored, event.clone());
@@ -295,44 +265,44 @@ impl Fold {
             | Event::Seal(_)
             | Event::Session(_) => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The rows that a batch changed, as they are after it.
-    pub(crate) fn rows(&mut self, touched: Touched) -> Rows {
+    pub(crate) fn rows<F: Form>(&mut self, touched: Touched<F>) -> Rows<F> {
         let mut rows = touched.rows;
-        rows.clients.extend(touched.clients.into_values());
-        rows.contracts.extend(touched.contracts.into_values());
+        rows.clients.add(touched.clients.into_values());
+        rows.contracts.add(touched.contracts.into_values());
         for stream in touched.positions {
             let folded = self.positions.changed(&stream);
-            rows.positions.extend(folded.row(&stream));
-            rows.orders.extend(folded.order_rows(&stream));
-            rows.trades.extend(folded.trade_rows(&stream));
+            rows.positions.add(folded.row(&stream));
+            rows.orders.add(folded.order_rows(&stream));
+            rows.trades.add(folded.trade_rows(&stream));
             folded.settled();
         }
         for stream in touched.approvals {
             let folded = self.approvals.changed(&stream);
-            rows.approvals.extend(folded.row());
+            rows.approvals.add(folded.row());
             folded.settled();
         }
         for stream in touched.bulks {
             let folded = self.bulks.changed(&stream);
-            rows.bulks.extend(folded.row());
-            rows.bulk_items.extend(folded.item_rows());
+            rows.bulks.add(folded.row());
+            rows.bulk_items.add(folded.item_rows());
             folded.settled();
         }
         for stream in touched.platform {
             let folded = self.platform.changed(&stream);
-            rows.platform.push(folded.row(&stream));
-            rows.halts.extend(folded.halt_rows());
-            rows.cancel_alls.extend(folded.cancel_all_rows());
-            rows.market_phases.extend(folded.market_phase_rows());
-            rows.incidents.extend(folded.incident_rows());
+            rows.platform.add([folded.row(&stream)]);
+            rows.halts.add(folded.halt_rows());
+            rows.cancel_alls.add(folded.cancel_all_rows());
+            rows.market_phases.add(folded.market_phase_rows());
+            rows.incidents.add(folded.incident_rows());
             folded.settled();
         }
         for stream in touched.suspense {
             let folded = self.suspense.changed(&stream);
-            rows.suspense.extend(folded.rows());
+            rows.suspense.add(folded.rows());
             folded.settled();
         }
         self.positions.forget();

@@ -8,7 +8,7 @@ use crate::trades::{self, TradeRow};
 use crate::units::{instant, position as log_position, small, whole};
 use foldhash::fast::RandomState;
 use squareoff_domain::position::{
-    self, Executed, OrderPlaced, Position, PositionEvent, TimeInForce,
+    self, Executed, Netting, OrderPlaced, Position, PositionEvent, TimeInForce,
 };
 use squareoff_domain::{
     Event, ExchangeOrderId, ExecutionKey, OrderId, PositionKey, Price, Quantity, RequestId, Side,
@@ -27,6 +27,8 @@ pub(crate) struct FoldedPosition {
     pub client: Arc<str>,
     pub symbol: Arc<str>,
     pub position: Position,
+    /// Of its trades as they stand; `None` until it is asked for after they were summed anew.
+    netting: Option<Netting>,
     /// Looked into several times for each event, and never in an order.
     placed: HashMap<OrderId, Placed, RandomState>,
     told: HashMap<ExecutionKey, Told, RandomState>,
@@ -106,6 +108,7 @@ impl Folded for FoldedPosition {
             symbol: key.symbol.as_str().into(),
             key,
             position: Position::default(),
+            netting: None,
             placed: HashMap::default(),
             told: HashMap::default(),
             version: 0,
@@ -135,8 +138,16 @@ impl Folded for FoldedPosition {
         let Event::Position(event) = event else {
             return Ok(());
         };
-        let before = self.summed_anew(event).then(|| self.cumulative());
+        let anew = self.summed_anew(event);
+        let before = anew.then(|| self.cumulative());
         position::apply(&mut self.position, event);
+        if anew {
+            self.netting = None;
+        } else if let (PositionEvent::Executed(executed), Some(netting)) =
+            (event, &mut self.netting)
+        {
+            netting.add(executed.side, executed.quantity, executed.price);
+        }
         self.updated_position = log_position(stored.position);
         self.updated_at = instant(stored.occurred_at);
         self.recorded_at = instant(stored.recorded_at);
@@ -172,7 +183,7 @@ impl Folded for FoldedPosition {
 }
 
 impl FoldedPosition {
-    /// Whether the domain's fold sums every order anew for the event, so that it may change orders that it does not name.
+    /// Whether the domain's fold sums every order and trade anew for the event, so that it may change orders that it does not name.
     fn summed_anew(&self, event: &PositionEvent) -> bool {
         let position = &self.position;
         if let PositionEvent::Executed(executed) = event {
@@ -181,14 +192,13 @@ impl FoldedPosition {
                 || position.busted.contains(key)
                 || position.corrections.contains_key(key);
         }
-        let summed = matches!(
+        matches!(
             event,
             PositionEvent::BodLoaded(_)
                 | PositionEvent::PrimaryTradeApplied(_)
                 | PositionEvent::ExecutionBusted(_)
                 | PositionEvent::ExecutionCorrected(_)
-        );
-        summed && !position.orders.is_empty()
+        )
     }
 
     fn cumulative(&self) -> Vec<(OrderId, Quantity)> {
@@ -310,6 +320,7 @@ impl FoldedPosition {
         quantity: Quantity,
         price: Price,
     ) -> Placed {
+        let before = self.placed.get(&id);
         Placed {
             request_id,
             slice: 1,
@@ -321,9 +332,9 @@ impl FoldedPosition {
             late_fills: 0,
             reject: None,
             placed_at: self.updated_at,
-            placed_position: self.updated_position,
+            placed_position: before.map_or(self.updated_position, |before| before.placed_position),
             changed: self.now(),
-            is_listed: self.placed.get(&id).is_some_and(|placed| placed.is_listed),
+            is_listed: before.is_some_and(|before| before.is_listed),
         }
     }
 
@@ -419,8 +430,13 @@ impl FoldedPosition {
     }
 
     /// The position's own row, if it changed.
-    pub(super) fn row(&self, stream: &str) -> Option<StoredPosition> {
-        self.changed.then(|| positions::row(stream, self))
+    pub(super) fn row(&mut self, stream: &str) -> Option<StoredPosition> {
+        if !self.changed {
+            return None;
+        }
+        let netting = *self.netting.get_or_insert_with(|| self.position.netting());
+        debug_assert_eq!(netting, self.position.netting());
+        Some(positions::row(stream, self, &netting))
     }
 
     /// The rows of the orders that changed.

@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lru::LruCache;
 use squareoff_domain::Event;
 use squareoff_store::{EventStore, READ_EVENTS_MAX, StoredEvent};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -61,18 +61,13 @@ impl<S: Folded> Streams<S> {
         decoded: &[(StoredEvent, Event)],
         ours: impl Fn(&Event) -> bool,
     ) -> Result<(), FoldError> {
-        let mut missing = BTreeMap::new();
-        for (stored, event) in decoded {
-            if ours(event) && stored.version > 1 && !self.remembered.contains(&stored.stream) {
+        let (mut begun, mut missing) = (HashSet::new(), BTreeMap::new());
+        for (stored, _) in decoded.iter().filter(|(_, event)| ours(event)) {
+            if stored.version <= 1 {
+                begun.insert(&stored.stream);
+            } else if !begun.contains(&stored.stream) && !self.remembered.contains(&stored.stream) {
                 missing.entry(stored.stream.clone()).or_insert(stored);
             }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        // A stream that begins in this batch is in no need of reading, wherever the batch goes on with it.
-        for (stored, _) in decoded.iter().filter(|(stored, _)| stored.version == 1) {
-            missing.remove(&stored.stream);
         }
         let mut loads = Vec::with_capacity(missing.len());
         for first in missing.into_values() {
@@ -88,6 +83,23 @@ impl<S: Folded> Streams<S> {
         Ok(())
     }
 
+    /// As [`Streams::apply`]; `None` when the stream has to be read first, which [`Streams::load`] does.
+    pub(super) fn apply_ready(
+        &mut self,
+        stored: &StoredEvent,
+        event: &Event,
+    ) -> Result<Option<&mut S>, FoldError> {
+        if stored.version <= 1 {
+            return self.apply(stored, event).map(Some);
+        }
+        let Some(folded) = self.remembered.get_mut(&stored.stream) else {
+            return Ok(None);
+        };
+        folded.apply(stored, event)?;
+        Ok(Some(folded))
+    }
+
+    /// Folds an event whose stream is loaded, or begins with it.
     pub(super) fn apply(
         &mut self,
         stored: &StoredEvent,

@@ -15,7 +15,8 @@ use crate::cell::table_row;
 use crate::contracts::Listing;
 use crate::fold::FoldedPosition;
 use crate::units::{date, small_count, units, whole};
-use squareoff_domain::Price;
+use squareoff_domain::position::Netting;
+use squareoff_domain::{Price, Quantity};
 use time::{Date, OffsetDateTime};
 
 table_row! {
@@ -159,18 +160,26 @@ impl PositionRow {
     }
 }
 
-pub(crate) fn row(stream: &str, folded: &FoldedPosition) -> StoredPosition {
+/// `netting` is of the position's trades.
+pub(crate) fn row(stream: &str, folded: &FoldedPosition, netting: &Netting) -> StoredPosition {
     let (key, position) = (&folded.key, &folded.position);
     // Marked at nothing, what is unrealized is what the open quantity cost, the other way round.
-    let profit = position.profit(Some(Price(0)));
-    let working = || {
-        position
-            .orders
-            .values()
-            .filter(|order| !order.leaves().is_zero())
-    };
-    let external = || working().filter(|order| !order.is_ours());
+    let profit = netting.profit(Some(Price(0)));
     let closing = position.closing_side();
+    let (mut orders, mut external_orders, mut external) = (0, 0, Quantity::ZERO);
+    for order in position.orders.values() {
+        let leaves = order.leaves();
+        if leaves.is_zero() {
+            continue;
+        }
+        orders += 1;
+        if !order.is_ours() {
+            external_orders += 1;
+            if Some(order.side) == closing {
+                external = external.plus(leaves);
+            }
+        }
+    }
     StoredPosition {
         stream: stream.to_owned(),
         trading_date: date(key.date),
@@ -182,15 +191,10 @@ pub(crate) fn row(stream: &str, folded: &FoldedPosition) -> StoredPosition {
         bod_average_price: position.bod_average_price.0,
         net_quantity: position.net.0,
         working_quantity: units(position.working()),
-        external_working_quantity: units(
-            external()
-                .filter(|order| Some(order.side) == closing)
-                .map(|order| order.leaves())
-                .sum(),
-        ),
+        external_working_quantity: units(external),
         closable_quantity: units(position.closable()),
-        working_orders: small_count(working().count()),
-        external_working_orders: small_count(external().count()),
+        working_orders: small_count(orders),
+        external_working_orders: small_count(external_orders),
         average_price: profit.average_price.map(|price| price.0),
         open_cost: profit
             .unrealized

@@ -246,7 +246,7 @@ async fn connect(database: &Database, schema: &str) -> Result<PgConnection, sqlx
         "SET work_mem = '256MB'",
         // The server's default of 100 samples 30,000 rows, nearly each in a page of its own: a quarter of all that is done behind the
         // filling, for queries that have one index to choose. The server takes its own sample once rows have changed.
-        "SET default_statistics_target = 20",
+        "SET default_statistics_target = 10",
         // Two connections index at a time; workers of each would only take turns.
         "SET max_parallel_maintenance_workers = 0",
         // A statement whose client was killed ends soon, so that the rebuild that goes on has not long to wait.

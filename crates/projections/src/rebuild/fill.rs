@@ -6,19 +6,8 @@
 
 use super::RebuildError;
 use super::progress::{Progress, Stage, Tell};
-use crate::approvals::ApprovalRow;
-use crate::audit::Entry;
-use crate::bulks::{BulkItemRow, BulkRow};
-use crate::contracts::ContractRow;
-use crate::copy::copy;
-use crate::fold::{Fold, FoldError, Rows, Touched, decode};
-use crate::incidents::IncidentRow;
-use crate::orders::OrderRow;
-use crate::platform::{CancelAllRow, HaltRow, MarketPhaseRow, PlatformRow};
-use crate::positions::StoredPosition;
-use crate::suspense::SuspenseRow;
-use crate::trades::TradeRow;
-use crate::{clients, units};
+use crate::fold::{Encoded, Fold, FoldError, Rows, Touched, decode};
+use crate::units;
 use sqlx::{Connection, PgConnection};
 use squareoff_domain::Event;
 use squareoff_store::{EventStore, Position, ReadError, StoredEvent};
@@ -42,7 +31,7 @@ type Decoded = Vec<(StoredEvent, Event)>;
 type Chunk = Result<JoinHandle<Result<Decoded, FoldError>>, ReadError>;
 
 struct Segment {
-    rows: Rows,
+    rows: Rows<Encoded>,
     from: Position,
     to: Position,
 }
@@ -106,8 +95,8 @@ struct Filling<'f> {
     to: Position,
     events: u64,
     segments: mpsc::Sender<Segment>,
-    /// Rows that were copied, emptied.
-    spare: mpsc::Receiver<Rows>,
+    /// The memory of rows that were copied.
+    spare: mpsc::Receiver<Rows<Encoded>>,
 }
 
 impl Filling<'_> {
@@ -122,7 +111,7 @@ impl Filling<'_> {
         let chunk_events = CHUNK_EVENTS.min(segment_events);
         let places = (self.from, target);
         tokio::spawn(read_ahead(store.clone(), places, chunk_events, sender));
-        let (mut touched, mut in_segment) = (Touched::default(), 0);
+        let (mut touched, mut in_segment) = (Touched::begin(Rows::default()), 0);
         told(self.from);
         while let Some(chunk) = chunks.recv().await {
             let chunk = chunk?.await.expect("decoding does not panic")?;
@@ -150,7 +139,7 @@ impl Filling<'_> {
     }
 
     /// Gives the segment's rows to the copier; false when that has ended.
-    async fn hand_on(&mut self, touched: Touched) -> bool {
+    async fn hand_on(&mut self, touched: Touched<Encoded>) -> bool {
         let segment = Segment {
             rows: self.fold.rows(touched),
             from: self.from,
@@ -188,12 +177,12 @@ async fn read_ahead(
 async fn copy_segments(
     mut connection: PgConnection,
     mut segments: mpsc::Receiver<Segment>,
-    emptied: mpsc::Sender<Rows>,
+    emptied: mpsc::Sender<Rows<Encoded>>,
     kept: watch::Sender<Position>,
 ) -> Result<(), RebuildError> {
-    while let Some(segment) = segments.recv().await {
+    while let Some(mut segment) = segments.recv().await {
         let mut transaction = connection.begin().await?;
-        copy_rows(&mut transaction, &segment.rows).await?;
+        segment.rows.copy_into(&mut transaction).await?;
         let moved = sqlx::query!(
             "UPDATE checkpoint SET position = $2 WHERE position = $1",
             units::position(segment.from),
@@ -204,37 +193,16 @@ async fn copy_segments(
         if moved.rows_affected() != 1 {
             return Err(RebuildError::Disturbed);
         }
+        sqlx::query!(
+            "UPDATE rebuild SET segment_ends = array_append(segment_ends, $1)",
+            units::position(segment.to)
+        )
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         kept.send_replace(segment.to);
         // Where there are enough to spare, or nobody folds any more, they are let go of.
-        let _ = emptied.try_send(segment.rows.emptied());
-    }
-    Ok(())
-}
-
-/// Every read model has its line here, as in `write.rs`.
-async fn copy_rows(connection: &mut PgConnection, rows: &Rows) -> Result<(), sqlx::Error> {
-    macro_rules! copy {
-        ($($rows:expr => $statement:expr, $write:expr;)+) => {
-            $(copy(&mut *connection, $statement, &$rows, $write).await?;)+
-        };
-    }
-    copy! {
-        rows.audit => Entry::COPY, Entry::copy;
-        rows.clients => clients::COPY, clients::copy;
-        rows.contracts => ContractRow::COPY, ContractRow::copy;
-        rows.platform => PlatformRow::COPY, PlatformRow::copy;
-        rows.halts => HaltRow::COPY, HaltRow::copy;
-        rows.cancel_alls => CancelAllRow::COPY, CancelAllRow::copy;
-        rows.market_phases => MarketPhaseRow::COPY, MarketPhaseRow::copy;
-        rows.incidents => IncidentRow::COPY, IncidentRow::copy;
-        rows.positions => StoredPosition::COPY, StoredPosition::copy;
-        rows.orders => OrderRow::COPY, OrderRow::copy;
-        rows.trades => TradeRow::COPY, TradeRow::copy;
-        rows.bulks => BulkRow::COPY, BulkRow::copy;
-        rows.bulk_items => BulkItemRow::COPY, BulkItemRow::copy;
-        rows.suspense => SuspenseRow::COPY, SuspenseRow::copy;
-        rows.approvals => ApprovalRow::COPY, ApprovalRow::copy;
+        let _ = emptied.try_send(segment.rows);
     }
     Ok(())
 }

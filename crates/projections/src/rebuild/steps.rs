@@ -21,22 +21,24 @@ pub(super) async fn set_aside(connection: &mut PgConnection) -> Result<(), sqlx:
     let indexes = sqlx::query_file!("src/rebuild/indexes.sql")
         .fetch_all(&mut *connection)
         .await?;
-    for index in indexes {
-        // Both statements were put together, and their names quoted, by the server itself.
-        connection.execute(AssertSqlSafe(index.take_off)).await?;
-        steps.push((index.table, index.build));
-    }
-    steps.extend(filled().map(|table| (table.name.clone(), format!("ANALYZE {}", table.name))));
-    for (number, (table, statement)) in (1..).zip(&steps) {
-        sqlx::query!(
-            "INSERT INTO rebuild_steps (number, table_name, statement) VALUES ($1, $2, $3)",
-            number,
-            table,
-            statement
-        )
-        .execute(&mut *connection)
+    // Both statements were put together, and their names quoted, by the server itself.
+    let take_off: Vec<_> = indexes.iter().map(|index| &*index.take_off).collect();
+    connection
+        .execute(AssertSqlSafe(take_off.join("; ")))
         .await?;
-    }
+    let build = indexes.into_iter();
+    steps.extend(build.map(|index| (index.table, index.build)));
+    steps.extend(filled().map(|table| (table.name.clone(), format!("ANALYZE {}", table.name))));
+    let (tables, statements): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
+    sqlx::query!(
+        "INSERT INTO rebuild_steps (number, table_name, statement)
+             SELECT number, table_name, statement
+             FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS step (table_name, statement, number)",
+        &tables,
+        &statements,
+    )
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 

@@ -19,21 +19,30 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, 
         .await
 }
 
+/// Tables whose rows hold the log position of their first event, where it is not their key.
+const FIRST_POSITIONS: &[(&str, &str)] = &[("orders", "placed_position")];
+
 impl Table {
-    /// Deletes what a later batch of the same filling wrote again. Where a row is named by the log position of its first event, it has an
-    /// older self only if a later event changed it: the trades, the largest table, are then looked through once, and no key is hashed.
+    /// Deletes what a later segment of the same filling wrote again. A row that holds the position of its first event has an older self
+    /// only if the event that last changed it came in another segment: of the largest tables few keys are hashed then.
     pub(super) fn keep_newest(&self) -> String {
         let Table { name, key, .. } = self;
         let of = |row: &str| {
             let columns: Vec<_> = key.iter().map(|column| format!("{row}.{column}")).collect();
             columns.join(", ")
         };
-        let (again, several) = match key.as_slice() {
-            // A keyword, which the server quotes.
-            [key] if key.trim_matches('"') == "position" => {
-                (format!("WHERE updated_position > {key}"), "")
+        let (again, several) = match self.first_position() {
+            Some(position) => {
+                let segment = |position: &str| {
+                    format!("width_bucket({position} - 1, (SELECT segment_ends FROM rebuild))")
+                };
+                let (first, last) = (segment(position), segment("updated_position"));
+                (
+                    format!("WHERE updated_position > {position} AND {first} < {last}"),
+                    "",
+                )
             }
-            _ => (String::new(), "HAVING count(*) > 1"),
+            None => (String::new(), "HAVING count(*) > 1"),
         };
         format!(
             "DELETE FROM {name} AS row USING \
@@ -43,5 +52,18 @@ impl Table {
             row = of("row"),
             newest = of("newest"),
         )
+    }
+
+    /// The column of the log position of a row's first event.
+    fn first_position(&self) -> Option<&str> {
+        let named = FIRST_POSITIONS
+            .iter()
+            .find(|(table, _)| *table == self.name);
+        let key = || match self.key.as_slice() {
+            // A keyword, which the server quotes.
+            [key] if key.trim_matches('"') == "position" => Some(key.as_str()),
+            _ => None,
+        };
+        named.map(|(_, column)| *column).or_else(key)
     }
 }

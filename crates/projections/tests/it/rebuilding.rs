@@ -1,8 +1,10 @@
 //! Rebuild: the same events give the same rows, beside a live projection that never stops.
 
-use crate::story::{Desk, Projecting, reach, start};
+use crate::story::{Desk, Projecting, key, reach, start};
 use crate::wild::Wild;
 use sqlx::Executor;
+use squareoff_domain::position::{ExternalOrderObserved, PositionEvent};
+use squareoff_domain::{Event, OrderId, Price, Quantity, Side};
 use squareoff_projections::orders::{OrderFilter, orders};
 use squareoff_projections::{RebuildError, RebuildOptions, Stage, SwapWhen, checkpoint, rebuild};
 use squareoff_store::{EventStore, Position, codec};
@@ -145,6 +147,48 @@ async fn empty_read_models_are_rebuilt_to_the_end_of_the_log() {
             .await
             .unwrap()
             .equal()
+    );
+}
+
+/// An order that is told of a second time, far behind the first, is written in both segments, and its row stays where the order began.
+#[tokio::test]
+async fn a_row_that_several_segments_wrote_is_kept_once() {
+    let (_test, database) = start().await;
+    let mut desk = Desk::new(23);
+    let key = key(1, "RELIANCE");
+    let observed = |units| {
+        Event::Position(PositionEvent::ExternalOrderObserved(
+            ExternalOrderObserved {
+                order_id: OrderId::of_external(&key, &"1100".parse().unwrap()),
+                cl_ord_id: "EXT1".parse().unwrap(),
+                exchange_order_id: "1100".parse().unwrap(),
+                key: key.clone(),
+                side: Side::Sell,
+                quantity: Quantity::new(units).unwrap(),
+                cumulative: Quantity::ZERO,
+                price: Price(1_000_000),
+                source: "sample".into(),
+            },
+        ))
+    };
+    let first = desk.append(&key.stream(), 0, vec![observed(10)]).await;
+    desk.bod(&self::key(2, "TCS"), 100).await.unwrap();
+    let last = desk.append(&key.stream(), 1, vec![observed(20)]).await;
+    let each_alone = RebuildOptions {
+        segment_events: 1,
+        ..SWAP
+    };
+    let report = rebuild(&desk.store, &database, each_alone, |_| {}).await;
+    assert!(report.unwrap().swapped);
+    let rows = orders(&database.pool(1), &OrderFilter::default()).await;
+    let rows = rows.unwrap().value;
+    let [row] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    let at = |position: Position| i64::try_from(position.as_u64()).unwrap();
+    assert_eq!(
+        (row.placed_position, row.updated_position, row.quantity),
+        (at(first), at(last), 20)
     );
 }
 
