@@ -35,8 +35,6 @@ pub(crate) struct FoldedPosition {
     version: u64,
     updated_position: i64,
     updated_at: OffsetDateTime,
-    recorded_at: OffsetDateTime,
-    actor: Arc<str>,
     /// The event that last changed the position's own row.
     pub shown: Changed,
     /// The row changed in the batch at hand, and its orders and trades that did.
@@ -114,8 +112,6 @@ impl Folded for FoldedPosition {
             version: 0,
             updated_position: log_position(next.position),
             updated_at: instant(next.occurred_at),
-            recorded_at: instant(next.recorded_at),
-            actor: next.actor.clone(),
             shown: Changed {
                 version: 0,
                 position: 0,
@@ -150,8 +146,6 @@ impl Folded for FoldedPosition {
         }
         self.updated_position = log_position(stored.position);
         self.updated_at = instant(stored.occurred_at);
-        self.recorded_at = instant(stored.recorded_at);
-        self.actor = stored.actor.clone();
         for (id, cumulative) in before.into_iter().flatten() {
             let order = self.position.orders.get(&id);
             if order.is_some_and(|order| order.cumulative != cumulative) {
@@ -162,7 +156,7 @@ impl Folded for FoldedPosition {
             self.shown = self.now();
             self.changed = true;
         }
-        self.note(event);
+        self.note(event, stored);
         Ok(())
     }
 
@@ -207,7 +201,7 @@ impl FoldedPosition {
     }
 
     /// What the rows show of an event that the state has taken in.
-    fn note(&mut self, event: &PositionEvent) {
+    fn note(&mut self, event: &PositionEvent, stored: &StoredEvent) {
         match event {
             PositionEvent::OrderPlaced(placed) => self.placed(placed),
             PositionEvent::ExternalOrderObserved(observed) => {
@@ -215,11 +209,11 @@ impl FoldedPosition {
                 let placed = self.new_order(observed.order_id, None, quantity, price);
                 self.insert(observed.order_id, placed);
             }
-            PositionEvent::Executed(executed) => self.executed(executed),
+            PositionEvent::Executed(executed) => self.executed(executed, stored),
             PositionEvent::PrimaryTradeApplied(trade) => {
                 let told = Told {
                     executed_at: instant(trade.traded_at),
-                    ..self.booked(trade.side, trade.quantity, trade.price)
+                    ..self.booked(stored, trade.side, trade.quantity, trade.price)
                 };
                 self.tell(&trade.execution, told);
             }
@@ -229,7 +223,7 @@ impl FoldedPosition {
                 if roots.is_empty() && !self.told.contains_key(key) {
                     let unbooked = Told {
                         booked: None,
-                        ..self.booked(told.side, told.quantity, told.price)
+                        ..self.booked(stored, told.side, told.quantity, told.price)
                     };
                     self.tell(key, unbooked);
                 }
@@ -295,12 +289,12 @@ impl FoldedPosition {
         self.insert(placed.order_id, order);
     }
 
-    fn executed(&mut self, executed: &Executed) {
+    fn executed(&mut self, executed: &Executed, stored: &StoredEvent) {
         let key = &executed.execution;
         let told = Told {
             exchange_order_id: Some(executed.exchange_order_id.clone()),
             late: executed.late,
-            ..self.booked(executed.side, executed.quantity, executed.price)
+            ..self.booked(stored, executed.side, executed.quantity, executed.price)
         };
         self.tell(key, told);
         if let Some(placed) = self.placed.get_mut(&executed.order_id) {
@@ -339,7 +333,7 @@ impl FoldedPosition {
     }
 
     /// A trade that the event at hand is the first to tell of, and books.
-    fn booked(&self, side: Side, quantity: Quantity, price: Price) -> Told {
+    fn booked(&self, stored: &StoredEvent, side: Side, quantity: Quantity, price: Price) -> Told {
         Told {
             position: self.updated_position,
             side,
@@ -348,7 +342,7 @@ impl FoldedPosition {
             exchange_order_id: None,
             executed_at: self.updated_at,
             late: false,
-            booked: Some((self.recorded_at, self.actor.clone())),
+            booked: Some((instant(stored.recorded_at), stored.actor.clone())),
             changed: self.now(),
             is_listed: true,
         }

@@ -92,7 +92,8 @@ impl<S: Folded> Streams<S> {
         if stored.version <= 1 {
             return self.apply(stored, event).map(Some);
         }
-        let Some(folded) = self.remembered.get_mut(&stored.stream) else {
+        // How long ago it was used is noted once a batch, when its rows are made.
+        let Some(folded) = self.remembered.peek_mut(&stored.stream) else {
             return Ok(None);
         };
         folded.apply(stored, event)?;
@@ -115,7 +116,7 @@ impl<S: Folded> Streams<S> {
     /// A stream that the batch at hand went on with.
     pub(super) fn changed(&mut self, stream: &str) -> &mut S {
         self.remembered
-            .peek_mut(stream)
+            .get_mut(stream)
             .expect("nothing is forgotten in the middle of a batch")
     }
 

@@ -1,7 +1,7 @@
 //! From the log to rows in the tables, segment by segment: what a segment changed is copied and committed with its checkpoint, so that
 //! a rebuild that is killed loses no more than the segments under way.
 //!
-//! Four things at a time, each bounded: reading, decoding, folding, and copying the segment before. A row that changes in several
+//! Three things at a time, each bounded: reading with decoding, folding, and copying the segment before. A row that changes in several
 //! segments is copied in each of them; the older ones are cleared away before the keys are built (`steps.rs`).
 
 use super::RebuildError;
@@ -10,9 +10,8 @@ use crate::fold::{Encoded, Fold, FoldError, Rows, Touched, decode};
 use crate::units;
 use sqlx::{Connection, PgConnection};
 use squareoff_domain::Event;
-use squareoff_store::{EventStore, Position, ReadError, StoredEvent};
+use squareoff_store::{EventStore, Position, StoredEvent};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 
 /// Events of a segment: less than half a second of work, and few rows that the next segment changes again.
 pub const SEGMENT_EVENTS: usize = 131_072;
@@ -26,9 +25,7 @@ const CHUNKS_AHEAD_MAX: usize = 16;
 /// Segments folded ahead of the copying.
 const SEGMENTS_AHEAD_MAX: usize = 1;
 
-type Decoded = Vec<(StoredEvent, Event)>;
-/// A chunk that is being decoded.
-type Chunk = Result<JoinHandle<Result<Decoded, FoldError>>, ReadError>;
+type Chunk = Result<Vec<(StoredEvent, Event)>, FoldError>;
 
 struct Segment {
     rows: Rows<Encoded>,
@@ -114,7 +111,7 @@ impl Filling<'_> {
         let (mut touched, mut in_segment) = (Touched::begin(Rows::default()), 0);
         told(self.from);
         while let Some(chunk) = chunks.recv().await {
-            let chunk = chunk?.await.expect("decoding does not panic")?;
+            let chunk = chunk?;
             let Some(last) = chunk.last().map(|(stored, _)| stored.position) else {
                 break;
             };
@@ -159,12 +156,13 @@ async fn read_ahead(
 ) {
     while after < target {
         let chunk = match store.read_all(after, chunk_events).await {
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
             Ok(mut events) => {
                 events.retain(|event| event.position <= target);
                 let Some(last) = events.last() else { return };
                 after = last.position;
-                Ok(tokio::task::spawn_blocking(|| decode(events)))
+                // Half a millisecond, for which it is not worth going to another thread and coming back.
+                decode(events)
             }
         };
         let failed = chunk.is_err();
