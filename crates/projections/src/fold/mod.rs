@@ -130,7 +130,7 @@ impl Fold {
         }
     }
 
-    /// The rows that `events` change.
+    /// The rows that `events` change. After an error the fold is of no more use: some of them were taken in.
     pub(crate) async fn fold(
         &mut self,
         store: &EventStore,
