@@ -242,7 +242,7 @@ async fn connect(database: &Database, schema: &str) -> Result<PgConnection, sqlx
         "SET synchronous_commit = off",
         // An index at a time per connection: the sort stays in memory for some millions of rows.
         "SET maintenance_work_mem = '256MB'",
-        // What was written again is found by hashing the keys of a whole table, in memory for some millions of rows too.
+        // Where rows don't tell which were written again, the keys of a whole table are hashed, in memory for some millions of rows too.
         "SET work_mem = '256MB'",
         // The server's default of 100 samples 30,000 rows, nearly each in a page of its own: a quarter of all that is done behind the
         // filling, for queries that have one index to choose. The server takes its own sample once rows have changed.

@@ -72,16 +72,14 @@ fn a_trade_that_the_primary_tells_again_keeps_its_place() {
     let position = history.iter().fold(Position::default(), evolve);
     let trades = position.trades();
     let places: Vec<_> = trades
-        .iter()
-        .map(|(key, trade)| (key.as_str(), trade.number, trade.price))
+        .into_iter()
+        .map(|(key, trade)| (key.clone(), trade.number, trade.price))
         .collect();
-    let expected = [("E9", 1, "105"), ("E5", 2, "110"), ("E1", 3, "120")]
-        .map(|(id, number, price)| (execution_key(id), number, price.parse().unwrap()));
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|(key, number, price)| (key.as_str(), *number, *price))
-        .collect();
-    assert_eq!(places, expected);
+    let expected = [("E9", 1, "105"), ("E5", 2, "110"), ("E1", 3, "120")];
+    assert_eq!(
+        places,
+        expected.map(|(id, number, price)| (execution_key(id), number, price.parse().unwrap()))
+    );
 }
 
 #[test]
