@@ -94,3 +94,17 @@ tables! {
     suspense: SuspenseRow,
     trades: TradeRow,
 }
+
+impl Rows<Encoded> {
+    /// As [`Rows::copy_into`], the audit trail over a connection of its own.
+    pub(crate) async fn copy_over_two(
+        &mut self,
+        connection: &mut PgConnection,
+        audits: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        let mut audit = std::mem::take(&mut self.audit);
+        tokio::try_join!(self.copy_into(connection), audit.copy_into(audits))?;
+        self.audit = audit;
+        Ok(())
+    }
+}

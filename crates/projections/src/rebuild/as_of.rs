@@ -135,8 +135,8 @@ pub async fn rebuild_as_of(
     let mut leading = lead(database).await?;
     let schema = as_of.schema.as_str();
     let began = Instant::now();
-    let mut beside = match find(store, database, schema).await? {
-        Found::Nothing => Beside::begin(store, database, schema, target).await?,
+    let beside = match find(store, database, schema).await? {
+        Found::Nothing => Beside::begin(database, schema, target).await?,
         Found::Foreign => return Err(RebuildError::SchemaForeign(as_of.schema.clone())),
         Found::Begun {
             filled,
@@ -147,12 +147,12 @@ pub async fn rebuild_as_of(
         }
         Found::Begun { .. } if as_of.replace => {
             drop_schema(&mut leading, schema).await?;
-            Beside::begin(store, database, schema, target).await?
+            Beside::begin(database, schema, target).await?
         }
         Found::Begun { .. } => return Err(RebuildError::SchemaTaken(as_of.schema.clone())),
     };
     let gone_on_from = beside.position;
-    let events = beside.complete(store, SEGMENT_EVENTS, tell).await?;
+    let (mut beside, events) = beside.complete(store, SEGMENT_EVENTS, tell).await?;
     let elapsed = began.elapsed();
     beside.tell(Stage::Comparing, tell);
     let hash = hash_of(&mut beside.one, schema).await?;

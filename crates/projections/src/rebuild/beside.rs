@@ -3,10 +3,11 @@
 //!
 //! 1. Schema, tables, steps and the row in `rebuild` that describes them come into being in one transaction: a schema without that
 //!    row is somebody else's.
-//! 2. Rows and checkpoint are committed together, so what is there is always the log up to the checkpoint.
+//! 2. Rows and checkpoint are committed together, so what is there is always the log up to the checkpoint; but for the audit trail,
+//!    which may hold the last segment already.
 //! 3. Only what the same code began is gone on with; the fold's own state is read again from the streams that go on.
 
-use super::fill::{SEGMENT_EVENTS_MAX, fill};
+use super::fill::{SEGMENT_EVENTS_MAX, fill, take_out_ahead};
 use super::progress::{Progress, Stage, Tell};
 use super::{RebuildError, steps};
 use crate::database::{Database, DatabaseError, migrate};
@@ -28,6 +29,8 @@ const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2 * SEGMENT_EVENTS_MAX).expe
 /// How far the tables are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Filled {
+    /// Not even the schema is there.
+    Nothing,
     /// Rows up to the checkpoint, without indexes.
     Folding,
     /// All rows; `rebuild_steps` says what is left to do.
@@ -51,10 +54,9 @@ pub(super) enum Found {
 }
 
 pub(super) struct Beside {
-    database: Database,
     schema: String,
     pub one: PgConnection,
-    /// The server works on one table per connection: a second one halves the time of indexing.
+    /// The server works on one table per connection: a second one halves the time of indexing, and of copying the last segment.
     two: PgConnection,
     pub fold: Fold,
     pub position: Position,
@@ -116,35 +118,20 @@ pub(super) async fn drop_schema(
 }
 
 impl Beside {
-    /// Makes the schema, which must not be there, with empty tables that are to be filled up to `target`.
+    /// Of a schema that is not there, and will be filled up to `target`.
     pub(super) async fn begin(
-        store: &EventStore,
         database: &Database,
         schema: &str,
         target: Position,
     ) -> Result<Self, RebuildError> {
-        let mut one = connect(database, schema).await?;
-        let mut transaction = one.begin().await?;
-        migrate(&mut transaction, schema)
-            .await
-            .map_err(DatabaseError::from)?;
-        checkpoint_in(store, &mut transaction).await?;
-        steps::set_aside(&mut transaction).await?;
-        sqlx::query!(
-            "INSERT INTO rebuild (made_by, target, stage) VALUES ($1, $2, 'folding')",
-            MADE_BY,
-            units::position(target)
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
+        let one = connect(database, schema).await?;
         Self::of(
             database,
             schema,
             one,
             Position::START,
             target,
-            Filled::Folding,
+            Filled::Nothing,
         )
         .await
     }
@@ -162,6 +149,9 @@ impl Beside {
         sqlx::query!("UPDATE rebuild SET target = $1", units::position(target))
             .execute(&mut one)
             .await?;
+        if filled == Filled::Folding {
+            take_out_ahead(&mut one).await?;
+        }
         let position = super::checkpoint(&mut one).await?;
         Self::of(database, schema, one, position, target, filled).await
     }
@@ -175,7 +165,6 @@ impl Beside {
         filled: Filled,
     ) -> Result<Self, RebuildError> {
         Ok(Beside {
-            database: database.clone(),
             schema: schema.to_owned(),
             one,
             two: connect(database, schema).await?,
@@ -188,37 +177,55 @@ impl Beside {
 
     /// Does what is left until the tables stand with their indexes. Gives the number of events that were folded for it.
     pub(super) async fn complete(
-        &mut self,
+        mut self,
         store: &EventStore,
         segment_events: usize,
         tell: &mut Tell<'_>,
-    ) -> Result<u64, RebuildError> {
+    ) -> Result<(Self, u64), RebuildError> {
         let mut events = 0;
-        if self.filled == Filled::Folding {
-            let copying = connect(&self.database, &self.schema).await?;
-            let (from, target) = (self.position, self.target);
+        if matches!(self.filled, Filled::Nothing | Filled::Folding) {
+            let Beside {
+                schema,
+                mut one,
+                two,
+                mut fold,
+                position,
+                target,
+                filled,
+            } = self;
+            let (its_store, its_schema) = (store.clone(), schema.clone());
+            let laid_out = async move {
+                if filled == Filled::Nothing {
+                    lay_out(&its_store, &mut one, &its_schema, target).await?;
+                }
+                Ok([one, two])
+            };
             let segment = segment_events.clamp(1, SEGMENT_EVENTS_MAX);
-            let filling = fill(
-                store,
-                &mut self.fold,
-                copying,
-                (from, target),
-                segment,
-                tell,
-            );
-            (events, self.position) = filling.await?;
+            let places = (position, target);
+            let up = fill(store, &mut fold, laid_out, places, segment, tell).await?;
+            let [one, two] = up.connections;
+            events = up.events;
+            self = Beside {
+                schema,
+                one,
+                two,
+                fold,
+                position: up.to,
+                target,
+                filled: Filled::Folding,
+            };
             self.reached(Filled::Indexing).await?;
         }
         if self.filled == Filled::Indexing {
             steps::finish(&mut self.one, &mut self.two, self.position, tell).await?;
             self.reached(Filled::Whole).await?;
         }
-        Ok(events)
+        Ok((self, events))
     }
 
     async fn reached(&mut self, filled: Filled) -> Result<(), sqlx::Error> {
         let stage = match filled {
-            Filled::Folding => "folding",
+            Filled::Nothing | Filled::Folding => "folding",
             Filled::Indexing => "indexing",
             Filled::Whole => "whole",
         };
@@ -235,9 +242,32 @@ impl Beside {
     }
 }
 
+/// Makes the schema, which must not be there, with empty tables.
+async fn lay_out(
+    store: &EventStore,
+    connection: &mut PgConnection,
+    schema: &str,
+    target: Position,
+) -> Result<(), RebuildError> {
+    let mut transaction = connection.begin().await?;
+    migrate(&mut transaction, schema)
+        .await
+        .map_err(DatabaseError::from)?;
+    checkpoint_in(store, &mut transaction).await?;
+    steps::set_aside(&mut transaction).await?;
+    sqlx::query!(
+        "INSERT INTO rebuild (made_by, target, stage) VALUES ($1, $2, 'folding')",
+        MADE_BY,
+        units::position(target)
+    )
+    .execute(&mut *transaction)
+    .await?;
+    Ok(transaction.commit().await?)
+}
+
 async fn connect(database: &Database, schema: &str) -> Result<PgConnection, sqlx::Error> {
     let mut connection = database.connect(schema).await?;
-    for setting in [
+    let settings = [
         // Rows and checkpoint are lost together, if at all: then the events are folded again.
         "SET synchronous_commit = off",
         // An index at a time per connection: the sort stays in memory for some millions of rows.
@@ -251,9 +281,10 @@ async fn connect(database: &Database, schema: &str) -> Result<PgConnection, sqlx
         "SET max_parallel_maintenance_workers = 0",
         // A statement whose client was killed ends soon, so that the rebuild that goes on has not long to wait.
         "SET client_connection_check_interval = '250ms'",
-    ] {
-        connection.execute(setting).await?;
-    }
+    ];
+    connection
+        .execute(AssertSqlSafe(settings.join("; ")))
+        .await?;
     // Half of the time of an index is the compression of its pages for the server's log, which LZ4 makes a trifle. Only a superuser
     // may say so, and only to a server that was built with it: elsewhere it stays as it is.
     let _ = connection.execute("SET wal_compression = lz4").await;

@@ -3,6 +3,9 @@
 //!
 //! Three things at a time, each bounded: reading with decoding, folding, and copying the segment before. A row that changes in several
 //! segments is copied in each of them; the older ones are cleared away before the keys are built (`steps.rs`).
+//!
+//! Of the last segment the audit trail, half of all bytes, is copied beside the other tables and committed before them, because the
+//! server works on one table per connection. What a rebuild that was killed left beyond the checkpoint is taken out ([`take_out_ahead`]).
 
 use super::RebuildError;
 use super::progress::{Progress, Stage, Tell};
@@ -33,19 +36,33 @@ struct Segment {
     to: Position,
 }
 
-/// Fills the tables of `copying` from the first position to the second. Gives the number of events and where it came to.
+/// What a filling came to.
+pub(super) struct FilledUp {
+    pub events: u64,
+    pub to: Position,
+    pub connections: [PgConnection; 2],
+}
+
+/// Fills the tables from the first position to the second. Folding does not wait for `connections`, so the tables may be laid out
+/// meanwhile.
 pub(super) async fn fill(
     store: &EventStore,
     fold: &mut Fold,
-    copying: PgConnection,
+    connections: impl Future<Output = Result<[PgConnection; 2], RebuildError>> + Send + 'static,
     (from, target): (Position, Position),
     segment_events: usize,
     tell: &mut Tell<'_>,
-) -> Result<(u64, Position), RebuildError> {
+) -> Result<FilledUp, RebuildError> {
     let (segments, to_copy) = mpsc::channel(SEGMENTS_AHEAD_MAX);
     let (emptied, spare) = mpsc::channel(SEGMENTS_AHEAD_MAX + 1);
     let (kept_sender, kept) = watch::channel(from);
-    let copier = tokio::spawn(copy_segments(copying, to_copy, emptied, kept_sender));
+    let copier = tokio::spawn(copy_segments(
+        connections,
+        target,
+        to_copy,
+        emptied,
+        kept_sender,
+    ));
     let mut filling = Filling {
         fold,
         from,
@@ -81,8 +98,11 @@ pub(super) async fn fill(
     }
     let copied = copier.await.expect("copying does not panic");
     folded?;
-    copied?;
-    Ok((events, to))
+    Ok(FilledUp {
+        events,
+        to,
+        connections: copied?,
+    })
 }
 
 struct Filling<'f> {
@@ -173,14 +193,22 @@ async fn read_ahead(
 }
 
 async fn copy_segments(
-    mut connection: PgConnection,
+    connections: impl Future<Output = Result<[PgConnection; 2], RebuildError>>,
+    target: Position,
     mut segments: mpsc::Receiver<Segment>,
     emptied: mpsc::Sender<Rows<Encoded>>,
     kept: watch::Sender<Position>,
-) -> Result<(), RebuildError> {
+) -> Result<[PgConnection; 2], RebuildError> {
+    let [mut one, mut two] = connections.await?;
     while let Some(mut segment) = segments.recv().await {
-        let mut transaction = connection.begin().await?;
-        segment.rows.copy_into(&mut transaction).await?;
+        let mut transaction = one.begin().await?;
+        let rows = &mut segment.rows;
+        if segment.to == target {
+            // Nobody folds any more: the processor that did is free for a second connection.
+            rows.copy_over_two(&mut transaction, &mut two).await?;
+        } else {
+            rows.copy_into(&mut transaction).await?;
+        }
         let moved = sqlx::query!(
             "UPDATE checkpoint SET position = $2 WHERE position = $1",
             units::position(segment.from),
@@ -202,5 +230,13 @@ async fn copy_segments(
         // Where there are enough to spare, or nobody folds any more, they are let go of.
         let _ = emptied.try_send(segment.rows);
     }
+    Ok([one, two])
+}
+
+/// Before a filling is gone on with: what was copied ahead of the checkpoint is copied again.
+pub(super) async fn take_out_ahead(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM audit WHERE position > (SELECT position FROM checkpoint)")
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -171,9 +171,9 @@ pub async fn rebuild(
 
     let began = Instant::now();
     drop_schema(&mut live, OLD).await?;
-    let mut beside = beside(store, database, &mut live, target).await?;
+    let beside = beside(store, database, &mut live, target).await?;
     let gone_on_from = beside.position;
-    let events = beside.complete(store, options.segment_events, tell).await?;
+    let (mut beside, events) = beside.complete(store, options.segment_events, tell).await?;
     let elapsed = began.elapsed();
 
     for _ in 0..CATCH_UP_ROUNDS_MAX {
@@ -236,7 +236,7 @@ async fn beside(
         return Beside::go_on(database, NEXT, (filled, meant), target).await;
     }
     drop_schema(live, NEXT).await?;
-    Beside::begin(store, database, NEXT, target).await
+    Beside::begin(database, NEXT, target).await
 }
 
 /// The connection that leads a rebuild, when no other is under way.

@@ -3,6 +3,7 @@
 //! The rebuild runs in a process of its own: this test binary starts itself again, and the child parks where it is told to.
 
 use crate::story::{Desk, PATIENCE, Projecting, reach, start};
+use sqlx::{Connection, Executor, PgConnection};
 use squareoff_projections::{
     AsOf, Database, Moment, Progress, RebuildOptions, SwapWhen, checkpoint, list_as_of, rebuild,
     rebuild_as_of,
@@ -180,6 +181,30 @@ async fn a_rebuild_killed_at_each_of_its_stages_goes_on_with_what_is_kept() {
         report.equal() && report.gone_on_from == Position::START,
         "{report:?}"
     );
+}
+
+/// The audit trail is committed before the other tables and the checkpoint.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_the_two_commits_of_a_segment_no_row_is_there_twice() {
+    let (test, database) = start().await;
+    let mut desk = Desk::new(34);
+    let head = desk.many_things(600).await;
+    let projecting = Projecting::start(&desk.store, &database);
+    reach(&database, head).await;
+    projecting.stop().await;
+    let child = child(&test.url(), &desk, "fold 0 120", None);
+    tokio::task::spawn_blocking(|| kill_where_it_parks(child))
+        .await
+        .unwrap();
+    // What a segment of any size would have left.
+    let mut connection = PgConnection::connect(&test.url()).await.unwrap();
+    let ahead = "INSERT INTO read_next.audit SELECT * FROM read_live.audit
+         WHERE position > (SELECT position FROM read_next.checkpoint)";
+    let ahead = connection.execute(ahead).await.unwrap().rows_affected();
+    assert!(ahead > 100, "{ahead}");
+    let report = rebuild(&desk.store, &database, SWAP, |_| {}).await.unwrap();
+    assert!(report.equal() && report.swapped, "{report:?}");
+    assert!(report.gone_on_from >= Position::from_u64(120), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
