@@ -109,9 +109,11 @@ struct Serving {
 }
 
 impl Directory {
-    /// Reads the log from its beginning in a task of its own, and follows it. `seen` is told of each event before the directory knows it.
+    /// Reads the log from its beginning in a task of its own, and follows it; while much happens, once in `pace`. `seen` is told of each
+    /// event before the directory knows it.
     pub fn follow(
         store: EventStore,
+        pace: Duration,
         seen: impl Fn(&StoredEvent) -> Result<(), DecodeError> + Send + 'static,
     ) -> Self {
         let known = Arc::new(RwLock::new(Known::default()));
@@ -121,7 +123,7 @@ impl Directory {
             events.iter().try_for_each(&seen)?;
             learn(&learned, events)
         };
-        tokio::spawn(follow::follow(store, progress, learn));
+        tokio::spawn(follow::follow(store, pace, progress, learn));
         Directory {
             known,
             progress: receiver,
@@ -388,7 +390,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = EventStore::open(folder.path()).unwrap();
         let (venue, client) = (Venue::Nse, "C1".parse().unwrap());
-        let directory = Directory::follow(store.clone(), |_| Ok(()));
+        let directory = Directory::follow(store.clone(), Duration::ZERO, |_| Ok(()));
         let reports = [
             SessionReport::Claim { share: Share::ONLY },
             SessionReport::Ready { fence: 1 },
@@ -410,7 +412,7 @@ mod tests {
     async fn a_client_is_served_by_the_session_that_its_orders_go_over() {
         let folder = tempfile::tempdir().unwrap();
         let store = EventStore::open(folder.path()).unwrap();
-        let directory = Directory::follow(store.clone(), |_| Ok(()));
+        let directory = Directory::follow(store.clone(), Duration::ZERO, |_| Ok(()));
         let clients =
             Vec::from_iter((0..20).map(|n| format!("C{n}").parse::<ClientCode>().unwrap()));
         let claim = |number, of| SessionReport::Claim {

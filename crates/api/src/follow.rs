@@ -7,8 +7,9 @@ use tokio::sync::watch;
 
 /// Events of one read of the log.
 const BATCH: usize = 4_096;
-/// How old a memory may be while much happens: a read has its price however little it brings, and a process has several memories.
-const PACE: Duration = Duration::from_millis(5);
+/// How old a memory may be that answers wait for, while much happens: a read has its price however little it brings, and a process has
+/// several memories.
+pub const PACE: Duration = Duration::from_millis(5);
 /// Pause before the log is read again after it failed.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -21,13 +22,14 @@ pub struct Progress {
     pub stopped: Option<String>,
 }
 
-/// Reads for ever, until nobody looks at the progress any more, or an event can't be decoded.
+/// Reads for ever, until nobody looks at the progress any more, or an event can't be decoded. While much happens, once in `pace`.
 pub async fn follow(
     store: EventStore,
+    pace: Duration,
     progress: watch::Sender<Progress>,
     mut learn: impl FnMut(&[StoredEvent]) -> Result<(), DecodeError>,
 ) {
-    let mut subscription = store.subscribe(Position::START).paced(PACE);
+    let mut subscription = store.subscribe(Position::START).paced(pace);
     while !progress.is_closed() {
         match subscription.next(BATCH).await {
             Ok(Delivery::Events(events)) => {

@@ -5,7 +5,7 @@ use crate::bulk::{Book, SessionClose};
 use crate::connection;
 use crate::directory::Directory;
 use crate::extract::BODY_BYTES_MAX;
-use crate::follow;
+use crate::follow::{self, PACE};
 use crate::guard::guard;
 use crate::limits::{self, Bounds, Limits, Rates};
 use crate::live::access::keep_checking;
@@ -130,7 +130,7 @@ impl App {
         key: DevelopmentKey,
         settings: Settings,
     ) -> Self {
-        let book = Book::follow(store.clone());
+        let book = Book::follow(store.clone(), PACE);
         let clients: Streams<ClientState> = Streams::new(store.clone());
         let positions: Streams<Position> = Streams::new(store.clone());
         // What a decision stands on is known before it is asked for, whichever process wrote it.
@@ -144,7 +144,7 @@ impl App {
             platform: Streams::new(store.clone()),
             suspense: Streams::new(store.clone()),
             approvals: Streams::new(store.clone()),
-            directory: Directory::follow(store.clone(), seen),
+            directory: Directory::follow(store.clone(), PACE, seen),
             bulks: Streams::new(store.clone()),
             clients,
             live: Live::start(store.clone(), book.clone(), LiveLimits::default()),

@@ -134,6 +134,11 @@ impl<A: Aggregate> Streams<A> {
         self.lock().get(stream).cloned()
     }
 
+    /// Whether [`Streams::recall`] would know the stream.
+    pub fn remembers(&self, stream: &str) -> bool {
+        self.lock().contains(stream)
+    }
+
     /// Takes in an event of the log, for a process that follows it and so need not read its streams: the first of a stream, or the next of
     /// one that is remembered. One that is behind a gap makes its stream forgotten, one that is known already changes nothing.
     pub fn learn(&self, stored: &StoredEvent, event: &A::Event) {

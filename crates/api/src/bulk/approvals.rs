@@ -4,7 +4,7 @@
 //! It reads the log alone, as the bulks' worker does beside it, and repeats what the API does: whoever is first, the position is asked once.
 
 use super::run::check_busy;
-use super::worker::{Shared, WorkerError};
+use super::worker::{PACE, Shared, WorkerError};
 use crate::approvals::{self, Finished};
 use crate::decide::DIRECTORY_WAIT;
 use crate::follow::{self, Progress};
@@ -25,6 +25,9 @@ use uuid::Uuid;
 
 /// Between two tries of what was not done: the log was busy, or the exchange is not connected.
 const LOOK: Duration = Duration::from_millis(250);
+/// For so long an approved order is left to the process that recorded the approval, which orders in the same breath: both at once would
+/// do all of it twice.
+const GRACE: Duration = Duration::from_secs(1);
 /// How long an approved order waits for the exchange to be connected: a gateway that was started again takes some seconds. Then it is not
 /// ordered, and a person asks anew.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,7 +51,7 @@ pub async fn run(store: EventStore, shared: &Shared) -> Result<(), WorkerError> 
         let mut open = learned.lock().unwrap_or_else(PoisonError::into_inner);
         open.learn(events)
     };
-    let followed = follow::follow(store, progress, learn);
+    let followed = follow::follow(store, PACE, progress, learn);
     let stopped = read.clone();
     let worked = async {
         loop {
@@ -89,6 +92,7 @@ async fn work(
     let mut left = false;
     for (id, asked) in &asked {
         let done = match given.get(id) {
+            Some(since) if since.elapsed() < GRACE => Ok(false),
             Some(since) => finish(shared, approvals, asked, *since).await,
             None => lapse(shared, approvals, asked).await,
         };

@@ -81,8 +81,8 @@ pub struct Book {
 }
 
 impl Book {
-    /// Reads the log from its beginning in a task of its own, and follows it.
-    pub fn follow(store: EventStore) -> Self {
+    /// Reads the log from its beginning in a task of its own, and follows it; while much happens, once in `pace`.
+    pub fn follow(store: EventStore, pace: Duration) -> Self {
         let known = Arc::default();
         let changes = Arc::default();
         let (progress, receiver) = watch::channel(Progress::default());
@@ -97,7 +97,7 @@ impl Book {
             changes.tell(events.iter().map(|stored| &stored.stream));
             Ok(())
         };
-        tokio::spawn(follow::follow(store, progress, learn));
+        tokio::spawn(follow::follow(store, pace, progress, learn));
         book
     }
 

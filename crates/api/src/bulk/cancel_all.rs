@@ -5,7 +5,7 @@
 
 use super::item;
 use super::run::check_busy;
-use super::worker::{Shared, WorkerError};
+use super::worker::{PACE, Shared, WorkerError};
 use crate::follow::{self, Progress};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use squareoff_domain::platform::{HaltScope, PlatformEvent};
@@ -58,7 +58,7 @@ pub async fn run(store: EventStore, shared: &Shared) -> Result<(), WorkerError> 
     let (progress, read) = watch::channel(Progress::default());
     let mut working = Working::default();
     let learn = move |events: &[StoredEvent]| working.learn(events, &ordered);
-    let followed = follow::follow(store, progress, learn);
+    let followed = follow::follow(store, PACE, progress, learn);
     let carried_out = async {
         while let Some(kill) = kills.recv().await {
             carry_out(shared, &kill).await?;

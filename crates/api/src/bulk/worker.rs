@@ -21,6 +21,9 @@ use tokio::task::JoinSet;
 /// For so long the worker reads the log at its start: some million events a second.
 const START_TIME_LIMIT: Duration = Duration::from_secs(600);
 
+/// How old the worker's memories may be while much happens: nobody waits for an answer, and the venue's message rate is far below.
+pub(super) const PACE: Duration = Duration::from_millis(25);
+
 /// Why the worker can't go on. Its supervisor starts it again, and it takes up what it left.
 #[derive(Debug, Error)]
 pub enum WorkerError {
@@ -67,13 +70,17 @@ pub async fn run(
         .map(|venue| (*venue, Pace::new(settings.venue_message_rate)));
     let positions = Streams::new(store.clone());
     let of_positions = positions.clone();
-    let seen = move |stored: &StoredEvent| follow::learn(&of_positions, "position-", stored);
-    let directory = Directory::follow(store.clone(), seen);
+    // A bulk asks of some positions, and mostly there is none: what it has not asked of yet is read when it does.
+    let seen = move |stored: &StoredEvent| match of_positions.remembers(&stored.stream) {
+        true => follow::learn(&of_positions, "position-", stored),
+        false => Ok(()),
+    };
+    let directory = Directory::follow(store.clone(), PACE, seen);
     let shared = Arc::new(Shared {
         positions,
         bulks: Streams::new(store.clone()),
         directory,
-        book: Book::follow(store.clone()),
+        book: Book::follow(store.clone(), PACE),
         paces: paces.collect(),
         settings,
     });

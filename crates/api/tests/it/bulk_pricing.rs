@@ -7,6 +7,7 @@ use squareoff_api::bulk::Book;
 use squareoff_domain::Price;
 use squareoff_domain::bulk::BulkPhase;
 use squareoff_domain::position::{Execution, PositionEvent};
+use std::time::Duration;
 
 /// The market has gone away from a buyer: a marketable limit is 107.00 now, and was 103.00.
 const NEW_REFERENCE: Price = Price(1_040_000);
@@ -40,7 +41,7 @@ async fn an_order_that_rests_is_priced_anew_when_the_contract_file_is() {
     let desk = Desk::open().await;
     let _venue = Venue::open(&desk, &[("RELIANCE", Answer::Rest)]);
     let plan = Plan::approved(&desk, vec![(reliance(), BulkPhase::Mis)]).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let _worker = Worker::start(&desk);
     plan.until(&book, |summary| summary.asked == 1).await;
     tell_contracts_anew(&desk).await;
@@ -56,7 +57,7 @@ async fn an_order_refused_at_a_price_of_yesterday_is_asked_for_again_at_todays()
     let desk = Desk::open().await;
     let venue = Venue::open(&desk, &[("RELIANCE", Answer::Hold)]);
     let plan = Plan::approved(&desk, vec![(reliance(), BulkPhase::Mis)]).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let _worker = Worker::start(&desk);
     plan.until(&book, |summary| summary.asked == 1).await;
     tell_contracts_anew(&desk).await;

@@ -19,6 +19,7 @@ use squareoff_domain::{
 use squareoff_store::{Caller, EventStore, StoredEvent, Streams, codec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -271,7 +272,7 @@ async fn items_are_closed_in_the_order_of_their_risk_and_each_outcome_is_told() 
         ),
     ];
     let plan = Plan::approved(&desk, lines).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let _worker = Worker::start(&desk);
     let summary = plan.completed(&book).await;
     let counts = summary.counts;
@@ -369,7 +370,7 @@ async fn every_working_order_ours_and_external_is_cancelled_before_anything_is_c
     .await;
     // Ours: a bulk that stays in the book, then aborted.
     let before = Plan::approved(&desk, vec![(nifty(), BulkPhase::Futures)]).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let worker = Worker::start(&desk);
     before.until(&book, |summary| summary.asked == 1).await;
     let reason = "wrong price".into();
@@ -406,7 +407,7 @@ async fn two_workers_at_once_close_each_item_once() {
     let _venue = FakeVenue::open(&desk, &[]);
     let lines = many(&desk, 120).await;
     let plan = Plan::approved(&desk, lines.clone()).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let _workers = [Worker::start(&desk), Worker::start(&desk)];
     let counts = plan.completed(&book).await.counts;
     assert_eq!((counts.closed, counts.cancelled), (120, 120));
@@ -419,7 +420,7 @@ async fn a_worker_killed_in_the_middle_twice_closes_each_item_once() {
     let _venue = FakeVenue::open(&desk, &[]);
     let lines = many(&desk, 240).await;
     let plan = Plan::approved(&desk, lines.clone()).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     for asked in [40, 120] {
         let mut worker = worker_process(&desk);
         plan.until(&book, |summary| summary.asked >= asked).await;
@@ -469,7 +470,7 @@ async fn a_pause_stops_new_items_and_an_abort_skips_the_rest() {
         }
     }
     let plan = Plan::approved(&desk, lines).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let worker = Worker::start(&desk);
     plan.until(&book, |summary| summary.asked == 10).await;
     plan.pause().await;
@@ -521,7 +522,7 @@ async fn items_wait_for_a_venue_that_is_not_connected_and_for_a_market_that_is_n
     desk.disconnect().await;
     let lines = many(&desk, 4).await;
     let plan = Plan::approved(&desk, lines.clone()).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let _worker = Worker::start(&desk);
     let entered = |summary: &Summary| summary.phase == Some(BulkPhase::Mis);
     plan.until(&book, entered).await;
@@ -537,7 +538,7 @@ async fn a_cancel_all_cancels_what_worked_when_it_was_ordered_and_nothing_placed
     let venue = FakeVenue::open(&desk, &[("RELIANCE", Answer::Rest), ("M&M", Answer::Rest)]);
     let lines = many(&desk, 6).await;
     let plan = Plan::approved(&desk, lines.clone()).await;
-    let book = Book::follow(desk.store.clone());
+    let book = Book::follow(desk.store.clone(), Duration::ZERO);
     let worker = Worker::start(&desk);
     plan.until(&book, |summary| summary.asked == 6).await;
     drop(worker);
