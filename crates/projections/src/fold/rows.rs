@@ -96,15 +96,20 @@ tables! {
 }
 
 impl Rows<Encoded> {
-    /// As [`Rows::copy_into`], the audit trail over a connection of its own.
+    /// As [`Rows::copy_into`], audit trail and trades over a connection of their own, which commits each of them.
     pub(crate) async fn copy_over_two(
         &mut self,
-        connection: &mut PgConnection,
-        audits: &mut PgConnection,
+        one: &mut PgConnection,
+        two: &mut PgConnection,
     ) -> Result<(), sqlx::Error> {
         let mut audit = std::mem::take(&mut self.audit);
-        tokio::try_join!(self.copy_into(connection), audit.copy_into(audits))?;
-        self.audit = audit;
+        let mut trades = std::mem::take(&mut self.trades);
+        let apart = async {
+            audit.copy_into(&mut *two).await?;
+            trades.copy_into(&mut *two).await
+        };
+        tokio::try_join!(self.copy_into(one), apart)?;
+        (self.audit, self.trades) = (audit, trades);
         Ok(())
     }
 }

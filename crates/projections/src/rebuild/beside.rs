@@ -3,8 +3,8 @@
 //!
 //! 1. Schema, tables, steps and the row in `rebuild` that describes them come into being in one transaction: a schema without that
 //!    row is somebody else's.
-//! 2. Rows and checkpoint are committed together, so what is there is always the log up to the checkpoint; but for the audit trail,
-//!    which may hold the last segment already.
+//! 2. Rows and checkpoint are committed together, so what is there is always the log up to the checkpoint; but for the audit trail
+//!    and the trades, which may hold the last segment already.
 //! 3. Only what the same code began is gone on with; the fold's own state is read again from the streams that go on.
 
 use super::fill::{SEGMENT_EVENTS_MAX, fill, take_out_ahead};

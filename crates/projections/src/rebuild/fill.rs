@@ -4,8 +4,9 @@
 //! Three things at a time, each bounded: reading with decoding, folding, and copying the segment before. A row that changes in several
 //! segments is copied in each of them; the older ones are cleared away before the keys are built (`steps.rs`).
 //!
-//! Of the last segment the audit trail, half of all bytes, is copied beside the other tables and committed before them, because the
-//! server works on one table per connection. What a rebuild that was killed left beyond the checkpoint is taken out ([`take_out_ahead`]).
+//! Of the last segment the audit trail and the trades, half of the work, are copied beside the other tables and committed before them:
+//! the server works on one table per connection. What a rebuild that was killed left beyond the checkpoint is taken out
+//! ([`take_out_ahead`]).
 
 use super::RebuildError;
 use super::progress::{Progress, Stage, Tell};
@@ -23,8 +24,8 @@ pub const SEGMENT_EVENTS_MAX: usize = 262_144;
 /// Events of one read: half a millisecond of decoding. Larger ones are slower: the allocator gives their memory back to the system,
 /// which then clears it for the next.
 const CHUNK_EVENTS: usize = 512;
-/// Chunks read and decoded ahead of the fold, about a megabyte each.
-const CHUNKS_AHEAD_MAX: usize = 16;
+/// Chunks read and decoded ahead of the fold, about a megabyte each: as many as are read while the fold writes down a segment's rows.
+const CHUNKS_AHEAD_MAX: usize = 64;
 /// Segments folded ahead of the copying.
 const SEGMENTS_AHEAD_MAX: usize = 1;
 
@@ -236,6 +237,9 @@ async fn copy_segments(
 /// Before a filling is gone on with: what was copied ahead of the checkpoint is copied again.
 pub(super) async fn take_out_ahead(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM audit WHERE position > (SELECT position FROM checkpoint)")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!("DELETE FROM trades WHERE updated_position > (SELECT position FROM checkpoint)")
         .execute(connection)
         .await?;
     Ok(())

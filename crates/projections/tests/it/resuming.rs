@@ -183,7 +183,7 @@ async fn a_rebuild_killed_at_each_of_its_stages_goes_on_with_what_is_kept() {
     );
 }
 
-/// The audit trail is committed before the other tables and the checkpoint.
+/// Audit trail and trades are committed before the other tables and the checkpoint.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_the_two_commits_of_a_segment_no_row_is_there_twice() {
     let (test, database) = start().await;
@@ -198,10 +198,15 @@ async fn killed_between_the_two_commits_of_a_segment_no_row_is_there_twice() {
         .unwrap();
     // What a segment of any size would have left.
     let mut connection = PgConnection::connect(&test.url()).await.unwrap();
-    let ahead = "INSERT INTO read_next.audit SELECT * FROM read_live.audit
-         WHERE position > (SELECT position FROM read_next.checkpoint)";
-    let ahead = connection.execute(ahead).await.unwrap().rows_affected();
-    assert!(ahead > 100, "{ahead}");
+    for ahead in [
+        "INSERT INTO read_next.audit SELECT * FROM read_live.audit
+         WHERE position > (SELECT position FROM read_next.checkpoint)",
+        "INSERT INTO read_next.trades SELECT * FROM read_live.trades
+         WHERE updated_position > (SELECT position FROM read_next.checkpoint)",
+    ] {
+        let rows = connection.execute(ahead).await.unwrap().rows_affected();
+        assert!(rows > 20, "{rows} of {ahead}");
+    }
     let report = rebuild(&desk.store, &database, SWAP, |_| {}).await.unwrap();
     assert!(report.equal() && report.swapped, "{report:?}");
     assert!(report.gone_on_from >= Position::from_u64(120), "{report:?}");
