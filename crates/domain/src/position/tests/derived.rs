@@ -183,3 +183,30 @@ fn what_is_handed_back_is_counted_without_what_was_taken_back() {
         (NetQuantity(25), 2, 7)
     );
 }
+
+#[test]
+fn orders_are_found_by_their_ids_and_told_in_the_order_of_these() {
+    let mut world = World::new(sample::key(), sample::contract());
+    assert!(world.position.orders.is_empty());
+    world.position = traded(40, &[]);
+    let mut placed = vec![];
+    for request in 1..=3 {
+        let (units, price, ioc) = (Some(10), None, false);
+        let went = world.go(&Step::Close {
+            request,
+            units,
+            price,
+            ioc,
+        });
+        placed.extend(went.events().iter().filter_map(PositionEvent::order_id));
+    }
+    placed.sort_unstable();
+    let orders = &world.position.orders;
+    assert_eq!(
+        (placed.len(), orders.len(), orders.is_empty()),
+        (3, 3, false)
+    );
+    assert!(orders.keys().eq(&placed));
+    assert!(placed.iter().all(|id| orders.contains_key(id)));
+    assert!(!orders.contains_key(&OrderId(Uuid::nil())));
+}
