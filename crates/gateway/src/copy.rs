@@ -25,15 +25,22 @@ use squareoff_fix::{
     SentRecord, SessionConfig, SessionState, Timestamp,
 };
 use squareoff_store::{EventStore, Streams};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How long a trade may go unconfirmed before a person is to look into it, while the drop copy is there. Venues tell both sessions within a second or so.
 pub const CONFIRM_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// The shortest time from one batch to the next: nobody waits for a confirmation as for an order, and a batch has its price however
+/// little it brings.
+const PACE: Duration = Duration::from_millis(25);
+/// So many messages are a batch of their own: behind a pause the copy must not come in slower than it was sent.
+const ENOUGH: usize = 128;
 
 /// A venue's drop-copy session.
 #[derive(Debug, Clone)]
@@ -79,6 +86,7 @@ pub async fn run(
         recorder,
         book: Arc::clone(&book),
         generation: journal.generation(),
+        received_at: Instant::now(),
     };
     let settings = SessionConfig {
         heart_bt_int_s: config.heartbeat_s,
@@ -105,6 +113,8 @@ struct Copies {
     book: Arc<Mutex<Book>>,
     /// The journal's generation: within one a sequence number is never used again.
     generation: u64,
+    /// When the last batch was begun.
+    received_at: Instant,
 }
 
 /// A trade as the drop copy tells of it.
@@ -126,9 +136,13 @@ struct Copy {
 
 impl Application for Copies {
     async fn receive(&mut self, batch: Vec<Inbound>) -> Result<(), NotRecorded> {
+        if batch.len() < ENOUGH {
+            tokio::time::sleep_until(self.received_at + PACE).await;
+        }
+        self.received_at = Instant::now();
         let mut book = self.book.lock().await;
         book.read_on().await?;
-        let mut positions: HashMap<Arc<str>, Vec<Report>> = HashMap::new();
+        let mut positions: BTreeMap<Arc<str>, Vec<Report>> = BTreeMap::new();
         let (mut strange, mut held) = (Vec::new(), Vec::new());
         for inbound in &batch {
             let copies = match read(&inbound.message, book.venue, inbound.sending_time) {
@@ -158,9 +172,7 @@ impl Application for Copies {
                 }
             }
         }
-        for (stream, reports) in positions {
-            self.recorder.copied(&stream, &reports).await?;
-        }
+        self.recorder.copied(positions).await?;
         for (copy, inbound) in strange {
             self.hold(book.venue, copy, inbound).await?;
         }

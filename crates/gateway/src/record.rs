@@ -235,11 +235,20 @@ impl Recorder {
         Ok(())
     }
 
-    /// Tells a position what the drop copy said of its trades.
+    /// Tells positions what the drop copy said of their trades, each in its order.
     ///
     /// # Errors
-    /// [`RecordError::Fact`] when the log did not take all of it; the reports before are in it.
-    pub async fn copied(&self, stream: &str, reports: &[Report]) -> Result<(), RecordError> {
+    /// [`RecordError::Fact`] when the log did not take all of it; the others are in it.
+    pub async fn copied(
+        &self,
+        positions: BTreeMap<Arc<str>, Vec<Report>>,
+    ) -> Result<(), RecordError> {
+        let positions = positions.iter();
+        let copied = positions.map(|(stream, reports)| self.copied_of_one(stream, reports));
+        join_all(copied).await.into_iter().collect()
+    }
+
+    async fn copied_of_one(&self, stream: &str, reports: &[Report]) -> Result<(), RecordError> {
         for some in reports.chunks(REPORTS_PER_APPEND) {
             let caller = self.own(request_id(stream, &format!("{some:?}")));
             let record = |position: &Position| Ok((position::record_all(position, some), ()));

@@ -7,6 +7,8 @@ use squareoff_domain::position::{Position, TradeStatus};
 use squareoff_domain::suspense::ReportSuspended;
 use squareoff_domain::{ClOrdId, ExecutionKey, PositionKey};
 use squareoff_fix::message::Side;
+use squareoff_store::StoredEvent;
+use std::collections::BTreeSet;
 
 /// A position with an order of 50 that works.
 async fn working(life: &Life, client: &str) -> (PositionKey, ClOrdId) {
@@ -60,6 +62,37 @@ async fn a_trade_is_provisional_until_the_drop_copy_tells_it_too() {
         .await;
     let remains = life.end().await;
     assert!(remains.desk.held().await.is_empty());
+}
+
+/// One by one they would come in more slowly than trades are made on a busy day, and the log would be locked for each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trades_of_many_positions_told_together_are_confirmed_together() {
+    const POSITIONS: i64 = 64;
+    let mut life = Life::new().await;
+    let mut keys = Vec::new();
+    for number in 0..POSITIONS {
+        keys.push(working(&life, &format!("C{number}")).await.0);
+    }
+    life.rival.bid(50 * POSITIONS).await;
+    for key in &keys {
+        until_status(&life, key, TradeStatus::Provisional).await;
+    }
+    life.start_copy();
+    let mut commits = BTreeSet::new();
+    for key in &keys {
+        until_status(&life, key, TradeStatus::Confirmed).await;
+        let stream = life.desk.stream(&key.stream()).await;
+        let of_copy = |stored: &&StoredEvent| &*stored.event_type == "TradeConfirmed";
+        // The writer gives all of one commit one time.
+        commits.extend(
+            stream
+                .iter()
+                .filter(of_copy)
+                .map(|stored| stored.recorded_at),
+        );
+    }
+    assert!(commits.len() <= 16, "{} commits", commits.len());
+    life.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
