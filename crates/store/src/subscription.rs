@@ -41,6 +41,15 @@ impl Watch {
         }
     }
 
+    fn paced(&mut self, pace: Duration) {
+        match self {
+            Watch::Embedded(watch) => watch.paced(pace),
+            // It is told, and looks for nothing.
+            #[cfg(feature = "kurrentdb")]
+            Watch::Kurrent(_) => {}
+        }
+    }
+
     async fn behind(&mut self, after: Position) {
         match self {
             Watch::Embedded(watch) => watch.behind(after).await,
@@ -82,8 +91,10 @@ impl Subscription {
     /// For those that need not have every event at once: a read has its price however little it brings, and a process has several
     /// subscribers.
     #[must_use]
-    pub fn paced(self, pace: Duration) -> Self {
-        Subscription { pace, ..self }
+    pub fn paced(mut self, pace: Duration) -> Self {
+        self.watch.paced(pace);
+        self.pace = pace;
+        self
     }
 
     /// Position of the last event delivered, or where the subscription began.

@@ -1,5 +1,5 @@
 //! Wakes subscribers. Appends of this process tell at once; those of other processes are found by one thread that looks at the
-//! log's head, and only while somebody subscribes.
+//! log's head, only while somebody subscribes, and no more often than the most eager of them wants.
 
 use super::reader;
 use crate::Position;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Between looks while other processes append: one look is some microseconds.
+/// Between looks while other processes append, at the least: one look is some ten microseconds, a hundredth of a processor.
 const BUSY_INTERVAL: Duration = Duration::from_millis(1);
 /// Between looks when nothing has come for [`BUSY_FOR`]; the longest that another process's event waits for us.
 const IDLE_INTERVAL: Duration = Duration::from_millis(10);
@@ -25,6 +25,8 @@ pub(super) struct Tail {
 pub(crate) struct Watch {
     head: watch::Receiver<Position>,
     demand: Arc<Demand>,
+    /// Between two looks for this one, while other processes append.
+    interval: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +37,8 @@ struct Demand {
 
 #[derive(Debug, Default)]
 struct State {
-    watches: usize,
+    /// The interval of each watch.
+    intervals: Vec<Duration>,
     closed: bool,
 }
 
@@ -53,10 +56,11 @@ impl Tail {
     }
 
     pub(super) fn watch(&self) -> Watch {
-        self.demand.update(|state| state.watches += 1);
+        self.demand.add(BUSY_INTERVAL);
         Watch {
             head: self.head.subscribe(),
             demand: self.demand.clone(),
+            interval: BUSY_INTERVAL,
         }
     }
 }
@@ -68,6 +72,14 @@ impl Drop for Tail {
 }
 
 impl Watch {
+    /// For a subscriber that takes deliveries once in `pace`: it needs to be told no more than twice as often.
+    pub(crate) fn paced(&mut self, pace: Duration) {
+        let interval = (pace / 2).clamp(BUSY_INTERVAL, IDLE_INTERVAL);
+        self.demand.add(interval);
+        self.demand.remove(self.interval);
+        self.interval = interval;
+    }
+
     /// The log is known to hold events up to here, and may hold more.
     pub(crate) fn known(&self) -> Position {
         *self.head.borrow()
@@ -82,11 +94,22 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.demand.update(|state| state.watches -= 1);
+        self.demand.remove(self.interval);
     }
 }
 
 impl Demand {
+    fn add(&self, interval: Duration) {
+        self.update(|state| state.intervals.push(interval));
+    }
+
+    fn remove(&self, interval: Duration) {
+        self.update(|state| {
+            let found = state.intervals.iter().position(|other| *other == interval);
+            found.map(|index| state.intervals.swap_remove(index));
+        });
+    }
+
     fn update(&self, change: impl FnOnce(&mut State)) {
         change(
             &mut self
@@ -97,18 +120,18 @@ impl Demand {
         self.changed.notify_one();
     }
 
-    /// Waits until somebody listens. False when the store is closed.
-    fn wait(&self) -> bool {
+    /// Waits until somebody listens; the interval of the most eager. `None` when the store is closed.
+    fn wait(&self) -> Option<Duration> {
         let state = self
             .state
             .lock()
             .expect("nothing panics while holding the demand");
         let wanted = self
             .changed
-            .wait_while(state, |state| state.watches == 0 && !state.closed);
-        !wanted
-            .expect("nothing panics while holding the demand")
-            .closed
+            .wait_while(state, |state| state.intervals.is_empty() && !state.closed)
+            .expect("nothing panics while holding the demand");
+        let eager = wanted.intervals.iter().min().copied();
+        eager.filter(|_| !wanted.closed)
     }
 }
 
@@ -124,7 +147,7 @@ pub(super) fn tell(head: &watch::Sender<Position>, position: Position) -> bool {
 fn follow(connection: &Connection, head: &watch::Sender<Position>, demand: &Demand) {
     let mut grown_at = Instant::now();
     let mut failing = false;
-    while demand.wait() {
+    while let Some(interval) = demand.wait() {
         match reader::head(connection) {
             Ok(position) => {
                 failing = false;
@@ -139,9 +162,38 @@ fn follow(connection: &Connection, head: &watch::Sender<Position>, demand: &Dema
             Err(_) => {}
         }
         std::thread::sleep(if grown_at.elapsed() < BUSY_FOR {
-            BUSY_INTERVAL
+            interval
         } else {
             IDLE_INTERVAL
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_is_looked_at_as_often_as_the_most_eager_wants() {
+        let (head, _) = watch::channel(Position::START);
+        let (head, demand) = (Arc::new(head), Arc::new(Demand::default()));
+        let tail = Tail {
+            head,
+            demand: demand.clone(),
+        };
+        let mut slow = tail.watch();
+        slow.paced(Duration::from_secs(1));
+        assert_eq!(demand.wait(), Some(IDLE_INTERVAL));
+        let mut medium = tail.watch();
+        assert_eq!(demand.wait(), Some(BUSY_INTERVAL));
+        medium.paced(Duration::from_millis(6));
+        assert_eq!(demand.wait(), Some(Duration::from_millis(3)));
+        medium.paced(Duration::ZERO);
+        assert_eq!(demand.wait(), Some(BUSY_INTERVAL));
+        drop(medium);
+        assert_eq!(demand.wait(), Some(IDLE_INTERVAL));
+        drop(slow);
+        drop(tail);
+        assert_eq!(demand.wait(), None);
     }
 }

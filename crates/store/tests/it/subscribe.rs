@@ -91,22 +91,23 @@ async fn caught_up_is_said_once_each_time(log: Log) {
 
 async fn appends_of_this_and_other_handles_wake_a_subscriber(log: Log) {
     let (ours, others) = (log.store(), log.store());
-    let mut subscription = ours.subscribe(Position::START);
-    assert_eq!(
-        next(&mut subscription, 10).await,
-        Delivery::CaughtUp(Position::START)
-    );
-    for writer in [&ours, &others, &ours, &others, &others] {
-        let waiting = tokio::spawn(async move {
-            let events = take(&mut subscription, 1).await;
-            (subscription, events)
-        });
-        append_some(writer, "s", 1).await;
-        let (back, events) = waiting.await.unwrap();
-        subscription = back;
-        assert_eq!(events, *whole_log(&ours).await.last_chunk::<1>().unwrap());
+    for pace in [Duration::ZERO, Duration::from_millis(20)] {
+        let head = ours.head().await.unwrap();
+        let mut subscription = ours.subscribe(head).paced(pace);
         let caught_up = next(&mut subscription, 10).await;
-        assert_eq!(caught_up, Delivery::CaughtUp(events[0].position));
+        assert_eq!(caught_up, Delivery::CaughtUp(head));
+        for writer in [&ours, &others, &ours, &others, &others] {
+            let waiting = tokio::spawn(async move {
+                let events = take(&mut subscription, 1).await;
+                (subscription, events)
+            });
+            append_some(writer, "s", 1).await;
+            let (back, events) = waiting.await.unwrap();
+            subscription = back;
+            assert_eq!(events, *whole_log(&ours).await.last_chunk::<1>().unwrap());
+            let caught_up = next(&mut subscription, 10).await;
+            assert_eq!(caught_up, Delivery::CaughtUp(events[0].position));
+        }
     }
 }
 
