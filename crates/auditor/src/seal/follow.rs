@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 /// How often the log is looked at: short beside [`INTERVAL`], and one small read.
 const POLL: Duration = Duration::from_millis(50);
+/// A read that brings as many is followed by another at once. Behind one that brings fewer the log's end is near, and what comes there
+/// while others append is waited for: read one by one, events cost many times as much.
+const MANY: usize = 256;
 
 /// Seals until `shutdown` ends, the last time then.
 ///
@@ -122,11 +125,11 @@ impl<'a> Following<'a> {
         Ok(following)
     }
 
-    /// Takes what is new; whether there may be more right now.
+    /// Takes what is new; whether there is likely much more.
     async fn read(&mut self) -> Result<bool, SealError> {
-        let room = EVENTS_MAX - self.pending.len();
-        let entries = self.store.read_entries(self.after, room.max(1)).await?;
-        let more = !entries.is_empty();
+        let room = (EVENTS_MAX - self.pending.len()).max(1);
+        let entries = self.store.read_entries(self.after, room).await?;
+        let more = entries.len() >= room.min(MANY);
         for entry in &entries {
             let leaf = entry.leaf_hash();
             if !is_checkpoint(entry)? {
