@@ -5,7 +5,7 @@
 
 use super::listings::Listings;
 use super::streams::{Folded, Streams};
-use super::{FoldError, FoldedPosition, decode};
+use super::{FoldError, FoldedPosition, STREAMS_MAX, decode};
 use crate::approvals::{ApprovalRow, FoldedApproval};
 use crate::orders::OrderRow;
 use crate::platform::FoldedPlatform;
@@ -15,8 +15,6 @@ use squareoff_domain::{Event, PositionKey};
 use squareoff_store::{EventStore, StoredEvent};
 use std::num::NonZeroUsize;
 
-/// Positions that are remembered. One that is forgotten costs a read of its stream.
-const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 /// Approvals that are remembered.
 const APPROVALS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
