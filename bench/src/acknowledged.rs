@@ -28,6 +28,10 @@ pub fn run(args: &[String]) -> Result<()> {
         "acknowledged_p99_ms",
         "seen_p50_ms",
         "seen_p99_ms",
+        "approved_p50_ms",
+        "approved_p99_ms",
+        "confirmed_p50_ms",
+        "confirmed_p99_ms",
     ];
     let medians = demo(&arguments, runs, &names)?;
     println!(

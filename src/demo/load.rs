@@ -39,9 +39,15 @@ pub struct Ran {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Accepted {
-    pub order_ids: Vec<Uuid>,
+struct Accepted {
+    order_ids: Vec<Uuid>,
     approval: Option<Approval>,
+}
+
+/// A square-off that was accepted, and approved where it had to be.
+pub(super) struct Closing {
+    pub order_ids: Vec<Uuid>,
+    pub approved: bool,
 }
 
 /// What waits for a second person.
@@ -156,7 +162,7 @@ impl Load {
         )
     }
 
-    pub(super) async fn square_off(&self, position: &PositionKey) -> Result<Accepted> {
+    pub(super) async fn square_off(&self, position: &PositionKey) -> Result<Closing> {
         let key = Uuid::new_v4().to_string();
         let body = json!({
             "client_code": position.client,
@@ -170,12 +176,16 @@ impl Load {
         if status != StatusCode::ACCEPTED {
             bail!("{} was not accepted: {status} {answer}", position.stream());
         }
-        let mut accepted: Accepted =
+        let accepted: Accepted =
             serde_json::from_value(answer).context("an accepted square-off")?;
-        if let Some(waits) = &accepted.approval {
-            accepted.order_ids = self.approve(waits.approval_id).await?;
-        }
-        Ok(accepted)
+        let order_ids = match &accepted.approval {
+            Some(waits) => self.approve(waits.approval_id).await?,
+            None => accepted.order_ids,
+        };
+        Ok(Closing {
+            order_ids,
+            approved: accepted.approval.is_some(),
+        })
     }
 
     /// Approves, and asks again until the orders are placed: a part that is killed meanwhile leaves that to whoever is up.

@@ -1,24 +1,37 @@
 //! Square-offs at a rate that does not wait for answers, each timed from when it was due until the log holds the exchange's
 //! acknowledgement of its orders. The log is followed by a subscription of its own, so that nothing is asked of the API but the
 //! square-offs.
+//!
+//! Square-offs that a second person approves are counted apart: each is two requests, the second sent when the first was answered.
 
-use super::load::Load;
+use super::load::{Closing, Load};
 use super::percentile;
 use super::person::PATIENCE;
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use serde::Serialize;
 use squareoff_domain::position::PositionEvent;
-use squareoff_domain::{OrderId, PositionKey, Timestamp};
+use squareoff_domain::{ExecutionKey, OrderId, PositionKey, Timestamp};
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 /// Events of one read of the log.
 const BATCH: usize = 1_024;
+/// What [`learn`] reads; the load is to take little of the machine that it measures.
+const TOLD: [&str; 7] = [
+    "OrderPlaced",
+    "OrderAcknowledged",
+    "Executed",
+    "OrderCanceled",
+    "OrderRejected",
+    "OrderExpired",
+    "OrderNotDelivered",
+];
+/// Between two looks whether all trades are confirmed.
+const POLL: Duration = Duration::from_millis(200);
 
 /// What it came to, in milliseconds from when a request was due: to the API's answer; to the time that the log gave the last
 /// acknowledgement of the request's orders, which is when its writer began the commit; and to when a subscriber in this process had it.
@@ -30,6 +43,13 @@ pub(super) struct Paced {
     acknowledged_p99_ms: f64,
     seen_p50_ms: f64,
     seen_p99_ms: f64,
+    /// Those that two people had to ask for, from when the first request was due to the acknowledgement in the log.
+    approved: usize,
+    approved_p50_ms: f64,
+    approved_p99_ms: f64,
+    /// From a trade in the log, as the order session told of it, to its confirmation by the drop copy there.
+    confirmed_p50_ms: f64,
+    confirmed_p99_ms: f64,
 }
 
 /// What the log says of an order.
@@ -47,7 +67,7 @@ type Orders = HashMap<OrderId, Told>;
 struct Asked {
     due: Duration,
     answered: Duration,
-    order_ids: Vec<Uuid>,
+    closing: Closing,
 }
 
 /// Closes every position, `rate_per_s` of them each second; how long all of it took.
@@ -60,7 +80,8 @@ pub(super) async fn run(
     rate_per_s: u32,
 ) -> Result<(Duration, Paced)> {
     let (orders, told) = watch::channel(Orders::new());
-    let following = tokio::spawn(follow(store.clone(), store.head().await?, orders));
+    let head = store.head().await?;
+    let following = tokio::spawn(follow(store.clone(), head, orders));
     let (begun, begun_at) = (Instant::now(), crate::platform::now());
     let positions = load.positions.iter().zip(0_u32..);
     let requests = positions.map(|(position, number)| {
@@ -71,21 +92,30 @@ pub(super) async fn run(
     let orders = tokio::time::timeout(PATIENCE, all_ended(told, &asked));
     let orders = orders.await.context("not every order ended in time")??;
     following.abort();
-    let (mut recorded, mut seen) = (Vec::new(), Vec::new());
+    let elapsed = begun.elapsed();
+    let (mut recorded, mut seen, mut approved) = (Vec::new(), Vec::new(), Vec::new());
     for request in &asked {
-        let told = request.order_ids.iter().map(|id| orders[&OrderId(*id)]);
+        let ids = &request.closing.order_ids;
+        let told = ids.iter().map(|id| orders[&OrderId(*id)]);
         let acknowledged = told.filter_map(|told| told.acknowledged);
         let Some((at, instant)) = acknowledged.max_by_key(|(at, _)| *at) else {
             // Refused by the exchange, which the check of all sides shows.
             continue;
         };
-        let at = u64::try_from(at.0 - begun_at.0).unwrap_or(0);
-        recorded.push(Duration::from_nanos(at).saturating_sub(request.due));
-        seen.push(instant.duration_since(begun).saturating_sub(request.due));
+        let at = since(begun_at, at).saturating_sub(request.due);
+        if request.closing.approved {
+            approved.push(at);
+        } else {
+            recorded.push(at);
+            seen.push(instant.duration_since(begun).saturating_sub(request.due));
+        }
     }
-    let accepted = asked.iter().map(|request| request.answered - request.due);
+    let at_once = asked.iter().filter(|request| !request.closing.approved);
+    let accepted = at_once.map(|request| request.answered - request.due);
     let accepted = sorted_ms(accepted);
     let (recorded, seen) = (sorted_ms(recorded.into_iter()), sorted_ms(seen.into_iter()));
+    let approved = sorted_ms(approved.into_iter());
+    let confirmed = sorted_ms(confirmed(store, head).await?.into_iter());
     let paced = Paced {
         accepted_p50_ms: percentile(&accepted, 50),
         accepted_p99_ms: percentile(&accepted, 99),
@@ -93,24 +123,29 @@ pub(super) async fn run(
         acknowledged_p99_ms: percentile(&recorded, 99),
         seen_p50_ms: percentile(&seen, 50),
         seen_p99_ms: percentile(&seen, 99),
+        approved: approved.len(),
+        approved_p50_ms: percentile(&approved, 50),
+        approved_p99_ms: percentile(&approved, 99),
+        confirmed_p50_ms: percentile(&confirmed, 50),
+        confirmed_p99_ms: percentile(&confirmed, 99),
     };
-    Ok((begun.elapsed(), paced))
+    Ok((elapsed, paced))
 }
 
 async fn ask(load: &Load, position: &PositionKey, begun: Instant, due: Duration) -> Result<Asked> {
     tokio::time::sleep_until((begun + due).into()).await;
-    let accepted = load.square_off(position).await?;
+    let closing = load.square_off(position).await?;
     load.count();
     Ok(Asked {
         due,
         answered: begun.elapsed(),
-        order_ids: accepted.order_ids,
+        closing,
     })
 }
 
 async fn all_ended(mut told: watch::Receiver<Orders>, asked: &[Asked]) -> Result<Orders> {
     let ended = |orders: &Orders| {
-        let ids = asked.iter().flat_map(|request| &request.order_ids);
+        let ids = asked.iter().flat_map(|request| &request.closing.order_ids);
         ids.copied()
             .all(|id| orders.get(&OrderId(id)).is_some_and(|told| told.ended))
     };
@@ -136,7 +171,8 @@ async fn follow(store: EventStore, from: Position, orders: watch::Sender<Orders>
 }
 
 fn learn(orders: &mut Orders, stored: &StoredEvent, now: Instant) -> Result<()> {
-    if PositionKey::of_stream(&stored.stream).is_none() {
+    let told = TOLD.contains(&&*stored.event_type);
+    if !told || PositionKey::of_stream(&stored.stream).is_none() {
         return Ok(());
     }
     match PositionEvent::decode(stored)? {
@@ -167,6 +203,43 @@ fn learn(orders: &mut Orders, stored: &StoredEvent, now: Instant) -> Result<()> 
         _ => {}
     }
     Ok(())
+}
+
+/// How long after its trade each confirmation of the drop copy was in the log, behind `from`. Waits for those that are missing.
+async fn confirmed(store: &EventStore, from: Position) -> Result<Vec<Duration>> {
+    let mut waiting: HashMap<ExecutionKey, Timestamp> = HashMap::new();
+    let (mut lags, mut after, begun) = (Vec::new(), from, Instant::now());
+    loop {
+        let events = store.read_all(after, BATCH).await?;
+        for stored in &events {
+            after = stored.position;
+            if PositionKey::of_stream(&stored.stream).is_none() {
+                continue;
+            }
+            match PositionEvent::decode(stored)? {
+                PositionEvent::Executed(executed) => {
+                    waiting.insert(executed.execution, stored.recorded_at);
+                }
+                PositionEvent::TradeConfirmed(confirmed) => {
+                    // It may come before the trade itself.
+                    let traded = waiting.remove(&confirmed.execution);
+                    lags.extend(traded.map(|traded| since(traded, stored.recorded_at)));
+                }
+                _ => {}
+            }
+        }
+        if events.is_empty() {
+            if waiting.is_empty() || begun.elapsed() > PATIENCE {
+                return Ok(lags);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// None when it is before.
+fn since(begin: Timestamp, end: Timestamp) -> Duration {
+    Duration::from_nanos(u64::try_from(end.0 - begin.0).unwrap_or(0))
 }
 
 fn sorted_ms(latencies: impl Iterator<Item = Duration>) -> Vec<f64> {
