@@ -35,7 +35,7 @@ use std::sync::Arc;
 use streams::Streams;
 use thiserror::Error;
 
-/// Streams the live runner remembers: twice the sample book's positions, some ten kilobytes each at most on a busy day.
+/// Streams that the live runner remembers, and live readers' fold: twice the sample book's positions, some ten kilobytes each at most on a busy day.
 pub(crate) const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 /// Bulks remembered: those under way. One over a large broker's whole book is 30 MB.
 const BULKS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
