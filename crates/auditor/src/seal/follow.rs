@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 /// How often the log is looked at: short beside [`INTERVAL`], and one small read.
 const POLL: Duration = Duration::from_millis(50);
-/// A read that brings as many is followed by another at once. Behind one that brings fewer the log's end is near, and what comes there
-/// while others append is waited for: read one by one, events cost many times as much.
+/// A read that brings as many is followed by another at once. Behind one that brings fewer the log's end is mostly near, and what comes
+/// there while others append is waited for: read one by one, events cost many times as much.
 const MANY: usize = 256;
 
 /// Seals until `shutdown` ends, the last time then.
@@ -36,18 +36,23 @@ pub(super) async fn seal(
     let asking = Asking::start(settings, board);
     let mut following = Following::new(&seal, store, streams, board, asking, begun).await?;
     loop {
-        let more = following.read().await?;
+        let read = following.read().await?;
         if following.is_due() {
             following.sign().await?;
-        } else if !more {
+        } else if read < MANY {
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
                 () = shutdown.as_mut() => break,
             }
         }
     }
-    // What came until the end is not left without a signature.
-    following.read().await?;
+    // What came until now is not left without a signature.
+    let end = store.head().await?;
+    while following.after < end && following.read().await? > 0 {
+        if following.is_due() {
+            following.sign().await?;
+        }
+    }
     if following.waiting_since.is_some() {
         following.sign().await?;
     }
@@ -125,11 +130,10 @@ impl<'a> Following<'a> {
         Ok(following)
     }
 
-    /// Takes what is new; whether there is likely much more.
-    async fn read(&mut self) -> Result<bool, SealError> {
+    /// Takes what is new, as much as one checkpoint may hold; how many events that was.
+    async fn read(&mut self) -> Result<usize, SealError> {
         let room = (EVENTS_MAX - self.pending.len()).max(1);
         let entries = self.store.read_entries(self.after, room).await?;
-        let more = entries.len() >= room.min(MANY);
         for entry in &entries {
             let leaf = entry.leaf_hash();
             if !is_checkpoint(entry)? {
@@ -141,14 +145,15 @@ impl<'a> Following<'a> {
         if self.untold.is_some() {
             self.tell().await;
         }
-        Ok(more)
+        Ok(entries.len())
     }
 
+    /// An event may have been there a [`POLL`] before it was read, and the next look is another away.
     fn is_due(&self) -> bool {
         self.pending.len() >= EVENTS_MAX
             || self
                 .waiting_since
-                .is_some_and(|since| since.elapsed() >= INTERVAL)
+                .is_some_and(|since| since.elapsed() + 2 * POLL >= INTERVAL)
     }
 
     /// Signs what is pending: durable first, told last.

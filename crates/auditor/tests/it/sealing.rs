@@ -75,6 +75,20 @@ async fn what_is_appended_is_sealed_and_a_tail_of_checkpoints_is_left_alone() {
     assert_eq!(rig.checkpoint().unwrap().size, sealed);
 }
 
+/// More has come since it last looked than the checkpoint at hand has room for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopped_it_leaves_nothing_unsigned() {
+    let mut rig = Rig::new();
+    let sealer = rig.seal(vec![]);
+    rig.append("platform", 900).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let last = rig.append("platform", 500).await;
+    sealer.stop().await;
+    assert!(rig.status().position >= last.as_u64());
+    assert!(rig.checkpoint().unwrap().size >= 1_400);
+    told(&rig).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_has_a_proof_as_soon_as_it_is_sealed_and_not_before() {
     let mut rig = Rig::new();
