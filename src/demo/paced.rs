@@ -7,14 +7,14 @@
 use super::load::{Closing, Load};
 use super::percentile;
 use super::person::PATIENCE;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
 use serde::Serialize;
 use squareoff_domain::position::PositionEvent;
 use squareoff_domain::{ExecutionKey, OrderId, PositionKey, Timestamp};
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -45,8 +45,10 @@ pub(super) struct Paced {
     seen_p99_ms: f64,
     /// Those that two people had to ask for, from when the first request was due to the acknowledgement in the log.
     approved: usize,
-    approved_p50_ms: f64,
-    approved_p99_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approved_p50_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approved_p99_ms: Option<f64>,
     /// From a trade in the log, as the order session told of it, to its confirmation by the drop copy there.
     confirmed_p50_ms: f64,
     confirmed_p99_ms: f64,
@@ -115,6 +117,7 @@ pub(super) async fn run(
     let accepted = sorted_ms(accepted);
     let (recorded, seen) = (sorted_ms(recorded.into_iter()), sorted_ms(seen.into_iter()));
     let approved = sorted_ms(approved.into_iter());
+    let any_approved = !approved.is_empty();
     let confirmed = sorted_ms(confirmed(store, head).await?.into_iter());
     let paced = Paced {
         accepted_p50_ms: percentile(&accepted, 50),
@@ -124,8 +127,8 @@ pub(super) async fn run(
         seen_p50_ms: percentile(&seen, 50),
         seen_p99_ms: percentile(&seen, 99),
         approved: approved.len(),
-        approved_p50_ms: percentile(&approved, 50),
-        approved_p99_ms: percentile(&approved, 99),
+        approved_p50_ms: any_approved.then(|| percentile(&approved, 50)),
+        approved_p99_ms: any_approved.then(|| percentile(&approved, 99)),
         confirmed_p50_ms: percentile(&confirmed, 50),
         confirmed_p99_ms: percentile(&confirmed, 99),
     };
@@ -207,7 +210,9 @@ fn learn(orders: &mut Orders, stored: &StoredEvent, now: Instant) -> Result<()> 
 
 /// How long after its trade each confirmation of the drop copy was in the log, behind `from`. Waits for those that are missing.
 async fn confirmed(store: &EventStore, from: Position) -> Result<Vec<Duration>> {
-    let mut waiting: HashMap<ExecutionKey, Timestamp> = HashMap::new();
+    // What only the order session told so far, and when; and what only the drop copy did.
+    let mut traded: HashMap<ExecutionKey, Timestamp> = HashMap::new();
+    let mut copied: HashSet<ExecutionKey> = HashSet::new();
     let (mut lags, mut after, begun) = (Vec::new(), from, Instant::now());
     loop {
         let events = store.read_all(after, BATCH).await?;
@@ -218,26 +223,34 @@ async fn confirmed(store: &EventStore, from: Position) -> Result<Vec<Duration>> 
             }
             match PositionEvent::decode(stored)? {
                 PositionEvent::Executed(executed) => {
-                    waiting.insert(executed.execution, stored.recorded_at);
+                    if copied.remove(&executed.execution) {
+                        lags.push(Duration::ZERO);
+                    } else {
+                        traded.insert(executed.execution, stored.recorded_at);
+                    }
                 }
                 PositionEvent::TradeConfirmed(confirmed) => {
-                    // It may come before the trade itself.
-                    let traded = waiting.remove(&confirmed.execution);
-                    lags.extend(traded.map(|traded| since(traded, stored.recorded_at)));
+                    match traded.remove(&confirmed.execution) {
+                        Some(traded) => lags.push(since(traded, stored.recorded_at)),
+                        None => _ = copied.insert(confirmed.execution),
+                    }
                 }
                 _ => {}
             }
         }
         if events.is_empty() {
-            if waiting.is_empty() || begun.elapsed() > PATIENCE {
+            if traded.is_empty() {
                 return Ok(lags);
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("{} trades were not confirmed in time", traded.len());
             }
             tokio::time::sleep(POLL).await;
         }
     }
 }
 
-/// None when it is before.
+/// Nothing when the end is before the beginning.
 fn since(begin: Timestamp, end: Timestamp) -> Duration {
     Duration::from_nanos(u64::try_from(end.0 - begin.0).unwrap_or(0))
 }

@@ -31,15 +31,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// How long a trade may go unconfirmed before a person is to look into it, while the drop copy is there. Venues tell both sessions within a second or so.
 pub const CONFIRM_TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// The shortest time from one batch to the next: nobody waits for a confirmation as for an order, and a batch has its price however
+/// Pause behind a batch, so that the next has more: nobody waits for a confirmation as for an order, and a batch has its price however
 /// little it brings.
 const PACE: Duration = Duration::from_millis(25);
-/// So many messages are a batch of their own: behind a pause the copy must not come in slower than it was sent.
+/// Behind a batch of so many there is no pause: what has piled up must not come in more slowly than it was sent.
 const ENOUGH: usize = 128;
 
 /// A venue's drop-copy session.
@@ -86,7 +85,6 @@ pub async fn run(
         recorder,
         book: Arc::clone(&book),
         generation: journal.generation(),
-        received_at: Instant::now(),
     };
     let settings = SessionConfig {
         heart_bt_int_s: config.heartbeat_s,
@@ -113,8 +111,6 @@ struct Copies {
     book: Arc<Mutex<Book>>,
     /// The journal's generation: within one a sequence number is never used again.
     generation: u64,
-    /// When the last batch was begun.
-    received_at: Instant,
 }
 
 /// A trade as the drop copy tells of it.
@@ -136,10 +132,6 @@ struct Copy {
 
 impl Application for Copies {
     async fn receive(&mut self, batch: Vec<Inbound>) -> Result<(), NotRecorded> {
-        if batch.len() < ENOUGH {
-            tokio::time::sleep_until(self.received_at + PACE).await;
-        }
-        self.received_at = Instant::now();
         let mut book = self.book.lock().await;
         book.read_on().await?;
         let mut positions: BTreeMap<Arc<str>, Vec<Report>> = BTreeMap::new();
@@ -176,7 +168,12 @@ impl Application for Copies {
         for (copy, inbound) in strange {
             self.hold(book.venue, copy, inbound).await?;
         }
-        Ok(self.recorder.hold(held).await?)
+        self.recorder.hold(held).await?;
+        drop(book);
+        if batch.len() < ENOUGH {
+            tokio::time::sleep(PACE).await;
+        }
+        Ok(())
     }
 
     /// Nothing is ever sent, so nothing can be asked for.

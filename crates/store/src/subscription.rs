@@ -3,7 +3,8 @@
 //! 1. Events come in the log's order, each once per subscription, from the first behind the given position.
 //! 2. [`Delivery::CaughtUp`] comes once each time the subscriber has seen all there is, before the wait for more.
 //! 3. Dropping a future of [`Subscription::next`] loses nothing: the place moves only with a delivery.
-//! 4. A paced subscriber is told at once of what comes after a pause, and in larger deliveries of what comes without one.
+//! 4. A paced subscriber is told of what comes after a pause at once, or within half its pace when another process appended it (10 ms at
+//!    the most), and in larger deliveries of what comes without one.
 //!
 //! A subscriber stores its own checkpoint; after a restart it subscribes from there and sees later events again.
 

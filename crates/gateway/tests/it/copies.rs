@@ -91,7 +91,7 @@ async fn trades_of_many_positions_told_together_are_confirmed_together() {
                 .map(|stored| stored.recorded_at),
         );
     }
-    assert!(commits.len() <= 16, "{} commits", commits.len());
+    assert!(commits.len() <= 32, "{} commits", commits.len());
     life.end().await;
 }
 

@@ -105,8 +105,10 @@ impl Demand {
 
     fn remove(&self, interval: Duration) {
         self.update(|state| {
-            let found = state.intervals.iter().position(|other| *other == interval);
-            found.map(|index| state.intervals.swap_remove(index));
+            let mut intervals = state.intervals.iter();
+            if let Some(index) = intervals.position(|other| *other == interval) {
+                state.intervals.swap_remove(index);
+            }
         });
     }
 
@@ -161,11 +163,16 @@ fn follow(connection: &Connection, head: &watch::Sender<Position>, demand: &Dema
             }
             Err(_) => {}
         }
-        std::thread::sleep(if grown_at.elapsed() < BUSY_FOR {
-            interval
-        } else {
-            IDLE_INTERVAL
-        });
+        std::thread::sleep(pause(interval, grown_at.elapsed()));
+    }
+}
+
+/// Until the next look, when the most eager wants one each `interval` and the log last grew so long ago.
+fn pause(interval: Duration, unchanged_for: Duration) -> Duration {
+    if unchanged_for < BUSY_FOR {
+        interval
+    } else {
+        IDLE_INTERVAL
     }
 }
 
@@ -192,6 +199,9 @@ mod tests {
         assert_eq!(demand.wait(), Some(BUSY_INTERVAL));
         drop(medium);
         assert_eq!(demand.wait(), Some(IDLE_INTERVAL));
+        let eager = Duration::from_millis(3);
+        assert_eq!(pause(eager, Duration::ZERO), eager);
+        assert_eq!(pause(eager, BUSY_FOR), IDLE_INTERVAL);
         drop(slow);
         drop(tail);
         assert_eq!(demand.wait(), None);
