@@ -280,7 +280,10 @@ async fn square_off_at_a_rate(
     say(&format!(
         "squaring off {positions} positions, {rate_per_s} a second"
     ));
-    let (elapsed, paced) = paced::run(&load, &stack.store, rate_per_s).await?;
+    let venues = stack.config.venues.iter();
+    let copied = venues.filter(|of| of.drop_copy.is_some());
+    let copied: Vec<_> = copied.map(|of| of.venue).collect();
+    let (elapsed, paced) = paced::run(&load, &stack.store, rate_per_s, &copied).await?;
     Ok(Ran {
         square_offs: positions,
         elapsed,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
 use serde::Serialize;
 use squareoff_domain::position::PositionEvent;
-use squareoff_domain::{ExecutionKey, OrderId, PositionKey, Timestamp};
+use squareoff_domain::{ExecutionKey, OrderId, PositionKey, Timestamp, Venue};
 use squareoff_store::codec::LogEvent;
 use squareoff_store::{Delivery, EventStore, Position, StoredEvent};
 use std::collections::{HashMap, HashSet};
@@ -50,8 +50,10 @@ pub(super) struct Paced {
     #[serde(skip_serializing_if = "Option::is_none")]
     approved_p99_ms: Option<f64>,
     /// From a trade in the log, as the order session told of it, to its confirmation by the drop copy there.
-    confirmed_p50_ms: f64,
-    confirmed_p99_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_p50_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_p99_ms: Option<f64>,
 }
 
 /// What the log says of an order.
@@ -72,14 +74,15 @@ struct Asked {
     closing: Closing,
 }
 
-/// Closes every position, `rate_per_s` of them each second; how long all of it took.
+/// Closes every position, `rate_per_s` of them each second; how long all of it took. `copied` are the venues with a drop copy.
 ///
 /// # Errors
-/// The first refusal, outage, or order without an end.
+/// The first refusal, outage, order without an end, or trades that the drop copy did not confirm.
 pub(super) async fn run(
     load: &Load,
     store: &EventStore,
     rate_per_s: u32,
+    copied: &[Venue],
 ) -> Result<(Duration, Paced)> {
     let (orders, told) = watch::channel(Orders::new());
     let head = store.head().await?;
@@ -117,8 +120,11 @@ pub(super) async fn run(
     let accepted = sorted_ms(accepted);
     let (recorded, seen) = (sorted_ms(recorded.into_iter()), sorted_ms(seen.into_iter()));
     let approved = sorted_ms(approved.into_iter());
-    let any_approved = !approved.is_empty();
-    let confirmed = sorted_ms(confirmed(store, head).await?.into_iter());
+    let confirmed = sorted_ms(confirmed(store, head, copied).await?.into_iter());
+    let of_any = |sorted: &[f64], percent| {
+        let any = !sorted.is_empty();
+        any.then(|| percentile(sorted, percent))
+    };
     let paced = Paced {
         accepted_p50_ms: percentile(&accepted, 50),
         accepted_p99_ms: percentile(&accepted, 99),
@@ -127,10 +133,10 @@ pub(super) async fn run(
         seen_p50_ms: percentile(&seen, 50),
         seen_p99_ms: percentile(&seen, 99),
         approved: approved.len(),
-        approved_p50_ms: any_approved.then(|| percentile(&approved, 50)),
-        approved_p99_ms: any_approved.then(|| percentile(&approved, 99)),
-        confirmed_p50_ms: percentile(&confirmed, 50),
-        confirmed_p99_ms: percentile(&confirmed, 99),
+        approved_p50_ms: of_any(&approved, 50),
+        approved_p99_ms: of_any(&approved, 99),
+        confirmed_p50_ms: of_any(&confirmed, 50),
+        confirmed_p99_ms: of_any(&confirmed, 99),
     };
     Ok((elapsed, paced))
 }
@@ -208,8 +214,9 @@ fn learn(orders: &mut Orders, stored: &StoredEvent, now: Instant) -> Result<()> 
     Ok(())
 }
 
-/// How long after its trade each confirmation of the drop copy was in the log, behind `from`. Waits for those that are missing.
-async fn confirmed(store: &EventStore, from: Position) -> Result<Vec<Duration>> {
+/// How long after its trade each confirmation of the drop copy was in the log, behind `from` and at `venues`. Waits for those that are
+/// missing.
+async fn confirmed(store: &EventStore, from: Position, venues: &[Venue]) -> Result<Vec<Duration>> {
     // What only the order session told so far, and when; and what only the drop copy did.
     let mut traded: HashMap<ExecutionKey, Timestamp> = HashMap::new();
     let mut copied: HashSet<ExecutionKey> = HashSet::new();
@@ -218,7 +225,8 @@ async fn confirmed(store: &EventStore, from: Position) -> Result<Vec<Duration>> 
         let events = store.read_all(after, BATCH).await?;
         for stored in &events {
             after = stored.position;
-            if PositionKey::of_stream(&stored.stream).is_none() {
+            let key = PositionKey::of_stream(&stored.stream);
+            if !key.is_some_and(|key| venues.contains(&key.venue)) {
                 continue;
             }
             match PositionEvent::decode(stored)? {
